@@ -1,0 +1,14 @@
+//! What an agent is: its specification, its states, its usage.
+
+mod record;
+mod spec;
+mod state;
+mod usage;
+
+pub use record::{AgentRecord, Desired, Document};
+pub use spec::{
+    AgentSpec, AgentType, Budget, Critique, Execution, Fallback, GraphRag, Intelligence, McpServer, OutputFormat,
+    Pattern, Permissions, Rag, Reasoning, Sandbox, Schedule, Strategy,
+};
+pub use state::{AgentEvent, AgentState, IllegalTransition};
+pub use usage::{Period, Spent, Usage, UsageWindow};

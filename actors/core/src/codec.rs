@@ -1,0 +1,43 @@
+//! The one place that decides how values look on disk and on the wire: a version byte, then postcard.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The version this build writes. Older ones stay readable; newer ones are refused with a clear error.
+pub const VERSION: u8 = 1;
+
+/// The bytes are not what this build can read.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// There is nothing to decode.
+    #[error("the record is empty")]
+    Empty,
+    /// A newer build wrote this.
+    #[error("the record has format version {found}, this build reads up to {VERSION}: upgrade this node")]
+    NewerVersion {
+        /// The version byte that was found.
+        found: u8,
+    },
+    /// The bytes do not decode.
+    #[error("the record does not decode")]
+    Malformed(#[source] postcard::Error),
+}
+
+/// Encodes `value` behind the version byte.
+///
+/// # Errors
+/// [`CodecError::Malformed`] when `value` holds something postcard cannot write (a sequence of unknown length).
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+    postcard::to_extend(value, vec![VERSION]).map_err(CodecError::Malformed)
+}
+
+/// Decodes what [`encode`] wrote.
+///
+/// # Errors
+/// Every variant of [`CodecError`]; nothing is consumed.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    match bytes.split_first() {
+        None => Err(CodecError::Empty),
+        Some((&version, _)) if version > VERSION => Err(CodecError::NewerVersion { found: version }),
+        Some((_, body)) => postcard::from_bytes(body).map_err(CodecError::Malformed),
+    }
+}

@@ -1,0 +1,175 @@
+//! The durable truth: commands go in, are committed and applied, and change what can be read.
+
+use crate::agent::AgentRecord;
+use crate::contract::{Port, PortId};
+use crate::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
+use crate::problem::{Code, Problem};
+use crate::task::{Applied, Command, LedgerEvent, Refusal, TaskRecord, TaskState};
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A command was not applied.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProposeError {
+    /// It was committed and refused by the state machine; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// This node does not lead the shard; nothing changed.
+    #[error("this node does not lead shard {0}")]
+    NotLeader(ShardId),
+    /// The log has as much in flight as it may; nothing changed.
+    #[error("the log of this node is at its bound")]
+    Busy,
+    /// The log cannot be written because the disk is full; the command may not be assumed to be lost or kept until the node
+    /// has been restarted.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The log failed for another reason; same uncertainty.
+    #[error("the store failed: {0}")]
+    Store(Arc<str>),
+    /// The node is stopping; nothing changed.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl From<ProposeError> for Problem {
+    fn from(error: ProposeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ProposeError::Refused(refusal) => refusal.into(),
+            ProposeError::NotLeader(_) | ProposeError::Stopping => {
+                Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
+            }
+            ProposeError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
+            ProposeError::DiskFull => Self::new(Code::DiskFull, detail)
+                .hint("free space on the disk of the data directory, then restart the node"),
+            ProposeError::Store(_) => Self::new(Code::StoreUnavailable, detail),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = match &refusal {
+            Refusal::UnknownAgent(_) => Code::UnknownAgent,
+            Refusal::AgentExists(_) => Code::AgentExists,
+            Refusal::AgentStopped(_) => Code::AgentStopped,
+            Refusal::MailboxFull { .. } => Code::MailboxFull,
+            Refusal::UnknownTask(_) => Code::UnknownTask,
+            Refusal::IdempotencyConflict(_) => Code::IdempotencyConflict,
+            Refusal::TaskEnded(_) => Code::TaskEnded,
+            Refusal::NotDeadLettered(_) => Code::NotDeadLettered,
+            Refusal::StaleEpoch { .. }
+            | Refusal::StepOutOfOrder { .. }
+            | Refusal::NotRunning(_)
+            | Refusal::NotWaiting(_) => Code::InvalidTransition,
+        };
+        let problem = Self::new(code, refusal.to_string());
+        match code {
+            Code::MailboxFull => problem.retry_after(Duration::from_secs(1)).hint("wait until the agent has caught up"),
+            Code::UnknownAgent => problem.hint("`octopussy agent list` shows the agents there are"),
+            _ => problem,
+        }
+    }
+}
+
+/// Which tasks are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TaskFilter {
+    /// All of them.
+    #[default]
+    All,
+    /// Those in this state.
+    State(TaskState),
+}
+
+/// A question for tasks, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct TaskQuery {
+    /// Of this agent only.
+    pub agent: Option<AgentId>,
+    /// In this state only.
+    pub filter: TaskFilter,
+    /// Older than this one (the last of the page before).
+    pub after: Option<TaskId>,
+    /// At most this many; bounded by the ledger to 500.
+    pub limit: usize,
+}
+
+/// A question for agents, by id.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AgentQuery {
+    /// After this one.
+    pub after: Option<AgentId>,
+    /// At most this many; bounded by the ledger to 500.
+    pub limit: usize,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Whether there are more after the last row.
+    pub more: bool,
+}
+
+/// Is told what the shards led by this node have applied. Called on the applying thread: it must not block.
+pub trait LedgerObserver: Send + Sync {
+    /// Something was applied.
+    fn on_event(&self, event: &LedgerEvent);
+}
+
+/// The ledger of the cluster as seen from this node. Reads are of what is committed and applied here.
+#[async_trait]
+pub trait LedgerPort: Send + Sync {
+    /// How many shards there are.
+    fn shards(&self) -> ShardCount;
+
+    /// Commits `command` to its shard's log on a quorum, applies it and answers with what came of it. Commands proposed one
+    /// after another by one caller are applied in that order, also when their answers are not awaited in between: the
+    /// command is in line when this function returns, before the future is polled.
+    fn propose(&self, shard: ShardId, command: Command) -> BoxFuture<'static, Result<Applied, ProposeError>>;
+
+    /// The epoch under which this node leads the shard; `None` when it does not.
+    fn epoch(&self, shard: ShardId) -> Option<Epoch>;
+
+    /// A task.
+    fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError>;
+
+    /// An agent.
+    fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError>;
+
+    /// The task the agent should do next: of the most urgent lane the oldest that waits.
+    fn next_task(&self, agent: AgentId) -> Option<Arc<TaskRecord>>;
+
+    /// How many tasks wait for the agent.
+    fn waiting(&self, agent: AgentId) -> usize;
+
+    /// Agents with waiting tasks in the shards this node leads.
+    fn agents_with_work(&self) -> Vec<AgentId>;
+
+    /// Tasks, newest first.
+    fn tasks(&self, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError>;
+
+    /// Agents, by id.
+    fn agents(&self, query: &AgentQuery) -> Result<Page<Arc<AgentRecord>>, ProposeError>;
+
+    /// How many dead letters there are.
+    fn dead_letters(&self) -> u64;
+
+    /// Waits until the task has ended, at most for `limit`; answers with the task as it then is.
+    async fn await_end(&self, id: TaskId, limit: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError>;
+
+    /// Tells `observer` of everything applied from now on.
+    fn observe(&self, observer: Arc<dyn LedgerObserver>);
+
+    /// Whether writes are possible; otherwise why not.
+    fn health(&self) -> Result<(), ProposeError>;
+}
+
+impl Port for dyn LedgerPort {
+    const ID: PortId = PortId::Ledger;
+}

@@ -1,0 +1,227 @@
+//! Models: one provider, and the router that chooses among them.
+
+use crate::agent::{Intelligence, Usage};
+use crate::contract::{Port, PortId};
+use crate::task::StepKey;
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who speaks in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The one who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatTurn {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub text: String,
+}
+
+/// A passage of material that the answer may rest on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Passage {
+    /// The document's name.
+    pub source: String,
+    /// The line of the document at which the passage begins, from 1.
+    pub line: u32,
+    /// The text.
+    pub text: String,
+}
+
+impl fmt::Display for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source, self.line)
+    }
+}
+
+/// What a call is for. Language models read the instructions; the embedded model, which does not, goes by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Intent {
+    /// Answer the question.
+    #[default]
+    Answer,
+    /// Break the question into parts, one a line.
+    Plan,
+    /// Say what the last answer misses.
+    Review,
+    /// Write the answer anew with what the review found.
+    Revise,
+    /// Bring partial answers together.
+    Synthesize,
+}
+
+/// One call of a model.
+#[derive(Debug, Clone)]
+pub struct ChatRequest {
+    /// The model's name at the provider; absent: the provider's default.
+    pub model: Option<String>,
+    /// The standing instruction.
+    pub system: String,
+    /// Material to rest on.
+    pub passages: Vec<Passage>,
+    /// The conversation; the last turn is the user's.
+    pub turns: Vec<ChatTurn>,
+    /// What the call is for.
+    pub intent: Intent,
+    /// From 0 to 2.
+    pub temperature: f32,
+    /// The longest answer, in tokens.
+    pub max_tokens: u32,
+    /// Whether the answer must be a JSON value.
+    pub json: bool,
+    /// The longest the call may take.
+    pub timeout: Duration,
+    /// Names the call so that a repetition can be recognised.
+    pub key: Option<StepKey>,
+}
+
+/// What a model answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The answer.
+    pub text: String,
+    /// Who answered, as `provider/model`.
+    pub by: String,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+/// A model could not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LlmError {
+    /// The credentials are missing or refused.
+    #[error("{provider} refuses the credentials: {detail}")]
+    Unauthorized {
+        /// Who.
+        provider: String,
+        /// What it said.
+        detail: String,
+    },
+    /// The request itself is at fault; repeating it will not help.
+    #[error("{provider} rejects the request: {detail}")]
+    Rejected {
+        /// Who.
+        provider: String,
+        /// What it said.
+        detail: String,
+    },
+    /// It is too busy.
+    #[error("{provider} asks to slow down")]
+    RateLimited {
+        /// Who.
+        provider: String,
+        /// When to come back, when it said so.
+        retry_after: Option<Duration>,
+    },
+    /// It did not answer in time.
+    #[error("{provider} did not answer within {} s", .limit.as_secs())]
+    Timeout {
+        /// Who.
+        provider: String,
+        /// The bound.
+        limit: Duration,
+    },
+    /// It cannot be reached, or failed.
+    #[error("{provider} is unavailable: {detail}")]
+    Unavailable {
+        /// Who.
+        provider: String,
+        /// What happened.
+        detail: String,
+    },
+    /// Nobody could answer.
+    #[error("no model provider could answer: {}", .tried.join("; "))]
+    Exhausted {
+        /// What each one said.
+        tried: Vec<String>,
+    },
+    /// No such provider in the configuration.
+    #[error("the model provider '{name}' is not configured (there are: {})", .known.join(", "))]
+    UnknownProvider {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+impl LlmError {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Timeout { .. } | Self::Unavailable { .. } | Self::Exhausted { .. } => true,
+            Self::Unauthorized { .. } | Self::Rejected { .. } | Self::UnknownProvider { .. } => false,
+        }
+    }
+}
+
+/// Takes the pieces of an answer as they come. Called on the task that polls the call: it must not block.
+pub type TokenSink<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// A model that can be asked. Dropping the future cancels the call.
+#[async_trait]
+pub trait LlmPort: Send + Sync {
+    /// The provider's configured name.
+    fn name(&self) -> &str;
+
+    /// Asks; the pieces of the answer go to `tokens` as they come, the whole is returned.
+    async fn complete(&self, request: &ChatRequest, tokens: TokenSink<'_>) -> Result<Completion, LlmError>;
+}
+
+/// Whether a provider can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderHealth {
+    /// It answers.
+    Healthy,
+    /// It does not, for now.
+    Unhealthy,
+    /// It has not been asked yet.
+    Unknown,
+}
+
+/// A configured provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderStatus {
+    /// Its name.
+    pub name: String,
+    /// Its protocol, such as `openai`.
+    pub kind: String,
+    /// Where it answers; `None` for the embedded one.
+    pub url: Option<String>,
+    /// Its default model.
+    pub model: String,
+    /// Whether it runs on machines of our own.
+    pub local: bool,
+    /// Whether it can be asked.
+    pub health: ProviderHealth,
+    /// What is wrong, when something is.
+    pub detail: Option<String>,
+}
+
+/// Chooses the model for an agent.
+#[async_trait]
+pub trait LlmRouterPort: Send + Sync {
+    /// A handle that answers for `intelligence`: its provider, then its fallback, each with timeout, retries and a circuit
+    /// breaker. Choosing happens at each call, so that a handle stays good when providers come and go.
+    fn resolve(&self, intelligence: &Intelligence) -> Result<Arc<dyn LlmPort>, LlmError>;
+
+    /// Reads the routing table anew.
+    async fn reload(&self) -> Result<(), LlmError>;
+
+    /// All configured providers.
+    fn providers(&self) -> Vec<ProviderStatus>;
+}
+
+impl Port for dyn LlmRouterPort {
+    const ID: PortId = PortId::LlmRouter;
+}

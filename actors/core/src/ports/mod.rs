@@ -1,0 +1,38 @@
+//! The ports: one trait a file, each what a capability or the substrate below them offers to others.
+
+mod actor;
+mod agent_factory;
+mod agent_lifecycle;
+mod blobs;
+mod configuration;
+mod ledger;
+mod llm;
+mod messaging;
+mod observability;
+mod orchestrator;
+mod prompt;
+mod secrets;
+mod security;
+mod token_budget;
+
+pub use actor::ActorPort;
+pub use agent_factory::{AgentBundle, AgentFactoryPort, BundleFile};
+pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
+pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
+pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
+pub use ledger::{AgentQuery, LedgerObserver, LedgerPort, Page, ProposeError, TaskFilter, TaskQuery};
+pub use llm::{
+    ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, Passage, ProviderHealth,
+    ProviderStatus, Role, TokenSink,
+};
+pub use messaging::{
+    AgentHost, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,
+};
+pub use observability::{AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
+pub use orchestrator::{
+    AgentView, CapabilityView, NodeStatus, OrchestratorPort, SubmitTask, SubmittedTask, TaskRequestDocument,
+};
+pub use prompt::{PromptError, PromptInput, PromptPort};
+pub use secrets::{SecretError, SecretName, SecretValue, SecretsPort};
+pub use security::{Action, AuthError, GuardrailVerdict, Principal, PrincipalRole, ScanVerdict, SecurityPort};
+pub use token_budget::{BudgetReport, BudgetVerdict, PeriodReport, TokenBudgetPort};

@@ -1,0 +1,179 @@
+//! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
+
+use super::{
+    AgentBundle, AgentStatus, ControlCommand, EventId, Page, Principal, ProviderStatus, Subscription, TaskQuery, Topic,
+};
+use crate::agent::{AgentRecord, AgentState};
+use crate::capability::CapabilityId;
+use crate::contract::{Port, PortId};
+use crate::ids::{AgentId, NodeId, TaskId, TraceId};
+use crate::message::Priority;
+use crate::problem::{Finding, Problem};
+use crate::task::TaskRecord;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A document that comes with a task.
+#[derive(Debug, Clone)]
+pub struct TaskRequestDocument {
+    /// The name that citations show.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A task as a client asks for it.
+#[derive(Debug, Clone)]
+pub struct SubmitTask {
+    /// The agent; absent: the best one for the input.
+    pub agent: Option<AgentId>,
+    /// What is to be done.
+    pub input: String,
+    /// Earlier turns, as (role, text).
+    pub history: Vec<(String, String)>,
+    /// What the answer must respect.
+    pub constraints: Vec<String>,
+    /// Material for this task.
+    pub documents: Vec<TaskRequestDocument>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// For how long it counts.
+    pub ttl: Option<Duration>,
+    /// How often it may be begun; absent: three times.
+    pub max_attempts: Option<u32>,
+    /// Makes repetitions of the request harmless.
+    pub idempotency_key: Option<String>,
+    /// The caller's trace.
+    pub trace_id: Option<TraceId>,
+}
+
+/// What came of a submission.
+#[derive(Debug, Clone)]
+pub struct SubmittedTask {
+    /// The task, as committed.
+    pub task: Arc<TaskRecord>,
+    /// Whether this request created it (as opposed to an earlier one under the same key).
+    pub created: bool,
+}
+
+/// An agent with what is known of it now.
+#[derive(Debug, Clone)]
+pub struct AgentView {
+    /// As the ledger has it.
+    pub record: Arc<AgentRecord>,
+    /// What outside sees: the live state of an active agent, otherwise what follows from its record.
+    pub state: AgentState,
+    /// Its live status, when it is active.
+    pub live: Option<AgentStatus>,
+    /// How many tasks wait for it.
+    pub waiting: usize,
+}
+
+/// A capability of this node.
+#[derive(Debug, Clone)]
+pub struct CapabilityView {
+    /// Which.
+    pub id: CapabilityId,
+    /// Its phase, such as `runtime`.
+    pub state: &'static str,
+    /// What is wrong, when something is.
+    pub detail: Option<String>,
+}
+
+/// This node.
+#[derive(Debug, Clone)]
+pub struct NodeStatus {
+    /// Its id.
+    pub node: NodeId,
+    /// The program's version.
+    pub version: &'static str,
+    /// The profile in force.
+    pub profile: String,
+    /// Whether it takes work.
+    pub ready: bool,
+    /// Why not, when not.
+    pub not_ready: Option<String>,
+    /// For how long it has been up.
+    pub uptime: Duration,
+    /// Its capabilities, in start order.
+    pub capabilities: Vec<CapabilityView>,
+    /// Agents active now.
+    pub active_agents: usize,
+    /// Dead letters.
+    pub dead_letters: u64,
+}
+
+/// Everything a client can ask of a node. `principal` is who asks; each call checks what it may.
+#[async_trait]
+pub trait OrchestratorPort: Send + Sync {
+    /// Accepts a task durably.
+    async fn submit(&self, principal: &Principal, task: SubmitTask) -> Result<SubmittedTask, Problem>;
+
+    /// A task; with `wait`, once it has ended or the time is up.
+    async fn task(&self, principal: &Principal, id: TaskId, wait: Option<Duration>)
+    -> Result<Arc<TaskRecord>, Problem>;
+
+    /// Tasks, newest first.
+    fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem>;
+
+    /// Asks for a task to end.
+    async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem>;
+
+    /// News.
+    fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
+
+    /// Checks an agent's directory.
+    fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem>;
+
+    /// Creates an agent from its directory.
+    async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem>;
+
+    /// An agent by id.
+    fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
+
+    /// Agents, by id.
+    fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem>;
+
+    /// Sends a CONTROL message to an agent and answers with the agent after it.
+    async fn control(&self, principal: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem>;
+
+    /// Dead letters, newest first.
+    fn dead_letters(
+        &self,
+        principal: &Principal,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Page<Arc<TaskRecord>>, Problem>;
+
+    /// Tries a dead letter again.
+    async fn replay(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem>;
+
+    /// Forgets a dead letter.
+    async fn discard(&self, principal: &Principal, id: TaskId) -> Result<(), Problem>;
+
+    /// Configured model providers.
+    fn providers(&self, principal: &Principal) -> Result<Vec<ProviderStatus>, Problem>;
+
+    /// The names of the secrets there are, never their values.
+    async fn secret_names(&self, principal: &Principal) -> Result<Vec<String>, Problem>;
+
+    /// Sets a secret, or replaces it and announces the rotation.
+    async fn set_secret(&self, principal: &Principal, name: &str, value: String) -> Result<(), Problem>;
+
+    /// Rotates a secret that this node generates itself, such as the message signing key.
+    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem>;
+
+    /// The JSON Schema of `agent.yaml`.
+    fn agent_schema(&self) -> serde_json::Value;
+
+    /// This node.
+    fn status(&self) -> NodeStatus;
+
+    /// Whether this node takes work; otherwise why not.
+    fn ready(&self) -> Result<(), Problem>;
+}
+
+impl Port for dyn OrchestratorPort {
+    const ID: PortId = PortId::Orchestrator;
+}

@@ -1,0 +1,136 @@
+//! Who may do what, and what must not pass.
+
+use crate::contract::{Port, PortId};
+use crate::ids::PartyId;
+use crate::message::{Message, MessageDraft, VerifyError};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// What a principal is allowed as a whole; each includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PrincipalRole {
+    /// Looks.
+    Viewer,
+    /// Submits tasks.
+    User,
+    /// Creates and controls agents, handles dead letters.
+    Operator,
+    /// Secrets, users, the node itself.
+    Admin,
+}
+
+/// Somebody whose credentials have been verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Their name.
+    pub name: String,
+    /// As which they send messages.
+    pub party: PartyId,
+    /// What they are allowed.
+    pub role: PrincipalRole,
+    /// Until when the credentials hold.
+    pub expires_at: Timestamp,
+}
+
+/// Something a principal may want to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Look at agents, tasks, providers, status.
+    Read,
+    /// Submit and cancel tasks.
+    SubmitTask,
+    /// Create, pause, resume, stop agents.
+    ManageAgents,
+    /// Replay and discard dead letters.
+    ManageDeadLetters,
+    /// List, set and rotate secrets.
+    ManageSecrets,
+}
+
+impl Action {
+    /// The least role that may do it. What is not listed here cannot be asked for.
+    #[must_use]
+    pub const fn requires(self) -> PrincipalRole {
+        match self {
+            Self::Read => PrincipalRole::Viewer,
+            Self::SubmitTask => PrincipalRole::User,
+            Self::ManageAgents | Self::ManageDeadLetters => PrincipalRole::Operator,
+            Self::ManageSecrets => PrincipalRole::Admin,
+        }
+    }
+}
+
+/// Credentials do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// There are none.
+    #[error("no token was sent")]
+    Missing,
+    /// They are not ours, or have been tampered with.
+    #[error("the token is not valid")]
+    Invalid,
+    /// They were good once.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// What the injection scan says of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanVerdict {
+    /// Nothing suspicious.
+    Clean,
+    /// It tries to take the agent over; which rule says so.
+    Injection {
+        /// The rule.
+        rule: &'static str,
+    },
+}
+
+/// What the output guardrail says of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardrailVerdict {
+    /// It may leave as it is.
+    Pass,
+    /// It may leave as this text: secrets and the like have been blanked.
+    Redacted {
+        /// What may leave.
+        text: String,
+        /// What was blanked, by rule.
+        rules: Vec<&'static str>,
+    },
+}
+
+/// Authenticates, authorizes, signs, scans.
+pub trait SecurityPort: Send + Sync {
+    /// The principal behind a bearer token.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    fn authenticate(&self, token: &str) -> Result<Principal, AuthError>;
+
+    /// Whether the principal may do this; a denial is audited.
+    fn authorize(&self, principal: &Principal, action: Action) -> bool;
+
+    /// A token for a user. `lifetime` is bounded to a year.
+    fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> String;
+
+    /// Looks for attempts to take an agent over.
+    fn scan_prompt(&self, text: &str) -> ScanVerdict;
+
+    /// Looks for what must not leave.
+    fn validate_output(&self, text: &str) -> GuardrailVerdict;
+
+    /// Signs a draft with the present message key.
+    fn sign(&self, draft: MessageDraft) -> Message;
+
+    /// Checks a message's signature.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    fn verify(&self, message: &Message) -> Result<(), VerifyError>;
+}
+
+impl Port for dyn SecurityPort {
+    const ID: PortId = PortId::Security;
+}

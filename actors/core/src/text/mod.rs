@@ -1,0 +1,1 @@
+//! Words, sentences and their ranking: what retrieval and the embedded model share.
