@@ -89,6 +89,10 @@ pub enum EventKind {
     Agent(AgentState),
     /// An agent takes no more work because its budget is spent.
     BudgetExhausted(Arc<str>),
+    /// An agent's runtime is alive, in this state. For whoever watches over agents; watchers of tasks need not be told.
+    Heartbeat(AgentState),
+    /// An agent is no longer active here: it lies idle (or paused) in the store until there is work for it.
+    Passivated,
     /// Events between the one the watcher named and this one are gone; what follows is complete again.
     Gap,
 }
