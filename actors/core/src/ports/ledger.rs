@@ -145,6 +145,12 @@ pub trait LedgerPort: Send + Sync {
     /// The task the agent should do next: of the most urgent lane the oldest that waits.
     fn next_task(&self, agent: AgentId) -> Option<Arc<TaskRecord>>;
 
+    /// The tasks the agent should do next, in that order, at most `limit`. An agent that works on several tasks at once
+    /// begins them together instead of waiting for one commit each; a ledger that only knows the next one is correct, too.
+    fn next_tasks(&self, agent: AgentId, limit: usize) -> Vec<Arc<TaskRecord>> {
+        if limit == 0 { Vec::new() } else { self.next_task(agent).into_iter().collect() }
+    }
+
     /// How many tasks wait for the agent.
     fn waiting(&self, agent: AgentId) -> usize;
 
