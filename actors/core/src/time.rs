@@ -1,5 +1,6 @@
 //! Time as a value: milliseconds since the Unix epoch, always handed in by whoever reads the clock.
 
+use crate::contract::{Port, PortId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,4 +43,8 @@ impl Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+}
+
+impl Port for dyn Clock {
+    const ID: PortId = PortId::Clock;
 }

@@ -12,6 +12,7 @@ pub struct StartContext {
     pub clock: Arc<dyn Clock>,
     /// The node's data directory; each capability keeps to names of its own in it.
     pub home: PathBuf,
-    /// Cancelled when this capability is to stop: background tasks end themselves on it.
+    /// Cancelled when this capability is to stop, just before its `stop` is called, and when its start is given up:
+    /// background tasks end themselves on it.
     pub stopping: CancellationToken,
 }

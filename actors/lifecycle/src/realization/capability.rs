@@ -1,11 +1,12 @@
 //! What a capability implements.
 
-use crate::{Provides, Requires, StartContext};
+use super::{Provides, Requires, StartContext};
 use octopussy_core::contract::Contract;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Until when something has to be done.
+/// Until when something has to be done. Follows the runtime's clock, which tests can pause.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Instant);
 
@@ -24,8 +25,8 @@ impl Deadline {
 
     /// The moment itself.
     #[must_use]
-    pub const fn instant(self) -> Instant {
-        self.0
+    pub fn instant(self) -> std::time::Instant {
+        self.0.into_std()
     }
 }
 
@@ -103,6 +104,14 @@ pub struct Wired<C: Capability> {
 
 /// The running half of a capability.
 pub trait Running: Send + 'static {
+    /// Waits until the capability dies on its own and says why; forever when it does not, which is the default. One whose
+    /// root task can end unexpectedly waits for that task here.
+    ///
+    /// Must be cancel safe: the future is dropped when the capability is to stop.
+    fn failed(&mut self) -> impl Future<Output = String> + Send {
+        std::future::pending()
+    }
+
     /// Stops taking work and finishes or hands back what runs, until the deadline.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The ports a capability takes and gives, declared once.
 
-use crate::{MissingPort, PortTable};
+use super::{MissingPort, PortTable};
 use octopussy_core::contract::PortId;
 
 /// The ports a capability takes. Made with [`requires!`](crate::requires), so that the list cannot drift from the fields.
