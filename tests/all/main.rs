@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests over real processes, and checks of the workspace itself.
+
+mod process;

@@ -1,1 +1,24 @@
-//! .
+//! A small runner of real nodes: it builds the binary, starts it on ports of its own, speaks REST and WebSocket to it as a
+//! user would, kills it, starts it again, and plays the model it asks.
+//!
+//! Used by the process tests of this crate and by the programs in `benches/`.
+
+mod agent_directory;
+mod binary;
+mod model_stub;
+mod node_runner;
+mod patience;
+mod port_lease;
+mod rest_client;
+mod sse;
+mod ws_client;
+
+pub use agent_directory::AgentDirectory;
+pub use binary::binary;
+pub use model_stub::{Gate, ModelStub, RecordedCall, Reply};
+pub use node_runner::{CliOutput, NodeOptions, NodeRunner};
+pub use patience::{PATIENCE, eventually, eventually_within};
+pub use port_lease::PortLease;
+pub use rest_client::{Answer, RestClient};
+pub use sse::{ServerEvent, SseReader};
+pub use ws_client::WsClient;

@@ -1,0 +1,78 @@
+//! A node that must not start says why, where, and what to do.
+
+use octopussy_tests::{AgentDirectory, NodeOptions, NodeRunner};
+use std::net::TcpListener;
+
+/// Tries to start with this `config.yaml` and checks that the refusal names everything in `expected`.
+async fn refused_config(yaml: &str, expected: &[&str]) {
+    let node = NodeRunner::prepare(NodeOptions::new().config(yaml)).await.unwrap();
+    let output = node.start_and_fail().await.unwrap();
+    assert!(!output.status.success(), "it ended with success");
+    let text = output.text();
+    for part in expected {
+        assert!(text.contains(part), "'{part}' is missing from:\n{text}");
+    }
+    assert!(!text.contains("panicked"), "a panic is not an error message:\n{text}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_yaml() {
+    refused_config("gateway:\n  bind: [127.0.0.1\nnode:\n", &["config.yaml:"]).await;
+}
+
+#[tokio::test]
+async fn an_unknown_key_with_what_was_probably_meant() {
+    refused_config(
+        "profile: LOCAL\ngateway:\n  binde: 127.0.0.1\n",
+        &["config.yaml:3", "binde", "did you mean 'bind'"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_section_and_a_wrong_value_are_both_told() {
+    refused_config("gatewey:\n  bind: 127.0.0.1\n", &["config.yaml:1", "gatewey", "did you mean 'gateway'"]).await;
+    refused_config("store:\n  engine: postgres\n", &["config.yaml:2", "postgres", "redb"]).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let node = NodeRunner::prepare(NodeOptions::new()).await.unwrap();
+    let port = 47200 + node.port_offset();
+    let _other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let output = node.start_and_fail().await.unwrap();
+    assert!(!output.status.success());
+    let text = output.text();
+    assert!(text.contains(&port.to_string()), "the port is not named:\n{text}");
+    assert!(text.contains("port-offset") || text.contains("gateway"), "no way out is shown:\n{text}");
+}
+
+#[tokio::test]
+async fn a_second_node_on_the_same_home() {
+    let first = NodeRunner::start(NodeOptions::new()).await.unwrap();
+    first.create_agent(&AgentDirectory::new("clerk", "")).await.unwrap();
+    let second = NodeRunner::prepare(NodeOptions::new().home(first.home())).await.unwrap();
+    let output = second.start_and_fail().await.unwrap();
+    assert!(!output.status.success());
+    let text = output.text();
+    let pid = first.pid().unwrap().to_string();
+    assert!(
+        text.contains(&pid) || text.contains("running") || text.contains("in use"),
+        "no word of the other node:\n{text}"
+    );
+    let task = first.submit("clerk", "Grass is green. What is green?").await.unwrap();
+    assert_eq!(first.ended(&task).await.unwrap()["state"], "SUCCEEDED", "the first node was disturbed");
+}
+
+#[tokio::test]
+async fn a_store_that_is_damaged() {
+    let mut node = NodeRunner::start(NodeOptions::new()).await.unwrap();
+    node.sigterm().await.unwrap();
+    let log = node.home().join("data/log.redb");
+    std::fs::write(&log, b"this is not a store").unwrap();
+    let output = node.start_and_fail().await.unwrap();
+    assert!(!output.status.success());
+    let text = output.text();
+    assert!(text.contains("log.redb"), "the file is not named:\n{text}");
+    assert!(!text.contains("panicked"), "a panic is not an error message:\n{text}");
+}

@@ -1,0 +1,13 @@
+//! Tests over the real binary, as its user meets it: processes, ports, files, signals.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod bad_start;
+mod command_line;
+mod control;
+mod crash;
+mod dead_letters;
+mod disk_full;
+mod idempotency;
+mod openai;
+mod streaming;
