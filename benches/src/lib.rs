@@ -1,1 +1,16 @@
-//! .
+//! What the measuring programs share: a load generator that costs little, a look at processes, and a report.
+//!
+//! Every program in `src/bin` measures both sides of a comparison in one run and prints the ratio, because absolute numbers
+//! say more about the machine than about the program.
+
+mod arguments;
+mod load;
+mod process;
+mod report;
+mod samples;
+
+pub use arguments::Arguments;
+pub use load::{Accept, HttpTarget, Load, MakeRequest, closed_loop};
+pub use process::{cpu_seconds, folder_bytes, rss_kib};
+pub use report::Report;
+pub use samples::{Samples, median};

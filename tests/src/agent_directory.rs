@@ -38,6 +38,17 @@ impl AgentDirectory {
         )
     }
 
+    /// Makes it an agent that works on one task at a time and remembers.
+    #[must_use]
+    pub fn stateful(mut self) -> Self {
+        for (path, text) in &mut self.files {
+            if path == "agent.yaml" {
+                *text = text.replace("STATELESS_ONE_SHOT", "STATEFUL_LOOP");
+            }
+        }
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -137,7 +137,7 @@ impl NodeRunner {
         Ok(node)
     }
 
-    /// Installs a home and starts nothing yet.
+    /// Installs a home, unless it is installed already, and starts nothing yet.
     ///
     /// # Errors
     /// When `octopussy install` fails.
@@ -147,8 +147,10 @@ impl NodeRunner {
         let log = folder.path().join("node.log");
         let node =
             Self { binary: binary()?, home, options, ports: PortLease::take()?, child: None, _folder: folder, log };
-        let installed = node.cli(&["install", "--port-offset", &node.ports.offset().to_string()]).await?;
-        ensure!(installed.status.success(), "install failed: {}", installed.text());
+        if !node.home.join("credentials.json").exists() {
+            let installed = node.cli(&["install", "--port-offset", &node.ports.offset().to_string()]).await?;
+            ensure!(installed.status.success(), "install failed: {}", installed.text());
+        }
         if !node.options.config.is_empty() {
             node.write_config(&node.options.config)?;
         }
@@ -168,11 +170,7 @@ impl NodeRunner {
     /// # Errors
     /// When it ends instead, or takes longer than [`PATIENCE`]; the message has the log's end.
     pub async fn launch(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "the node runs already");
-        let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = self.node_command();
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().context("the node could not be started")?);
+        self.spawn()?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.try_wait()? {
@@ -186,6 +184,19 @@ impl NodeRunner {
             ensure!(Instant::now() < deadline, "the node is not ready after {PATIENCE:?}\n{}", self.log_tail());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Starts the process and does not wait for anything.
+    ///
+    /// # Errors
+    /// When it runs already or cannot be started.
+    pub fn spawn(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the node runs already");
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = self.node_command();
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn().context("the node could not be started")?);
+        Ok(())
     }
 
     /// `octopussy start --foreground` for this home and these ports, with wrapper and environment.
@@ -260,6 +271,18 @@ impl NodeRunner {
     #[must_use]
     pub const fn port_offset(&self) -> u16 {
         self.ports.offset()
+    }
+
+    /// Where REST listens, as `host:port`.
+    #[must_use]
+    pub fn rest_address(&self) -> String {
+        format!("127.0.0.1:{}", 47_200 + self.ports.offset())
+    }
+
+    /// The binary that runs.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// The process id, while it runs.

@@ -24,7 +24,7 @@ async fn every_shipped_agent_answers_from_the_command_line_and_remembers_after_a
         let agent = node.cli(&["agent", "create", directory, "--json"]).await.unwrap().json();
         let name = agent["name"].as_str().expect("the agent has a name").to_owned();
         let input = "Octopussy keeps tasks in a ledger. What does Octopussy keep in a ledger?";
-        let task = node.cli(&["task", "submit", "--agent", &name, input, "--wait", "--json"]).await.unwrap().json();
+        let task = node.cli(&["task", "submit", &name, input, "--wait", "--json"]).await.unwrap().json();
         assert_eq!(task["state"], "SUCCEEDED", "{name}: {task:#}");
         assert!(task["result"].as_str().is_some_and(|text| !text.is_empty()), "{name} answered nothing: {task:#}");
         answers.push((task["task_id"].as_str().unwrap().to_owned(), task["result"].clone()));
@@ -74,10 +74,10 @@ async fn a_task_that_fails_makes_the_command_fail() {
     let stub = ModelStub::scripted(|_| Reply::Status(400)).await.unwrap();
     let node = NodeRunner::start(NodeOptions::new().provider(&stub)).await.unwrap();
     node.create_agent(&AgentDirectory::on_stub("refused", "")).await.unwrap();
-    let output = node.cli(&["task", "submit", "--agent", "refused", "hello", "--wait"]).await.unwrap();
-    assert!(!output.status.success(), "a failed task left exit status 0: {}", output.text());
+    let output = node.cli(&["task", "submit", "refused", "hello", "--wait"]).await.unwrap();
+    assert_eq!(output.status.code(), Some(5), "the exit code of a task without a result: {}", output.text());
     assert!(output.text().contains("stub"), "the provider is not named: {}", output.text());
-    let unknown = node.cli(&["task", "submit", "--agent", "nobody", "hello", "--wait"]).await.unwrap();
+    let unknown = node.cli(&["task", "submit", "nobody", "hello", "--wait"]).await.unwrap();
     assert!(!unknown.status.success() && unknown.text().contains("OCTO-1200"), "{}", unknown.text());
 }
 
@@ -98,5 +98,5 @@ async fn start_without_foreground_runs_in_the_background_until_stop() {
     let stopped = node.cli(&["stop"]).await.unwrap();
     assert!(stopped.status.success(), "{}", stopped.text());
     let gone = node.cli(&["status"]).await.unwrap();
-    assert!(!gone.status.success(), "status succeeds without a node: {}", gone.text());
+    assert_eq!(gone.status.code(), Some(3), "the exit code of an unreachable node: {}", gone.text());
 }

@@ -13,7 +13,7 @@ async fn hanging_node() -> (NodeRunner, ModelStub, Gate, [String; 2]) {
     let held = gate.clone();
     let stub = ModelStub::scripted(move |_| Reply::Behind(held.clone(), "Free at last.".to_owned())).await.unwrap();
     let node = NodeRunner::start(NodeOptions::new().provider(&stub)).await.unwrap();
-    node.create_agent(&AgentDirectory::on_stub("busy", "")).await.unwrap();
+    node.create_agent(&AgentDirectory::on_stub("busy", "").stateful()).await.unwrap();
     let tasks = [node.submit("busy", "first").await.unwrap(), node.submit("busy", "second").await.unwrap()];
     node.task_when(&tasks[0], "the task runs", |task| task["state"] == "RUNNING").await;
     eventually("the call is in flight", || async { (stub.calls() == 1).then_some(()) }).await;
