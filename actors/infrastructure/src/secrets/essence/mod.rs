@@ -1,0 +1,8 @@
+//! The rules of the secret store: its document, what encryption is bound to, and how a rotation goes.
+
+mod document;
+
+pub use document::{
+    CHECK_TEXT, FORMAT_VERSION, MAX_SECRET_BYTES, SealedSecret, StoreDocument, check_size, previous_name,
+    sealed_context,
+};
