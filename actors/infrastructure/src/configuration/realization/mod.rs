@@ -1,0 +1,5 @@
+//! Watching files.
+
+mod watcher;
+
+pub(crate) use watcher::FileWatcher;
