@@ -1,0 +1,14 @@
+//! The mechanisms: the subscriber, the exporter, the registry of metrics, the audit file.
+
+mod audit_file;
+mod audit_writer;
+mod logging;
+mod metrics;
+mod otlp;
+
+pub use audit_file::{AuditVerifyError, verify_audit};
+pub(crate) use audit_writer::{AuditSender, AuditWriter};
+pub use logging::{LoggingError, init_logging};
+pub(crate) use logging::set_tracer;
+pub(crate) use metrics::Metrics;
+pub(crate) use otlp::Exporter;
