@@ -41,3 +41,6 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
         Some((_, body)) => postcard::from_bytes(body).map_err(CodecError::Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests;

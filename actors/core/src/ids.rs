@@ -245,3 +245,6 @@ impl fmt::Debug for BlobId {
         write!(f, "BlobId({self})")
     }
 }
+
+#[cfg(test)]
+mod tests;

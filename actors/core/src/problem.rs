@@ -171,3 +171,6 @@ impl fmt::Display for Finding {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ impl fmt::Display for AgentEvent {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ impl UsageWindow {
         if period.number(now) > spent.number { Usage::default() } else { spent.usage }
     }
 }
+
+#[cfg(test)]
+mod tests;

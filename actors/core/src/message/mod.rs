@@ -178,3 +178,6 @@ impl Message {
         &self.signature
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,8 @@ impl ReplayWindow {
             }
             self.by_expiry.pop_first();
             self.seen.remove(&id);
+            // Whoever sets the clock back must not bring these to life again.
+            self.horizon = self.horizon.max(expiry);
         }
     }
 }
