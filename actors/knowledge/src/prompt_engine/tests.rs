@@ -1,0 +1,79 @@
+use super::realization::load;
+use super::{PromptHandle, essence::Library};
+use octopussy_core::ports::{Intent, PromptInput, PromptPort, Role};
+use octopussy_core::task::TaskContent;
+
+fn spec() -> octopussy_core::agent::AgentSpec {
+    octopussy_core::agent::AgentSpec {
+        name: "reader".into(),
+        description: "Reads.".into(),
+        agent_type: Default::default(),
+        execution: Default::default(),
+        persona: "You are calm.".into(),
+        goal: "Answer.".into(),
+        permissions_text: String::new(),
+        background: "The moon is round.".into(),
+        output_format: Default::default(),
+        intelligence: Default::default(),
+        reasoning: Default::default(),
+        permissions: Default::default(),
+        sandbox: Default::default(),
+        budget: Default::default(),
+        rag: Default::default(),
+        graph_rag: Default::default(),
+        schedule: None,
+        mcp_servers: Vec::new(),
+        tags: Vec::new(),
+        critique: Default::default(),
+    }
+}
+
+fn content() -> TaskContent {
+    TaskContent {
+        input: "Is the moon round?".into(),
+        documents: Vec::new(),
+        history: vec![("user".into(), "Hello".into()), ("assistant".into(), "Hello!".into())],
+        constraints: vec!["be brief".into()],
+    }
+}
+
+#[test]
+fn a_request_holds_the_agent_the_conversation_and_the_facts() {
+    let handle = PromptHandle::new(Library::new([]).unwrap());
+    let (spec, content) = (spec(), content());
+    let mut input =
+        PromptInput { spec: &spec, content: &content, memory: &[], passages: &[], intent: Intent::Answer, earlier: &[] };
+    let request = handle.render(&input).unwrap();
+    assert!(request.system.starts_with("You are reader: Reads.\n"), "{}", request.system);
+    for part in ["You are calm.", "- be brief", "[source:line]", "Markdown"] {
+        assert!(request.system.contains(part), "{part} in {}", request.system);
+    }
+    assert!(!request.system.contains("What you may do") && !request.system.contains("{{"), "{}", request.system);
+    assert_eq!(request.passages[0].to_string(), "memory.md:1");
+    assert_eq!(request.turns.len(), 3);
+    assert_eq!(request.turns[2].text, "Is the moon round?");
+
+    let earlier = [("draft".to_owned(), "Yes.".to_owned()), ("review".to_owned(), "Says not why.".to_owned())];
+    input.earlier = &earlier;
+    input.intent = Intent::Revise;
+    let request = handle.render(&input).unwrap();
+    let [.., question, draft, instruction] = request.turns.as_slice() else { panic!("three turns") };
+    assert_eq!((question.role, draft.role, instruction.role), (Role::User, Role::Assistant, Role::User));
+    assert_eq!(draft.text, "Yes.");
+    assert!(instruction.text.contains("Says not why."));
+}
+
+#[test]
+fn a_directory_replaces_templates_and_its_errors_name_file_and_line() {
+    let home = tempfile::tempdir().unwrap();
+    let missing = home.path().join("none");
+    assert!(load(&missing, false).is_ok());
+    assert!(load(&missing, true).is_err());
+    std::fs::write(home.path().join("plan.md"), "ok\n{{bad}}").unwrap();
+    let error = load(home.path(), false).unwrap_err().to_string();
+    assert!(error.contains("plan.md") && error.contains("line 2") && error.contains("bad"), "{error}");
+    std::fs::write(home.path().join("plan.md"), "Plan {{input}}!").unwrap();
+    assert!(load(home.path(), false).is_ok());
+    std::fs::write(home.path().join("other.md"), "").unwrap();
+    assert!(load(home.path(), false).unwrap_err().to_string().contains("other.md"));
+}
