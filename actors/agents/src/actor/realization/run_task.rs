@@ -1,0 +1,146 @@
+//! The child task around one run: waits for its turn, takes the task through the inbound chain, catches panics.
+
+use super::agent::AgentMsg;
+use super::execution::Execution;
+use super::host::Host;
+use super::run_control::RunControl;
+use super::shared::AgentShared;
+use crate::actor::essence::{Checks, Verdict, inbound};
+use futures::FutureExt;
+use octopussy_core::agent::AgentRecord;
+use octopussy_core::message::{MessageType, VerifyError};
+use octopussy_core::ports::{BudgetVerdict, ScanVerdict};
+use octopussy_core::task::{Command, Outcome, TaskContent, TaskRecord};
+use octopussy_core::time::Timestamp;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tracing::{error, warn};
+
+/// One task to be run.
+pub(crate) struct RunTask {
+    pub(crate) host: Arc<Host>,
+    pub(crate) shared: Arc<AgentShared>,
+    pub(crate) record: Arc<AgentRecord>,
+    pub(crate) task: Arc<TaskRecord>,
+    pub(crate) control: Arc<RunControl>,
+    /// Whether the agent does one task after the other.
+    pub(crate) sequential: bool,
+}
+
+/// Runs the task beside the actor and reports to it.
+pub(crate) fn spawn(run: RunTask) {
+    tokio::spawn(async move {
+        let failed = match AssertUnwindSafe(Box::pin(run.drive())).catch_unwind().await {
+            Ok(failed) => failed,
+            Err(panic) => {
+                let what = words(panic.as_ref());
+                error!(task.id = %run.task.id, agent.id = %run.shared.id, panic = %what, "a run panicked");
+                run.end(Outcome::Retry(format!("the run panicked: {what}").into())).await;
+                true
+            }
+        };
+        run.shared.cast(AgentMsg::Ended(run.task.id, failed));
+        // An agent whose actor is gone has nobody else to take the run off its list.
+        if run.shared.is_fenced() {
+            run.shared.remove_run(run.task.id);
+        }
+        run.host.quieter.notify_waiters();
+    });
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+impl RunTask {
+    /// Whether it failed.
+    async fn drive(&self) -> bool {
+        let permit = tokio::select! {
+            biased;
+            _ = self.control.until_interrupted() => return false,
+            permit = Arc::clone(&self.host.permits).acquire_owned() => permit,
+        };
+        // The semaphore is never closed; a closed one would mean that the host is gone.
+        let Ok(permit) = permit else { return false };
+        let mut checks = TaskChecks { run: self, now: self.host.clock.now(), content: None };
+        let verdict = inbound(&mut checks);
+        match (verdict, checks.content) {
+            (Verdict::Process, Some(content)) => Execution::new(self, content, permit).drive().await,
+            (rejected, _) => {
+                self.reject(rejected).await;
+                false
+            }
+        }
+    }
+
+    /// Commits the end of a run that yields no memory.
+    pub(crate) async fn end(&self, outcome: Outcome) {
+        if let Err(error) = self.host.commit(&self.shared, self.end_command(outcome, None)).await {
+            warn!(task.id = %self.task.id, %error, "the end of a run was not taken");
+        }
+    }
+
+    pub(crate) fn end_command(&self, outcome: Outcome, memory: Option<Arc<str>>) -> Command {
+        Command::End { task: self.task.id, epoch: self.shared.epoch, outcome, memory, now: self.host.clock.now() }
+    }
+
+    pub(crate) fn begin_command(&self) -> Command {
+        Command::Begin { task: self.task.id, epoch: self.shared.epoch, now: self.host.clock.now() }
+    }
+}
+
+/// The inbound chain's checks for a task of the ledger. Its message is replayed from the log on purpose, so there is no
+/// replay window here.
+struct TaskChecks<'a> {
+    run: &'a RunTask,
+    now: Timestamp,
+    content: Option<TaskContent>,
+}
+
+impl Checks for TaskChecks<'_> {
+    fn signature(&mut self) -> Result<(), VerifyError> {
+        self.run.host.ports.security.verify(&self.run.task.message)
+    }
+
+    fn is_expired(&mut self) -> bool {
+        self.now > self.run.task.expires_at
+    }
+
+    fn is_control(&mut self) -> bool {
+        // The ledger holds tasks only; anything else is refused as unreadable.
+        false
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        let message = &self.run.task.message;
+        if message.message_type() != MessageType::Task {
+            return Err(format!("a message of type {:?} is not a task", message.message_type()));
+        }
+        let content = message.payload().parse().map_err(|error| format!("the task's payload does not read: {error}"))?;
+        self.content = Some(content);
+        Ok(())
+    }
+
+    fn scan(&mut self) -> ScanVerdict {
+        self.content.as_ref().map_or(ScanVerdict::Clean, |content| self.run.host.scan(content))
+    }
+
+    fn budget(&mut self) -> BudgetVerdict {
+        self.run.host.ports.token_budget.check(self.run.shared.id, &self.run.record.spec.budget)
+    }
+}
+
+impl Host {
+    /// Scans everything in a task that people wrote: its input, the conversation before it, its constraints.
+    pub(crate) fn scan(&self, content: &TaskContent) -> ScanVerdict {
+        let history = content.history.iter().map(|(_, text)| text);
+        for text in std::iter::once(&content.input).chain(history).chain(&content.constraints) {
+            match self.ports.security.scan_prompt(text) {
+                ScanVerdict::Clean => {}
+                found @ ScanVerdict::Injection { .. } => return found,
+            }
+        }
+        ScanVerdict::Clean
+    }
+}
