@@ -46,7 +46,9 @@ impl Payload {
     pub fn from_value<T: Serialize>(value: &T) -> Result<Self, PayloadError> {
         match serde_json::to_value(value).map_err(PayloadError::NotAnObject)? {
             Value::Object(object) => Self::from_object(&object),
-            other => Err(PayloadError::NotAnObject(serde::de::Error::custom(format!("{other} is not an object")))),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                Err(PayloadError::NotAnObject(serde::de::Error::custom(format!("{other} is not an object"))))
+            }
         }
     }
 

@@ -67,10 +67,12 @@ impl From<Refusal> for Problem {
             | Refusal::NotWaiting(_) => Code::InvalidTransition,
         };
         let problem = Self::new(code, refusal.to_string());
-        match code {
-            Code::MailboxFull => problem.retry_after(Duration::from_secs(1)).hint("wait until the agent has caught up"),
-            Code::UnknownAgent => problem.hint("`octopussy agent list` shows the agents there are"),
-            _ => problem,
+        if code == Code::MailboxFull {
+            problem.retry_after(Duration::from_secs(1)).hint("wait until the agent has caught up")
+        } else if code == Code::UnknownAgent {
+            problem.hint("`octopussy agent list` shows the agents there are")
+        } else {
+            problem
         }
     }
 }

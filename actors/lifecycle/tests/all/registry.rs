@@ -107,13 +107,10 @@ fn an_upward_requirement_is_refused() {
 
 fn mismatch<C: Capability<Config = ()>>() -> Mismatch {
     let registered = Registry::new().register::<C>(()).and_then(Registry::<Open>::seal);
-    match error(registered) {
-        RegistryError::ContractMismatch { capability, mismatch } => {
-            assert_eq!(capability, C::CONTRACT.id);
-            mismatch
-        }
-        other => panic!("{other}"),
-    }
+    let refused = error(registered);
+    let RegistryError::ContractMismatch { capability, mismatch } = refused else { panic!("{refused}") };
+    assert_eq!(capability, C::CONTRACT.id);
+    mismatch
 }
 
 #[test]
