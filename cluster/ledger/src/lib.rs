@@ -1,1 +1,38 @@
-//! .
+//! The task ledger: the deterministic state machine that a shard replicates.
+//!
+//! [`Machine::apply`] takes one command of the log and answers with what came of it, what is to be written and what is to
+//! be told. It performs no I/O, reads no clock and draws no random number: time, ids and epochs come in the commands. Only
+//! what has not ended is kept in memory; agents without work and tasks that have ended are read through [`Cold`].
+
+mod agents;
+mod cold;
+mod effects;
+mod housekeeping;
+mod machine;
+mod mailbox;
+mod queries;
+mod recovery;
+mod runs;
+mod tasks;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;
+
+pub use cold::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
+pub use effects::{Effects, Write};
+pub use machine::{HotTask, Machine, ShardRecord};
+
+use std::time::Duration;
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many steps a task may have: far beyond any sensible run, near enough to stop one that loops.
+pub const MAX_STEPS: u32 = 1_000;
+
+/// How many tasks or keys one command of housekeeping touches at most, so that none holds the others up for long.
+pub const SWEEP_LIMIT: usize = 1_024;

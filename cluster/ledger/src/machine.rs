@@ -1,0 +1,222 @@
+//! The state machine of one shard: what it keeps in memory, and the one way in.
+
+use crate::mailbox::Mailbox;
+use crate::{Cold, ColdError, Effects, Write};
+use octopussy_core::agent::{AgentRecord, Desired};
+use octopussy_core::ids::{AgentId, Epoch, NodeId, ShardId, TaskId};
+use octopussy_core::task::{Applied, Command, Refusal, TaskRecord, TaskState};
+use octopussy_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What a shard keeps of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShardRecord {
+    /// The present fence.
+    pub epoch: Epoch,
+    /// Who holds it.
+    pub leader: Option<NodeId>,
+    /// The latest moment any command has named: time does not run backwards here.
+    pub now: Timestamp,
+    /// How many ended tasks it keeps, dead letters aside.
+    pub ended: u64,
+    /// How many dead letters it keeps.
+    pub dead: u64,
+}
+
+/// A task that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HotTask {
+    /// As far as it has come.
+    pub record: Arc<TaskRecord>,
+    /// Why it is to be cancelled, when somebody asked for that while it was running.
+    pub cancel: Option<Arc<str>>,
+}
+
+/// An agent that has tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HotAgent {
+    pub(crate) record: Arc<AgentRecord>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) running: usize,
+}
+
+/// The state machine of one shard. Two of them that applied the same commands at the same indexes are equal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    pub(crate) shard: ShardId,
+    pub(crate) record: ShardRecord,
+    pub(crate) tasks: HashMap<TaskId, HotTask>,
+    pub(crate) agents: HashMap<AgentId, HotAgent>,
+    /// Waiting tasks by the moment they expire.
+    pub(crate) expiries: BTreeSet<(Timestamp, TaskId)>,
+}
+
+/// What a handler says: an answer, a refusal that changed nothing, or that the store could not be read.
+pub(crate) enum Stop {
+    Refused(Refusal),
+    Cold(ColdError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<ColdError> for Stop {
+    fn from(error: ColdError) -> Self {
+        Self::Cold(error)
+    }
+}
+
+pub(crate) type Handled = Result<Applied, Stop>;
+
+impl Machine {
+    /// A shard without agents and tasks.
+    #[must_use]
+    pub fn new(shard: ShardId) -> Self {
+        Self {
+            shard,
+            record: ShardRecord::default(),
+            tasks: HashMap::new(),
+            agents: HashMap::new(),
+            expiries: BTreeSet::new(),
+        }
+    }
+
+    /// The shard as it was stored: its own record and its tasks that had not ended.
+    ///
+    /// # Errors
+    /// [`ColdError`] when an agent of one of the tasks cannot be read.
+    pub fn restore(
+        shard: ShardId,
+        record: ShardRecord,
+        tasks: impl IntoIterator<Item = HotTask>,
+        cold: &impl Cold,
+    ) -> Result<Self, ColdError> {
+        let mut machine = Self { record, ..Self::new(shard) };
+        for task in tasks {
+            let agent = machine
+                .find_agent(task.record.agent, cold)?
+                .ok_or_else(|| ColdError(format!("task {} names an agent that is missing", task.record.id).into()))?;
+            machine.keep_hot(agent, task);
+        }
+        Ok(machine)
+    }
+
+    /// What the shard keeps of itself.
+    #[must_use]
+    pub const fn record(&self) -> &ShardRecord {
+        &self.record
+    }
+
+    /// Applies the command at `index` of the log.
+    ///
+    /// # Errors
+    /// [`ColdError`] when the store could not be read; nothing changed, and the same command may be applied again.
+    pub fn apply(&mut self, index: u64, command: Command, cold: &impl Cold) -> Result<Effects, ColdError> {
+        let mut effects = Effects::default();
+        let handled = self.handle(index, command, cold, &mut effects);
+        effects.result = match handled {
+            Ok(applied) => Ok(applied),
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::Cold(error)) => return Err(error),
+        };
+        Ok(effects)
+    }
+
+    fn handle(&mut self, index: u64, command: Command, cold: &impl Cold, effects: &mut Effects) -> Handled {
+        match command {
+            Command::Activate { shard: _, node, now, max_age } => {
+                let now = self.advance(now);
+                Ok(self.activate(Epoch(index), node, now, max_age, effects))
+            }
+            Command::CreateAgent { agent } => self.create_agent(*agent, cold, effects),
+            Command::SetDesired { agent, desired, now } => self.set_desired(agent, desired, now, cold, effects),
+            Command::Accept { task, now } => self.accept(index, *task, now, cold, effects),
+            Command::Begin { task, epoch, now } => self.begin(task, epoch, now, cold, effects),
+            Command::Step { task, step } => self.step(task, step, cold, effects),
+            Command::End { task, epoch, outcome, memory, now } => {
+                self.end(task, epoch, outcome, memory, now, cold, effects)
+            }
+            Command::Cancel { task, reason, now } => self.cancel(task, reason, now, cold, effects),
+            Command::Replay { task, message, now } => self.replay(index, task, message, now, cold, effects),
+            Command::Discard { task } => self.discard(task, cold, effects),
+            Command::Tick { shard: _, now } => self.tick(now, cold, effects),
+            Command::Forget { shard: _, before } => self.forget(before, cold, effects),
+            Command::RecordUsage { agent, usage, now } => self.record_usage(agent, usage, now, cold, effects),
+            Command::ResetUsage { agent } => self.reset_usage(agent, cold, effects),
+        }
+    }
+
+    /// The moment to work with: `now`, or the latest known one when the proposer's clock went back.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.record.now = self.record.now.max(now);
+        self.record.now
+    }
+
+    /// The agent, from memory or from the store.
+    pub(crate) fn find_agent(&self, id: AgentId, cold: &impl Cold) -> Result<Option<Arc<AgentRecord>>, ColdError> {
+        match self.agents.get(&id) {
+            Some(agent) => Ok(Some(Arc::clone(&agent.record))),
+            None => cold.agent(id),
+        }
+    }
+
+    /// Why a task that is not in memory cannot be changed.
+    pub(crate) fn not_hot(id: TaskId, cold: &impl Cold) -> Stop {
+        match cold.task(id) {
+            Ok(Some(_)) => Refusal::TaskEnded(id).into(),
+            Ok(None) => Refusal::UnknownTask(id).into(),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Puts a task into memory, waiting or running as its state says, and its agent with it.
+    pub(crate) fn keep_hot(&mut self, agent: Arc<AgentRecord>, task: HotTask) {
+        let hot = self.agents.entry(task.record.agent).or_insert_with(|| HotAgent {
+            record: agent,
+            mailbox: Mailbox::default(),
+            running: 0,
+        });
+        if task.record.state == TaskState::Running {
+            hot.running += 1;
+        } else {
+            hot.mailbox.insert(&task.record);
+            self.expiries.insert((task.record.expires_at, task.record.id));
+        }
+        self.tasks.insert(task.record.id, task);
+    }
+
+    /// Takes a task out of memory, and its agent when that was its last.
+    pub(crate) fn take_hot(&mut self, id: TaskId) -> Option<(Arc<AgentRecord>, HotTask)> {
+        let task = self.tasks.remove(&id)?;
+        let hot = self.agents.get_mut(&task.record.agent)?;
+        if task.record.state == TaskState::Running {
+            hot.running = hot.running.saturating_sub(1);
+        } else {
+            hot.mailbox.remove(&task.record);
+            self.expiries.remove(&(task.record.expires_at, id));
+        }
+        let record = Arc::clone(&hot.record);
+        if hot.running == 0 && hot.mailbox.is_empty() {
+            self.agents.remove(&task.record.agent);
+        }
+        Some((record, task))
+    }
+
+    /// Sets an agent's record, in memory when it is there, and for the store in any case.
+    pub(crate) fn put_agent(&mut self, agent: &Arc<AgentRecord>, effects: &mut Effects) {
+        if let Some(hot) = self.agents.get_mut(&agent.id) {
+            hot.record = Arc::clone(agent);
+        }
+        effects.writes.push(Write::Agent(Arc::clone(agent)));
+    }
+
+    /// Whether the agent may be told of work.
+    pub(crate) fn takes_work(agent: &AgentRecord) -> bool {
+        agent.desired == Desired::Active
+    }
+}

@@ -1,0 +1,66 @@
+//! What can be read from memory.
+
+use crate::{HotTask, Machine};
+use octopussy_core::agent::AgentRecord;
+use octopussy_core::ids::{AgentId, Epoch, TaskId};
+use octopussy_core::task::TaskRecord;
+use octopussy_core::time::Timestamp;
+use std::sync::Arc;
+
+impl Machine {
+    /// The present fence.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.record.epoch
+    }
+
+    /// A task that has not ended.
+    #[must_use]
+    pub fn hot_task(&self, id: TaskId) -> Option<&Arc<TaskRecord>> {
+        self.tasks.get(&id).map(|task| &task.record)
+    }
+
+    /// Every task that has not ended, in no particular order.
+    pub fn hot_tasks(&self) -> impl Iterator<Item = &HotTask> {
+        self.tasks.values()
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn hot_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// An agent that has tasks.
+    #[must_use]
+    pub fn hot_agent(&self, id: AgentId) -> Option<&Arc<AgentRecord>> {
+        self.agents.get(&id).map(|agent| &agent.record)
+    }
+
+    /// The task an agent should do next: of the most urgent lane the oldest. None for an agent that is paused.
+    #[must_use]
+    pub fn next_task(&self, agent: AgentId) -> Option<&Arc<TaskRecord>> {
+        let hot = self.agents.get(&agent).filter(|hot| Self::takes_work(&hot.record))?;
+        self.hot_task(hot.mailbox.first()?)
+    }
+
+    /// How many tasks wait for an agent.
+    #[must_use]
+    pub fn waiting(&self, agent: AgentId) -> usize {
+        self.agents.get(&agent).map_or(0, |hot| hot.mailbox.len())
+    }
+
+    /// Agents that take work and have some waiting.
+    pub fn agents_with_work(&self) -> impl Iterator<Item = AgentId> + '_ {
+        self.agents
+            .iter()
+            .filter(|(_, hot)| Self::takes_work(&hot.record) && !hot.mailbox.is_empty())
+            .map(|(id, _)| *id)
+    }
+
+    /// When the next waiting task expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.expiries.first().map(|(at, _)| *at)
+    }
+}

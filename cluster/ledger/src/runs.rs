@@ -1,0 +1,178 @@
+//! Runs of tasks: begin, steps, end.
+
+use crate::machine::Handled;
+use crate::{Cold, Effects, HotTask, MAX_STEPS, Machine, Write};
+use octopussy_core::agent::{AgentRecord, Desired};
+use octopussy_core::ids::{Epoch, TaskId};
+use octopussy_core::task::{
+    Applied, DeadLetterReason, LedgerEvent, Outcome, Refusal, StepRecord, TaskRecord, TaskState,
+};
+use octopussy_core::time::Timestamp;
+use std::sync::Arc;
+
+impl Machine {
+    /// Begins a waiting task. One that has expired or used up its attempts is dead-lettered instead: the answer is then the
+    /// task as it ended.
+    pub(crate) fn begin(
+        &mut self,
+        id: TaskId,
+        epoch: Epoch,
+        now: Timestamp,
+        cold: &impl Cold,
+        effects: &mut Effects,
+    ) -> Handled {
+        let Some(task) = self.tasks.get(&id) else { return Err(Self::not_hot(id, cold)) };
+        let record = Arc::clone(&task.record);
+        if record.state != TaskState::Accepted {
+            return Err(Refusal::NotWaiting(id).into());
+        }
+        if epoch != self.record.epoch {
+            return Err(Refusal::StaleEpoch { given: epoch, current: self.record.epoch }.into());
+        }
+        if self.agents.get(&record.agent).is_none_or(|agent| !Self::takes_work(&agent.record)) {
+            return Err(Refusal::NotWaiting(id).into());
+        }
+        let now = self.advance(now);
+        if now > record.expires_at {
+            return self.bury(id, DeadLetterReason::Expired, None, now, effects);
+        }
+        if record.attempts >= record.max_attempts {
+            return self.bury(id, DeadLetterReason::AttemptsExhausted, None, now, effects);
+        }
+        drop(record);
+        let (agent, mut task) = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
+        let begun = Arc::make_mut(&mut task.record);
+        begun.state = TaskState::Running;
+        begun.attempts += 1;
+        begun.epoch = epoch;
+        begun.updated_at = now;
+        let record = Arc::clone(&task.record);
+        effects.writes.push(Write::Hot(task.clone()));
+        effects.events.push(LedgerEvent::TaskBegun { task: Arc::clone(&record) });
+        self.keep_hot(agent, task);
+        Ok(Applied::Task(record))
+    }
+
+    /// The running task, when `epoch` is its own.
+    fn running(&self, id: TaskId, epoch: Epoch, cold: &impl Cold) -> Result<&HotTask, crate::machine::Stop> {
+        let Some(task) = self.tasks.get(&id) else { return Err(Self::not_hot(id, cold)) };
+        if epoch != task.record.epoch || epoch != self.record.epoch {
+            return Err(Refusal::StaleEpoch { given: epoch, current: self.record.epoch }.into());
+        }
+        if task.record.state != TaskState::Running {
+            return Err(Refusal::NotRunning(id).into());
+        }
+        Ok(task)
+    }
+
+    pub(crate) fn step(
+        &mut self,
+        id: TaskId,
+        step: Arc<StepRecord>,
+        cold: &impl Cold,
+        effects: &mut Effects,
+    ) -> Handled {
+        let task = self.running(id, step.epoch, cold)?;
+        let expected = u32::try_from(task.record.steps.len()).unwrap_or(u32::MAX);
+        if step.index != expected || expected >= MAX_STEPS {
+            return Err(Refusal::StepOutOfOrder { given: step.index, expected }.into());
+        }
+        let now = self.advance(step.ended_at);
+        let Some(task) = self.tasks.get_mut(&id) else { return Err(Self::not_hot(id, cold)) };
+        let record = Arc::make_mut(&mut task.record);
+        record.steps.push(Arc::clone(&step));
+        record.updated_at = now;
+        let agent = record.agent;
+        effects.writes.push(Write::Step(id, Arc::clone(&step)));
+        effects.writes.push(Write::Hot(task.clone()));
+        if step.usage != octopussy_core::agent::Usage::default()
+            && let Some(hot) = self.agents.get_mut(&agent)
+        {
+            Arc::make_mut(&mut hot.record).usage.record(step.usage, now);
+            effects.writes.push(Write::Agent(Arc::clone(&hot.record)));
+        }
+        effects.events.push(LedgerEvent::StepDone { task: id, step });
+        Ok(Applied::Done)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one command")]
+    pub(crate) fn end(
+        &mut self,
+        id: TaskId,
+        epoch: Epoch,
+        outcome: Outcome,
+        memory: Option<Arc<str>>,
+        now: Timestamp,
+        cold: &impl Cold,
+        effects: &mut Effects,
+    ) -> Handled {
+        let agent = self.running(id, epoch, cold)?.record.agent;
+        let now = self.advance(now);
+        if let Some(memory) = memory
+            && let Some(hot) = self.agents.get_mut(&agent)
+        {
+            Arc::make_mut(&mut hot.record).memory = Some(memory);
+            effects.writes.push(Write::Agent(Arc::clone(&hot.record)));
+        }
+        match outcome {
+            Outcome::Succeeded(result) => self.end_as(id, now, effects, |record| {
+                record.state = TaskState::Succeeded;
+                record.result = Some(result);
+                record.error = None;
+            }),
+            Outcome::Failed(error) => self.end_as(id, now, effects, |record| {
+                record.state = TaskState::Failed;
+                record.error = Some(error);
+            }),
+            Outcome::Cancelled(reason) => self.end_as(id, now, effects, |record| {
+                record.state = TaskState::Cancelled;
+                record.error = Some(reason);
+            }),
+            Outcome::DeadLetter(reason, detail) => self.bury(id, reason, Some(detail), now, effects),
+            Outcome::Retry(error) => self.hand_back(id, now, effects, |record| record.error = Some(error)),
+            Outcome::HandedBack => {
+                self.hand_back(id, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
+            }
+        }
+    }
+
+    /// Takes a running task back into its mailbox at its old place, or ends it when there is a reason not to try it again.
+    /// The journal is kept in every case.
+    pub(crate) fn hand_back(
+        &mut self,
+        id: TaskId,
+        now: Timestamp,
+        effects: &mut Effects,
+        change: impl FnOnce(&mut TaskRecord),
+    ) -> Handled {
+        let Some(task) = self.tasks.get_mut(&id) else { return Err(Refusal::UnknownTask(id).into()) };
+        change(Arc::make_mut(&mut task.record));
+        if let Some(reason) = task.cancel.take() {
+            return self.end_as(id, now, effects, |record| {
+                record.state = TaskState::Cancelled;
+                record.error = Some(reason);
+            });
+        }
+        if task.record.attempts >= task.record.max_attempts {
+            return self.bury(id, DeadLetterReason::AttemptsExhausted, None, now, effects);
+        }
+        if self.agents.get(&self.agent_of(id)?).is_none_or(|agent| is_stopped(&agent.record)) {
+            return self.bury(id, DeadLetterReason::AgentStopped, None, now, effects);
+        }
+        let (agent, task) = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
+        let mut record = task.record;
+        let waiting = Arc::make_mut(&mut record);
+        waiting.state = TaskState::Accepted;
+        waiting.updated_at = now;
+        self.admit(agent, Arc::clone(&record), effects);
+        Ok(Applied::Task(record))
+    }
+
+    fn agent_of(&self, id: TaskId) -> Result<octopussy_core::ids::AgentId, Refusal> {
+        self.tasks.get(&id).map(|task| task.record.agent).ok_or(Refusal::UnknownTask(id))
+    }
+}
+
+fn is_stopped(agent: &AgentRecord) -> bool {
+    agent.desired == Desired::Stopped
+}

@@ -1,0 +1,78 @@
+//! The way of a task through the node.
+
+use super::support::*;
+use octopussy_core::ports::{AgentQuery, LedgerPort, TaskFilter, TaskQuery};
+use octopussy_core::task::{Outcome, TaskState};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_task_runs_and_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let agent = node.create("alice").await;
+    let done = node.run(agent).await;
+    let waiting = node.accept_one(agent).await;
+    assert_eq!(node.next_task(agent).unwrap().id, waiting);
+    assert_eq!(node.agents_with_work(), vec![agent]);
+    let before = node.task(done).unwrap().unwrap();
+    assert!(node.close(Duration::from_secs(10)).await);
+    drop(node);
+
+    let node = open(dir.path());
+    assert_eq!(node.task(done).unwrap().unwrap(), before);
+    assert_eq!(before.state, TaskState::Succeeded);
+    assert_eq!(before.steps.len(), 1);
+    assert_eq!(node.next_task(agent).unwrap().id, waiting);
+    let record = node.agent(agent).unwrap().unwrap();
+    assert_eq!((record.tasks_ended, record.memory.as_deref()), (1, Some("noted")));
+}
+
+#[tokio::test]
+async fn listings_page_newest_first_from_memory_and_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let (alice, bob) = (node.create("alice").await, node.create("bob").await);
+    let mut all = Vec::new();
+    for turn in 0..30 {
+        let agent = if turn % 3 == 0 { bob } else { alice };
+        all.push(node.run(agent).await);
+        if turn == 15 {
+            eventually("the flush", || node.inner.durable.load(std::sync::atomic::Ordering::SeqCst) > 0).await;
+        }
+    }
+    let waiting = node.accept_one(alice).await;
+    let dead = node.accept_one(bob).await;
+    node.begin(dead).await.unwrap();
+    let reason = octopussy_core::task::DeadLetterReason::Quarantined;
+    node.end(dead, Outcome::DeadLetter(reason, "suspicious".into())).await.unwrap();
+    all.extend([waiting, dead]);
+    all.sort_unstable_by(|a, b| b.cmp(a));
+
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let page = node.tasks(&TaskQuery { after, limit: 7, ..TaskQuery::default() }).unwrap();
+        listed.extend(page.items.iter().map(|task| task.id));
+        after = listed.last().copied();
+        if !page.more {
+            break;
+        }
+        assert_eq!(page.items.len(), 7);
+    }
+    assert_eq!(listed, all);
+
+    let ids = |agent, state| -> Vec<_> {
+        let query = TaskQuery { agent, filter: TaskFilter::State(state), after: None, limit: 0 };
+        node.tasks(&query).unwrap().items.iter().map(|task| task.id).collect()
+    };
+    assert_eq!(ids(None, TaskState::DeadLettered), vec![dead]);
+    assert_eq!(ids(None, TaskState::Accepted), vec![waiting]);
+    assert_eq!(ids(Some(bob), TaskState::Succeeded).len(), 10);
+    assert_eq!(ids(Some(alice), TaskState::Succeeded).len(), 20);
+    assert_eq!(node.dead_letters(), 1);
+
+    let first = node.agents(&AgentQuery { after: None, limit: 1 }).unwrap();
+    assert!(first.more && first.items.len() == 1);
+    let rest = node.agents(&AgentQuery { after: Some(first.items[0].id), limit: 5 }).unwrap();
+    assert!(!rest.more && rest.items.len() == 1);
+}

@@ -1,0 +1,176 @@
+//! What a machine reads of its shard's state: what is not stored yet over what is.
+
+use crate::dirty::{Dirty, Latest};
+use crate::error::cold_error;
+use crate::stores::StoreCell;
+use crate::{keys, records};
+use lru::LruCache;
+use octopussy_core::agent::AgentRecord;
+use octopussy_core::ids::{AgentId, ShardId, TaskId};
+use octopussy_core::task::TaskRecord;
+use octopussy_core::time::Timestamp;
+use octopussy_ledger::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
+use octopussy_store::{Direction, KeyRange, Keyspace};
+use parking_lot::Mutex;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+/// Agents read lately.
+pub(crate) type AgentCache = Mutex<LruCache<AgentId, Arc<AgentRecord>>>;
+
+/// One shard's state besides what its machine keeps in memory.
+pub(crate) struct View<'a> {
+    pub(crate) shard: ShardId,
+    pub(crate) active: &'a Dirty,
+    pub(crate) flushing: Option<&'a Dirty>,
+    pub(crate) store: &'a StoreCell,
+    pub(crate) agents: &'a AgentCache,
+}
+
+impl View<'_> {
+    /// The layers that are not stored yet, newest first.
+    fn layers(&self) -> impl Iterator<Item = &Dirty> {
+        std::iter::once(self.active).chain(self.flushing)
+    }
+
+    fn pending_task(&self, id: TaskId) -> Option<&Latest> {
+        self.layers().find_map(|dirty| dirty.find_task(id))
+    }
+
+    fn stored_ended(&self, before: Timestamp, limit: usize) -> Result<Vec<EndedTask>, ColdError> {
+        let range = KeyRange {
+            from: Bound::Included(keys::by_end_from(self.shard, Timestamp::EPOCH)),
+            to: Bound::Excluded(keys::by_end_from(self.shard, before)),
+        };
+        let mut found = Vec::new();
+        self.store.with(|store| {
+            store.snapshot()?.scan(Keyspace::TasksByEnd, &range, Direction::Forward, &mut |key, _| {
+                if let (Some(at), Some(task)) = (keys::moment(key), keys::task_at_end(key))
+                    && self.pending_task(task).is_none()
+                {
+                    found.push(EndedTask { at, task });
+                }
+                if found.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        })?;
+        Ok(found)
+    }
+
+    fn stored_keys(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError> {
+        let range = KeyRange {
+            from: Bound::Included(keys::by_end_from(self.shard, Timestamp::EPOCH)),
+            to: Bound::Excluded(keys::by_end_from(self.shard, before)),
+        };
+        let mut found = Vec::new();
+        let mut failed = None;
+        self.store.with(|store| {
+            store.snapshot()?.scan(Keyspace::IdempotencyByTime, &range, Direction::Forward, &mut |key, value| {
+                let Some(key) = keys::idempotency_key(key) else { return ControlFlow::Continue(()) };
+                if self.layers().any(|dirty| dirty.find_key(&key).is_some()) {
+                    return ControlFlow::Continue(());
+                }
+                match records::decode("an idempotency key", value) {
+                    Ok(entry) => found.push((key, entry)),
+                    Err(error) => failed = Some(error),
+                }
+                if found.len() >= limit || failed.is_some() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        })?;
+        failed.map_or(Ok(found), Err)
+    }
+}
+
+impl Cold for View<'_> {
+    fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ColdError> {
+        if let Some(latest) = self.pending_task(id) {
+            return Ok(latest.record().cloned());
+        }
+        self.store.read(|snapshot| records::read_task(snapshot, id)).map(|task| task.map(|task| task.record))
+    }
+
+    fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ColdError> {
+        if let Some(agent) = self.layers().find_map(|dirty| dirty.find_agent(id)) {
+            return Ok(Some(Arc::clone(agent)));
+        }
+        if let Some(agent) = self.agents.lock().get(&id) {
+            return Ok(Some(Arc::clone(agent)));
+        }
+        let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, id))? else { return Ok(None) };
+        let agent = Arc::new(agent);
+        self.agents.lock().put(id, Arc::clone(&agent));
+        Ok(Some(agent))
+    }
+
+    fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyEntry>, ColdError> {
+        if let Some(entry) = self.layers().find_map(|dirty| dirty.find_key(key)) {
+            return Ok(entry);
+        }
+        let stored = self.store.with(|store| store.get(Keyspace::Idempotency, &keys::idempotency(key)))?;
+        stored.map(|bytes| records::decode("an idempotency key", &bytes)).transpose()
+    }
+
+    fn ended_before(&self, before: Timestamp, limit: usize) -> Result<Vec<EndedTask>, ColdError> {
+        let mut found = self.stored_ended(before, limit)?;
+        for (newer, dirty) in [(None, Some(self.active)), (Some(self.active), self.flushing)] {
+            for record in dirty.into_iter().flat_map(|dirty| dirty.ended(self.shard)) {
+                let replaced = newer.is_some_and(|newer| newer.find_task(record.id).is_some());
+                if record.updated_at < before && !replaced {
+                    found.push(EndedTask { at: record.updated_at, task: record.id });
+                }
+            }
+        }
+        found.sort_unstable();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn keys_before(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError> {
+        let mut found = self.stored_keys(before, limit)?;
+        for (newer, dirty) in [(None, Some(self.active)), (Some(self.active), self.flushing)] {
+            for (key, entry) in dirty.into_iter().flat_map(|dirty| dirty.keys(self.shard)) {
+                let replaced = newer.is_some_and(|newer| newer.find_key(key).is_some());
+                if entry.at < before && !replaced {
+                    found.push((key.clone(), entry));
+                }
+            }
+        }
+        found.sort_unstable_by(|(a, left), (b, right)| left.at.cmp(&right.at).then_with(|| a.cmp(b)));
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+impl StoreCell {
+    /// Runs `action` on the open store.
+    pub(crate) fn with<T>(
+        &self,
+        action: impl FnOnce(&dyn octopussy_store::Store) -> Result<T, octopussy_store::StoreError>,
+    ) -> Result<T, ColdError> {
+        let store = self.guard();
+        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
+        action(store.as_ref()).map_err(|error| cold_error(&error))
+    }
+
+    /// Reads records of the open store as they are at one moment.
+    pub(crate) fn read<T>(
+        &self,
+        action: impl FnOnce(&dyn octopussy_store::Snapshot) -> Result<T, ColdError>,
+    ) -> Result<T, ColdError> {
+        let store = self.guard();
+        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
+        let snapshot = store.snapshot().map_err(|error| cold_error(&error))?;
+        action(snapshot.as_ref())
+    }
+}
