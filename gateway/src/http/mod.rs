@@ -1,0 +1,20 @@
+//! What all interfaces share of HTTP: the edge every request passes, extractors, errors, and how things look in JSON.
+
+mod edge;
+mod extract;
+mod failure;
+mod feed;
+mod task_request;
+mod view;
+
+#[cfg(test)]
+pub(crate) use edge::ROUTES;
+pub(crate) use edge::{Trace, edge};
+pub(crate) use extract::{Caller, IdempotencyKey, JsonBody, PathText, QueryOf, authenticate, parse_wait};
+pub(crate) use failure::{Failure, FindingBody, ProblemBody};
+pub(crate) use feed::{Feed, Item, ItemStream};
+pub(crate) use task_request::{TaskRequest, agent_id, with_agent_name};
+pub(crate) use view::{
+    AgentBody, AgentStateName, At, PageBody, ProviderBody, StatusBody, TaskBody, TaskStateName, agent_body, provider_body,
+    result_of, status_body, task_body,
+};

@@ -1,0 +1,11 @@
+//! The OpenAI-compatible API: an agent is a model, a conversation is a task.
+
+mod complete;
+mod models;
+mod request;
+mod response;
+mod stream;
+
+pub(crate) use complete::{__path_complete, complete};
+pub(crate) use models::{__path_model, __path_models, model, models};
+pub(crate) use response::{ErrorBody, error_body};

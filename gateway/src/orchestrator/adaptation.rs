@@ -1,0 +1,364 @@
+//! The orchestrator as a port: a cheap handle around the ports it works with.
+
+use super::capability::NodeFacts;
+use super::contract::{OrchestratorRequires, SharedClock};
+use super::essence;
+use async_trait::async_trait;
+use bytes::Bytes;
+use octopussy_core::agent::{AgentRecord, AgentState, Desired, Document};
+use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
+use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
+use octopussy_core::ports::{
+    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ControlCommand, EventId, Metric,
+    NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError, SecretName, SecretValue,
+    SubmitTask, SubmittedTask, Submission, Subscription, TaskQuery, TaskRequestDocument, Topic,
+};
+use octopussy_core::problem::{Code, Finding, Problem};
+use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
+use octopussy_core::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How many agents an unaddressed task is compared with: ten pages of the ledger.
+const MAX_CANDIDATES: usize = 5000;
+/// The ledger's own bound for a page.
+const PAGE: usize = 500;
+/// For how long a CONTROL message counts: it is handled at once or not at all.
+const CONTROL_TTL: Duration = Duration::from_secs(60);
+
+/// The handle. Cloning is cheap.
+#[derive(Clone)]
+pub struct Orchestrator(Arc<Inner>);
+
+struct Inner {
+    ports: OrchestratorRequires,
+    clock: SharedClock,
+    node: NodeFacts,
+    started_at: Timestamp,
+}
+
+impl Orchestrator {
+    pub(super) fn new(ports: OrchestratorRequires, clock: SharedClock, node: NodeFacts) -> Self {
+        let started_at = clock.now();
+        Self(Arc::new(Inner { ports, clock, node, started_at }))
+    }
+
+    fn ports(&self) -> &OrchestratorRequires {
+        &self.0.ports
+    }
+
+    fn allow(&self, principal: &Principal, action: Action) -> Result<(), Problem> {
+        if self.ports().security.authorize(principal, action) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Forbidden,
+            format!("'{}' has the role {:?}, this takes {:?}", principal.name, principal.role, action.requires()),
+        )
+        .hint("ask an administrator for a token with that role"))
+    }
+
+    fn audit<T>(&self, principal: &Principal, action: &str, subject: String, result: &Result<T, Problem>) {
+        let (outcome, detail) = match result {
+            Ok(_) => (AuditOutcome::Allowed, String::new()),
+            Err(problem) => (AuditOutcome::Failed, problem.to_string()),
+        };
+        self.ports().observability.audit(AuditEvent {
+            action: action.to_owned(),
+            actor: principal.name.clone(),
+            subject,
+            outcome,
+            detail,
+            trace_id: None,
+        });
+    }
+
+    fn choose_agent(&self, input: &str) -> Result<AgentId, Problem> {
+        let mut agents: Vec<Arc<AgentRecord>> = Vec::new();
+        loop {
+            let after = agents.last().map(|agent| agent.id);
+            let page = self.ports().ledger.agents(&AgentQuery { after, limit: PAGE })?;
+            let more = page.more && !page.items.is_empty();
+            agents.extend(page.items);
+            if !more || agents.len() >= MAX_CANDIDATES {
+                break;
+            }
+        }
+        essence::choose(&agents, input).ok_or_else(|| {
+            Problem::new(
+                Code::Unprocessable,
+                format!("none of the {} agents has anything to do with the input", agents.len()),
+            )
+            .hint("name the agent in 'agent'; `octopussy agent list` shows the agents there are")
+        })
+    }
+
+    async fn store(&self, agent: AgentId, documents: Vec<TaskRequestDocument>) -> Result<Vec<Document>, Problem> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Nothing is stored for an agent that is not there; everything else about it is the ledger's to say.
+        self.record(agent)?;
+        let mut stored = Vec::with_capacity(documents.len());
+        for document in documents {
+            let bytes = document.text.len() as u64;
+            let blob = self.ports().blobs.put(Bytes::from(document.text)).await.map_err(blob_problem)?;
+            stored.push(Document { name: document.name, blob, bytes });
+        }
+        Ok(stored)
+    }
+
+    fn record(&self, id: AgentId) -> Result<Arc<AgentRecord>, Problem> {
+        self.ports().ledger.agent(id)?.ok_or_else(|| Refusal::UnknownAgent(id).into())
+    }
+
+    fn view(&self, record: Arc<AgentRecord>) -> AgentView {
+        let live = self.ports().agent_lifecycle.status(record.id);
+        let state = live.map_or(
+            match record.desired {
+                Desired::Active => AgentState::Idle,
+                Desired::Paused => AgentState::Paused,
+                Desired::Stopped => AgentState::Stopped,
+            },
+            |status| status.state,
+        );
+        let waiting = self.ports().ledger.waiting(record.id);
+        AgentView { record, state, live, waiting }
+    }
+
+    fn draft(&self, principal: &Principal, agent: AgentId, message_type: MessageType, payload: Payload) -> MessageDraft {
+        MessageDraft {
+            message_id: MessageId::from_uuid(Uuid::now_v7()),
+            sender_id: principal.party,
+            recipient_id: agent.into(),
+            message_type,
+            payload,
+            priority: Priority::Normal,
+            trace_id: TraceId::from_uuid(Uuid::now_v7()),
+            created_at: self.0.clock.now(),
+            ttl: CONTROL_TTL,
+        }
+    }
+}
+
+#[async_trait]
+impl OrchestratorPort for Orchestrator {
+    async fn submit(&self, principal: &Principal, task: SubmitTask) -> Result<SubmittedTask, Problem> {
+        self.allow(principal, Action::SubmitTask)?;
+        essence::check(&task)?;
+        let idempotency = task.idempotency_key.as_deref().map(|key| (Arc::from(key), essence::fingerprint(&task)));
+        let (ttl, max_attempts) = (essence::ttl(&task)?, essence::attempts(&task)?);
+        let agent = match task.agent {
+            Some(agent) => agent,
+            None => self.choose_agent(&task.input)?,
+        };
+        let documents = self.store(agent, task.documents).await?;
+        let content =
+            TaskContent { input: task.input, documents, history: task.history, constraints: task.constraints };
+        let payload = Payload::from_value(&content).map_err(payload_problem)?;
+        let draft = self.draft(principal, agent, MessageType::Task, payload);
+        let trace_id = task.trace_id.unwrap_or(draft.trace_id);
+        let message = self.ports().security.sign(MessageDraft { priority: task.priority, ttl, trace_id, ..draft });
+        let submission = Submission { message: Arc::new(message), idempotency, max_attempts };
+        let (task, created) = self.ports().messaging.submit(submission).await?;
+        if created {
+            self.ports().observability.count(Metric::TasksAccepted, "", 1);
+        }
+        Ok(SubmittedTask { task, created })
+    }
+
+    async fn task(
+        &self,
+        principal: &Principal,
+        id: TaskId,
+        wait: Option<Duration>,
+    ) -> Result<Arc<TaskRecord>, Problem> {
+        self.allow(principal, Action::Read)?;
+        let task = match wait {
+            Some(limit) => self.ports().ledger.await_end(id, limit).await?,
+            None => self.ports().ledger.task(id)?,
+        };
+        task.ok_or_else(|| Refusal::UnknownTask(id).into())
+    }
+
+    fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().ledger.tasks(query)?)
+    }
+
+    async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        self.allow(principal, Action::SubmitTask)?;
+        let ledger = &self.ports().ledger;
+        let reason = Arc::from(format!("cancelled by {}", principal.name));
+        let command = Command::Cancel { task: id, reason, now: self.0.clock.now() };
+        match ledger.propose(ledger.shards().shard_of_task(id), command).await? {
+            Applied::Task(task) | Applied::Duplicate(task) => Ok(task),
+            Applied::Done | Applied::Activated(_) | Applied::Agent(_) | Applied::Count(_) => {
+                ledger.task(id)?.ok_or_else(|| Refusal::UnknownTask(id).into())
+            }
+        }
+    }
+
+    fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+        self.allow(principal, Action::Read)?;
+        self.ports().messaging.subscribe(topic, after)
+    }
+
+    fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().agent_factory.validate(bundle).err().unwrap_or_default())
+    }
+
+    async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem> {
+        self.allow(principal, Action::ManageAgents)?;
+        let created = self.ports().agent_factory.create(bundle).await;
+        let subject = created.as_ref().map_or_else(|_| String::new(), |record| record.spec.name.clone());
+        self.audit(principal, "agent.create", subject, &created);
+        created.map(|record| self.view(record))
+    }
+
+    fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+        self.allow(principal, Action::Read)?;
+        self.record(id).map(|record| self.view(record))
+    }
+
+    fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem> {
+        self.allow(principal, Action::Read)?;
+        let page = self.ports().ledger.agents(&AgentQuery { after, limit })?;
+        Ok(Page { items: page.items.into_iter().map(|record| self.view(record)).collect(), more: page.more })
+    }
+
+    async fn control(&self, principal: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem> {
+        let action = match command {
+            ControlCommand::Pause | ControlCommand::Resume | ControlCommand::Stop => Action::ManageAgents,
+            ControlCommand::Cancel { .. } => Action::SubmitTask,
+        };
+        self.allow(principal, action)?;
+        self.record(id)?;
+        let payload = Payload::from_value(&command).map_err(payload_problem)?;
+        let draft = self.draft(principal, id, MessageType::Control, payload);
+        let message = self.ports().security.sign(MessageDraft { priority: Priority::Critical, ..draft });
+        let sent = self.ports().messaging.control(message).await;
+        self.audit(principal, control_action(command), id.to_string(), &sent);
+        sent?;
+        self.record(id).map(|record| self.view(record))
+    }
+
+    fn dead_letters(
+        &self,
+        principal: &Principal,
+        after: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Page<Arc<TaskRecord>>, Problem> {
+        self.allow(principal, Action::Read)?;
+        self.ports().messaging.dead_letters(after, limit)
+    }
+
+    async fn replay(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        self.allow(principal, Action::ManageDeadLetters)?;
+        let replayed = self.ports().messaging.replay(id, principal.party).await;
+        self.audit(principal, "dead_letter.replay", id.to_string(), &replayed);
+        replayed
+    }
+
+    async fn discard(&self, principal: &Principal, id: TaskId) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageDeadLetters)?;
+        let discarded = self.ports().messaging.discard(id).await;
+        self.audit(principal, "dead_letter.discard", id.to_string(), &discarded);
+        discarded
+    }
+
+    fn providers(&self, principal: &Principal) -> Result<Vec<ProviderStatus>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().llm_router.providers())
+    }
+
+    async fn secret_names(&self, principal: &Principal) -> Result<Vec<String>, Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let names = self.ports().secrets.list().await.map_err(secret_problem)?;
+        Ok(names.into_iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    async fn set_secret(&self, principal: &Principal, name: &str, value: String) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let value = SecretValue::new(value.into_bytes());
+        let name = SecretName::new(name).map_err(secret_problem)?;
+        let set = self.ports().secrets.set(&name, value).await.map_err(secret_problem);
+        self.audit(principal, "secret.set", name.to_string(), &set);
+        set
+    }
+
+    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let name = SecretName::new(name).map_err(secret_problem)?;
+        let rotated = self.ports().secrets.rotate(&name).await.map_err(secret_problem);
+        self.audit(principal, "secret.rotate", name.to_string(), &rotated);
+        rotated
+    }
+
+    fn agent_schema(&self) -> serde_json::Value {
+        self.ports().agent_factory.schema()
+    }
+
+    fn status(&self) -> NodeStatus {
+        let not_ready = self.ready().err().map(|problem| problem.detail.into_owned());
+        NodeStatus {
+            node: self.0.node.id,
+            version: self.0.node.version,
+            profile: self.0.node.profile.clone(),
+            ready: not_ready.is_none(),
+            not_ready,
+            uptime: self.0.clock.now().since(self.0.started_at),
+            capabilities: (self.0.node.capabilities)(),
+            active_agents: self.ports().agent_lifecycle.list().len(),
+            dead_letters: self.ports().messaging.dead_letter_count(),
+        }
+    }
+
+    fn ready(&self) -> Result<(), Problem> {
+        if let Some(reason) = (self.0.node.not_ready)() {
+            return Err(Problem::new(Code::NotReady, reason).retry_after(Duration::from_secs(1)));
+        }
+        self.ports().ledger.health().map_err(|error: ProposeError| {
+            Problem::new(Code::NotReady, format!("the ledger takes no writes: {error}"))
+                .retry_after(Duration::from_secs(1))
+        })
+    }
+}
+
+const fn control_action(command: ControlCommand) -> &'static str {
+    match command {
+        ControlCommand::Pause => "agent.pause",
+        ControlCommand::Resume => "agent.resume",
+        ControlCommand::Stop => "agent.stop",
+        ControlCommand::Cancel { .. } => "task.cancel",
+    }
+}
+
+fn payload_problem(error: PayloadError) -> Problem {
+    let code = match error {
+        PayloadError::TooLarge { .. } => Code::PayloadTooLarge,
+        PayloadError::NotAnObject(_) => Code::Internal,
+    };
+    Problem::new(code, error.to_string())
+}
+
+fn blob_problem(error: BlobError) -> Problem {
+    let code = match error {
+        BlobError::TooLarge { .. } => Code::PayloadTooLarge,
+        BlobError::DiskFull => Code::DiskFull,
+        BlobError::Damaged(_) | BlobError::Io(_) => Code::StoreUnavailable,
+    };
+    Problem::new(code, error.to_string())
+}
+
+fn secret_problem(error: SecretError) -> Problem {
+    let code = match error {
+        SecretError::BadName(_) => Code::Unprocessable,
+        SecretError::Unknown(_) => Code::UnknownSecret,
+        SecretError::TooLarge(_) => Code::PayloadTooLarge,
+        SecretError::WrongKey(_) | SecretError::Unusable(_) | SecretError::Io(_) => Code::StoreUnavailable,
+    };
+    Problem::new(code, error.to_string())
+}

@@ -1,0 +1,13 @@
+//! What the orchestrator decides, without asking anybody: whether a request is acceptable, whether two are the same, and
+//! whom an unaddressed one is for.
+
+mod acceptable;
+mod choose;
+mod fingerprint;
+
+pub use acceptable::{
+    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL, MIN_TTL,
+};
+pub(super) use acceptable::{attempts, check, ttl};
+pub(super) use choose::choose;
+pub(super) use fingerprint::fingerprint;

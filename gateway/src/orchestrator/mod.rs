@@ -1,0 +1,13 @@
+//! The one door behind every interface: who may, what it means, and to whom it goes.
+
+mod adaptation;
+mod capability;
+mod contract;
+mod essence;
+
+pub use adaptation::Orchestrator;
+pub use capability::{NodeFacts, OrchestratorCapability, OrchestratorConfig, OrchestratorRunning};
+pub use contract::{CONTRACT, OrchestratorProvides, OrchestratorRequires};
+pub use essence::{
+    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL, MIN_TTL,
+};

@@ -1,0 +1,9 @@
+//! The listeners: bound, bounded, and closed in order.
+
+mod acceptor;
+mod context;
+mod gateway;
+
+pub use gateway::{Addresses, BindError, Gateway, GatewayParts};
+
+pub(crate) use context::Context;

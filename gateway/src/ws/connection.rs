@@ -1,0 +1,318 @@
+//! One client's connection: reads its messages, runs its requests side by side, forwards its news.
+
+use super::outbox::Outbox;
+use super::protocol::{self, ClientMessage, CommandName, TopicName};
+use crate::config::Limits;
+use crate::http::{Feed, Item, ItemStream, agent_id, with_agent_name};
+use crate::serve::Context;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use octopussy_core::ports::{ControlCommand, EventId, Metric, Principal, Topic};
+use octopussy_core::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_stream::StreamMap;
+
+/// Requests of one client in progress; further ones stay unread until one has ended.
+const IN_PROGRESS: usize = 256;
+
+/// Close codes: RFC 6455 and, from 4000 on, our own.
+mod close {
+    /// The node is stopping.
+    pub(super) const GOING_AWAY: u16 = 1001;
+    /// Binary messages are not understood.
+    pub(super) const UNSUPPORTED: u16 = 1003;
+    /// The message is too large.
+    pub(super) const TOO_LARGE: u16 = 1009;
+    /// The client does not read: it may come back.
+    pub(super) const TRY_AGAIN: u16 = 1013;
+    /// The token has expired.
+    pub(super) const EXPIRED: u16 = 4401;
+    /// Nothing was heard.
+    pub(super) const IDLE: u16 = 4408;
+}
+
+/// What becomes of a request.
+enum Outcome {
+    /// An answer.
+    Answer(Utf8Bytes),
+    /// A watch, with its first message.
+    Watch(String, Topic, Utf8Bytes, ItemStream),
+}
+
+/// Why the connection ends.
+type Ending = (u16, &'static str);
+
+/// One client's connection.
+pub(super) struct Connection {
+    context: Arc<Context>,
+    principal: Principal,
+    watches: StreamMap<String, ItemStream>,
+    topics: BTreeMap<String, Topic>,
+    /// Watches that have lost news because the client did not read.
+    lagging: BTreeMap<String, Topic>,
+    lagging_since: Option<Instant>,
+    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+}
+
+impl Connection {
+    pub(super) fn new(context: Arc<Context>, principal: Principal) -> Self {
+        Self {
+            context,
+            principal,
+            watches: StreamMap::new(),
+            topics: BTreeMap::new(),
+            lagging: BTreeMap::new(),
+            lagging_since: None,
+            running: FuturesUnordered::new(),
+        }
+    }
+
+    /// Serves the client until it goes, or has to.
+    pub(super) async fn run(mut self, socket: WebSocket) {
+        let (sink, mut incoming) = socket.split();
+        let (mut outbox, writer) = Outbox::new(self.context.limits.outbound_messages);
+        let writing = tokio::spawn(writer.run(sink));
+        if let Some((code, reason)) = self.serve(&mut incoming, &outbox).await {
+            outbox.close(code, reason);
+        }
+        drop(outbox);
+        // The client hears why, and may still be saying something: what it says is no longer read.
+        let _ = writing.await;
+    }
+
+    async fn serve(
+        &mut self,
+        incoming: &mut futures::stream::SplitStream<WebSocket>,
+        outbox: &Outbox,
+    ) -> Option<Ending> {
+        let context = self.context.clone();
+        let stall = Duration::from_secs(context.limits.stall_seconds);
+        let idle = Duration::from_secs(context.limits.idle_seconds);
+        let expiry = tokio::time::sleep(self.principal.expires_at.since(context.clock.now()));
+        tokio::pin!(expiry);
+        let mut heard = Instant::now();
+        let mut pings = tokio::time::interval(idle / 3);
+        pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let stalled_at = self.lagging_since.map(|since| since + stall);
+            tokio::select! {
+                () = context.stopping.cancelled() => return Some((close::GOING_AWAY, "the node is stopping")),
+                () = &mut expiry => return Some((close::EXPIRED, "the token has expired")),
+                () = tokio::time::sleep_until(stalled_at.unwrap_or_else(Instant::now)), if stalled_at.is_some() => {
+                    return Some((close::TRY_AGAIN, "messages were left unread for too long"));
+                }
+                () = outbox.room(), if !self.lagging.is_empty() => self.catch_up(outbox),
+                _ = pings.tick() => {
+                    if heard.elapsed() >= idle {
+                        return Some((close::IDLE, "nothing was heard for too long"));
+                    }
+                    // Without room there is traffic enough to find out that the client is gone.
+                    outbox.send(Message::Ping(Vec::new().into()), Duration::ZERO).await;
+                }
+                Some(outcome) = self.running.next(), if !self.running.is_empty() => {
+                    if !self.settle(outcome, outbox, stall).await {
+                        return Some((close::TRY_AGAIN, "answers were left unread for too long"));
+                    }
+                }
+                Some((name, item)) = self.watches.next(), if !self.watches.is_empty() => self.forward(&name, &item, outbox),
+                message = incoming.next(), if self.running.len() < IN_PROGRESS => {
+                    heard = Instant::now();
+                    match message {
+                        None | Some(Err(_) | Ok(Message::Close(_))) => return None,
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Binary(_))) => return Some((close::UNSUPPORTED, "messages are JSON text")),
+                        Some(Ok(Message::Text(text))) if text.len() > Limits::WS_MESSAGE_BYTES => {
+                            return Some((close::TOO_LARGE, "the message is over 512 KiB"));
+                        }
+                        Some(Ok(Message::Text(text))) => self.take(&text),
+                    }
+                }
+            }
+            self.topics.retain(|name, _| self.watches.contains_key(name) || self.lagging.contains_key(name));
+        }
+    }
+
+    /// Hands an answer to the client; false when it does not take it.
+    async fn settle(&mut self, outcome: Outcome, outbox: &Outbox, stall: Duration) -> bool {
+        match outcome {
+            Outcome::Answer(text) => outbox.send(Message::Text(text), stall).await,
+            Outcome::Watch(name, topic, text, items) => {
+                let sent = outbox.send(Message::Text(text), stall).await;
+                self.topics.insert(name.clone(), topic);
+                self.watches.insert(name, items);
+                sent
+            }
+        }
+    }
+
+    /// Forwards news; without room it is dropped, and the watch begins anew once there is room.
+    fn forward(&mut self, name: &str, item: &Item, outbox: &Outbox) {
+        if outbox.offer(protocol::event(name, item)) {
+            return;
+        }
+        self.context.observability.count(Metric::WatcherGaps, "", 1);
+        if let Some(topic) = self.topics.get(name) {
+            self.watches.remove(name);
+            self.lagging.insert(name.to_owned(), *topic);
+            self.lagging_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// There is room again: one watch that has lost news says so and begins anew with a snapshot.
+    fn catch_up(&mut self, outbox: &Outbox) {
+        let Some((name, topic)) = self.lagging.pop_first() else { return };
+        let at = self.context.clock.now();
+        let data = "{\"reason\":\"events were lost because they were not read; what follows is complete again\"}".to_owned();
+        outbox.offer(protocol::event(&name, &Item { id: None, event: "gap", agent: None, task: None, at, data }));
+        let feed = Feed::subscribe(&self.context, &self.principal, topic, None);
+        let fresh = futures::stream::once(async move {
+            match feed {
+                Ok(feed) => feed.with_snapshot().await.ok().map(Feed::into_stream),
+                Err(_) => None,
+            }
+        })
+        .filter_map(std::future::ready)
+        .flatten();
+        self.watches.insert(name, fresh.boxed());
+        if self.lagging.is_empty() {
+            self.lagging_since = None;
+        }
+    }
+
+    fn take(&mut self, text: &str) {
+        let message = match protocol::parse(text) {
+            Ok(message) => message,
+            Err((name, problem)) => return self.answer(protocol::error(name.as_deref(), &problem)),
+        };
+        match message {
+            ClientMessage::Ping { r#ref } => self.answer(protocol::pong(r#ref.as_deref())),
+            ClientMessage::Unwatch { r#ref } => {
+                self.watches.remove(&r#ref);
+                self.lagging.remove(&r#ref);
+                self.topics.remove(&r#ref);
+                if self.lagging.is_empty() {
+                    self.lagging_since = None;
+                }
+                self.answer(protocol::done(&r#ref, None));
+            }
+            ClientMessage::Submit { r#ref, task } => {
+                let (context, principal) = (self.context.clone(), self.principal.clone());
+                self.running.push(Box::pin(async move {
+                    let named = task.agent.clone().unwrap_or_default();
+                    let submitted = context.orchestrator.submit(&principal, task.into_submit(None, None)).await;
+                    Outcome::Answer(match submitted {
+                        Ok(submitted) => protocol::accepted(&r#ref, &submitted.task, submitted.created),
+                        Err(problem) => protocol::error(Some(&r#ref), &with_agent_name(problem, &named)),
+                    })
+                }));
+            }
+            ClientMessage::Control { r#ref, agent, command, task } => self.control(r#ref, agent, command, task),
+            ClientMessage::Watch { r#ref, topic, id, after } => match self.watch(&r#ref, topic, id, after.as_deref()) {
+                Ok(watch) => self.running.push(watch),
+                Err(problem) => self.answer(protocol::error(Some(&r#ref), &problem)),
+            },
+        }
+    }
+
+    /// Answers go through the requests in progress, so that they meet the same bound.
+    fn answer(&mut self, text: Utf8Bytes) {
+        self.running.push(Box::pin(std::future::ready(Outcome::Answer(text))));
+    }
+
+    fn control(&mut self, name: String, agent: String, command: CommandName, task: Option<String>) {
+        let (context, principal) = (self.context.clone(), self.principal.clone());
+        self.running.push(Box::pin(async move {
+            let result = async {
+                let command = match command {
+                    CommandName::Pause => ControlCommand::Pause,
+                    CommandName::Resume => ControlCommand::Resume,
+                    CommandName::Stop => ControlCommand::Stop,
+                    CommandName::Cancel => ControlCommand::Cancel { task: parse_id(task.as_deref(), "task")? },
+                };
+                context
+                    .orchestrator
+                    .control(&principal, agent_id(&agent), command)
+                    .await
+                    .map_err(|problem| with_agent_name(problem, &agent))
+            };
+            Outcome::Answer(match result.await {
+                Ok(agent) => protocol::done(&name, Some(&agent)),
+                Err(problem) => protocol::error(Some(&name), &problem),
+            })
+        }));
+    }
+
+    fn watch(
+        &mut self,
+        name: &str,
+        topic: TopicName,
+        id: Option<String>,
+        after: Option<&str>,
+    ) -> Result<BoxFuture<'static, Outcome>, Problem> {
+        if !protocol::is_ref(name) {
+            return Err(Problem::new(Code::BadRequest, "'ref' is empty or over 128 bytes"));
+        }
+        if self.topics.contains_key(name) {
+            return Err(Problem::new(Code::Unprocessable, format!("the watch {name:?} exists already"))
+                .hint("unwatch it first, or use another 'ref'"));
+        }
+        let limit = self.context.limits.watches;
+        if self.topics.len() >= limit {
+            return Err(Problem::new(Code::Overloaded, format!("this connection has {limit} watches, which is the limit")));
+        }
+        let topic = match topic {
+            TopicName::Task => Topic::Task(parse_id(id.as_deref(), "id")?),
+            TopicName::Agent => Topic::Agent(agent_id(id.as_deref().ok_or_else(|| missing("id"))?)),
+            TopicName::All => Topic::All,
+        };
+        let after: Option<EventId> = after.map(str::parse).transpose()?;
+        // In place at once: a second watch of the same name, sent right behind, finds it.
+        self.topics.insert(name.to_owned(), topic);
+        self.watches.insert(name.to_owned(), futures::stream::pending().boxed());
+        let (context, principal, name) = (self.context.clone(), self.principal.clone(), name.to_owned());
+        Ok(Box::pin(async move {
+            match begin(&context, &principal, &name, topic, after).await {
+                Ok((text, items)) => Outcome::Watch(name, topic, text, items),
+                Err(problem) => {
+                    let text = protocol::error(Some(&name), &problem);
+                    Outcome::Watch(name, topic, text, futures::stream::empty().boxed())
+                }
+            }
+        }))
+    }
+}
+
+/// Subscribes first and takes the snapshot then, so that nothing falls between the two.
+async fn begin(
+    context: &Arc<Context>,
+    principal: &Principal,
+    name: &str,
+    topic: Topic,
+    after: Option<EventId>,
+) -> Result<(Utf8Bytes, ItemStream), Problem> {
+    let feed = Feed::subscribe(context, principal, topic, after)?;
+    Ok(match topic {
+        Topic::Task(id) => {
+            let task = context.orchestrator.task(principal, id, None).await?;
+            // A task that has ended sends its `ended` with the snapshot: nothing else will come.
+            let feed = if task.state.is_ended() { feed.with_snapshot().await? } else { feed };
+            (protocol::watching(name, Some(&task)), feed.into_stream())
+        }
+        Topic::Agent(_) => (protocol::watching(name, None), feed.with_snapshot().await?.into_stream()),
+        Topic::All => (protocol::watching(name, None), feed.into_stream()),
+    })
+}
+
+fn missing(field: &str) -> Problem {
+    Problem::new(Code::BadRequest, format!("'{field}' is missing"))
+}
+
+fn parse_id(text: Option<&str>, field: &str) -> Result<octopussy_core::ids::TaskId, Problem> {
+    let text = text.ok_or_else(|| missing(field))?;
+    text.parse().map_err(|error: octopussy_core::ids::ParseIdError| Problem::new(Code::BadRequest, error.to_string()))
+}
