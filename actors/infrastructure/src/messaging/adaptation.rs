@@ -1,0 +1,145 @@
+//! Messaging as a port.
+
+use super::realization::Hub;
+use async_trait::async_trait;
+use octopussy_core::ids::{AgentId, MessageId, PartyId, TaskId};
+use octopussy_core::message::{Message, MessageDraft, MessageType};
+use octopussy_core::ports::{
+    AgentHost, EventId, EventKind, LedgerPort, MessagingPort, Metric, ObservabilityPort, Page, ProposeError,
+    SecurityPort, Submission, Subscription, TaskFilter, TaskQuery, Topic,
+};
+use octopussy_core::problem::{Code, Problem};
+use octopussy_core::task::{Applied, Command, NewTask, Refusal, TaskRecord, TaskState};
+use octopussy_core::time::Clock;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The handle on messaging. Cloning is cheap.
+#[derive(Clone)]
+pub struct MessagingHandle {
+    pub(super) hub: Arc<Hub>,
+    pub(super) ledger: Arc<dyn LedgerPort>,
+    pub(super) security: Arc<dyn SecurityPort>,
+    pub(super) observability: Arc<dyn ObservabilityPort>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) host: Arc<RwLock<Option<Arc<dyn AgentHost>>>>,
+}
+
+impl MessagingHandle {
+    async fn propose(&self, task: TaskId, command: Command) -> Result<Applied, Problem> {
+        let shard = self.ledger.shards().shard_of_task(task);
+        Ok(self.ledger.propose(shard, command).await?)
+    }
+
+    fn dead_letter(&self, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        let task = self.ledger.task(id)?.ok_or_else(|| ProposeError::from(Refusal::UnknownTask(id)))?;
+        if task.state == TaskState::DeadLettered {
+            Ok(task)
+        } else {
+            Err(ProposeError::from(Refusal::NotDeadLettered(id)).into())
+        }
+    }
+}
+
+fn unexpected(applied: &Applied) -> Problem {
+    Problem::new(Code::Internal, format!("the ledger answered with something else than a task: {applied:?}"))
+}
+
+#[async_trait]
+impl MessagingPort for MessagingHandle {
+    async fn submit(&self, submission: Submission) -> Result<(Arc<TaskRecord>, bool), Problem> {
+        let Submission { message, idempotency, max_attempts } = submission;
+        if message.message_type() != MessageType::Task {
+            return Err(Problem::new(Code::Unprocessable, "only a message of type TASK can become a task"));
+        }
+        let agent = AgentId::from(message.recipient_id());
+        let id = TaskId::for_agent(agent, Uuid::now_v7());
+        let sender = message.sender_id();
+        let task = Box::new(NewTask { id, agent, sender, message, idempotency, max_attempts });
+        match self.propose(id, Command::Accept { task, now: self.clock.now() }).await? {
+            Applied::Task(task) => {
+                self.observability.count(Metric::TasksAccepted, "", 1);
+                Ok((task, true))
+            }
+            Applied::Duplicate(task) => Ok((task, false)),
+            other @ (Applied::Activated(_) | Applied::Done | Applied::Agent(_) | Applied::Count(_)) => {
+                Err(unexpected(&other))
+            }
+        }
+    }
+
+    async fn control(&self, message: Message) -> Result<(), Problem> {
+        if message.message_type() != MessageType::Control {
+            return Err(Problem::new(Code::Unprocessable, "only a message of type CONTROL can be handed to a host"));
+        }
+        let host = self.host.read().clone();
+        let host = host.ok_or_else(|| {
+            Problem::new(Code::NotReady, "no agents are hosted on this node yet").retry_after(Duration::from_secs(1))
+        })?;
+        host.control(message).await
+    }
+
+    fn attach(&self, host: Arc<dyn AgentHost>) {
+        *self.host.write() = Some(host);
+    }
+
+    fn publish(&self, agent: AgentId, task: Option<TaskId>, kind: EventKind) {
+        self.hub.publish(agent, task, kind);
+    }
+
+    fn is_watched(&self, _: AgentId, task: TaskId) -> bool {
+        self.hub.is_watched(Topic::Task(task))
+    }
+
+    fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+        let agent = match topic {
+            Topic::Task(task) => self.ledger.task(task)?.map(|task| task.agent),
+            Topic::Agent(agent) => Some(agent),
+            Topic::All => None,
+        };
+        self.hub.subscribe(topic, agent, after)
+    }
+
+    fn dead_letters(&self, after: Option<TaskId>, limit: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
+        let filter = TaskFilter::State(TaskState::DeadLettered);
+        Ok(self.ledger.tasks(&TaskQuery { agent: None, filter, after, limit })?)
+    }
+
+    fn dead_letter_count(&self) -> u64 {
+        self.ledger.dead_letters()
+    }
+
+    async fn replay(&self, task: TaskId, by: PartyId) -> Result<Arc<TaskRecord>, Problem> {
+        let before = self.dead_letter(task)?;
+        let now = self.clock.now();
+        let message = self.security.sign(MessageDraft {
+            message_id: MessageId::from_uuid(Uuid::now_v7()),
+            sender_id: by,
+            recipient_id: before.message.recipient_id(),
+            message_type: MessageType::Task,
+            payload: before.message.payload().clone(),
+            priority: before.message.priority(),
+            trace_id: before.message.trace_id(),
+            created_at: now,
+            ttl: before.message.ttl(),
+        });
+        match self.propose(task, Command::Replay { task, message: Arc::new(message), now }).await? {
+            Applied::Task(task) => Ok(task),
+            Applied::Done => Ok(self.ledger.task(task)?.unwrap_or(before)),
+            other @ (Applied::Activated(_) | Applied::Agent(_) | Applied::Duplicate(_) | Applied::Count(_)) => {
+                Err(unexpected(&other))
+            }
+        }
+    }
+
+    async fn discard(&self, task: TaskId) -> Result<(), Problem> {
+        self.dead_letter(task)?;
+        self.propose(task, Command::Discard { task }).await.map(drop)
+    }
+
+    fn sign(&self, draft: MessageDraft) -> Message {
+        self.security.sign(draft)
+    }
+}

@@ -1,0 +1,291 @@
+//! Topics that are watched, or were a moment ago. Nothing is kept of topics that nobody watches.
+
+use crate::messaging::MessagingConfig;
+use crate::messaging::essence::{Read, TopicLog, topics_of};
+use futures::StreamExt;
+use octopussy_core::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
+use octopussy_core::ports::{Event, EventId, EventKind, Metric, ObservabilityPort, Subscription, Topic};
+use octopussy_core::problem::{Code, Problem};
+use octopussy_core::time::{Clock, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How many times more of the topic of everything is remembered: thousands of tasks a second meet there.
+const EVERYTHING: usize = 8;
+
+/// The watched topics.
+pub(crate) struct Hub {
+    topics: RwLock<HashMap<Topic, Arc<Watched>>>,
+    /// How many topics there are: publishing looks here first, so that it costs nothing while nobody watches.
+    count: AtomicUsize,
+    sequence: AtomicU64,
+    epochs: Box<[AtomicU64]>,
+    shards: ShardCount,
+    closed: Arc<AtomicBool>,
+    config: MessagingConfig,
+    clock: Arc<dyn Clock>,
+    observability: Arc<dyn ObservabilityPort>,
+}
+
+struct Watched {
+    log: Mutex<TopicLog>,
+    news: Notify,
+    watchers: AtomicUsize,
+    /// When the last watcher left.
+    left_at: AtomicU64,
+    /// Whose task it is, once that is known; agents' topics know from the start.
+    agent: OnceLock<AgentId>,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        config: MessagingConfig,
+        shards: ShardCount,
+        clock: Arc<dyn Clock>,
+        observability: Arc<dyn ObservabilityPort>,
+    ) -> Self {
+        Self {
+            topics: RwLock::default(),
+            count: AtomicUsize::new(0),
+            sequence: AtomicU64::new(0),
+            epochs: shards.all().map(|_| AtomicU64::new(0)).collect(),
+            shards,
+            closed: Arc::default(),
+            config,
+            clock,
+            observability,
+        }
+    }
+
+    /// The shard's leadership, which ids begin with.
+    pub(crate) fn set_epoch(&self, shard: ShardId, epoch: Epoch) {
+        if let Some(known) = self.epochs.get(usize::from(shard.0)) {
+            known.store(epoch.0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn is_watched(&self, topic: Topic) -> bool {
+        !self.is_quiet() && self.topics.read().contains_key(&topic)
+    }
+
+    /// Publishes to every topic the event belongs to and that is watched.
+    pub(crate) fn publish(&self, agent: AgentId, task: Option<TaskId>, kind: EventKind) {
+        if self.is_quiet() {
+            return;
+        }
+        let topics = self.topics.read();
+        let mut event = None;
+        for topic in topics_of(agent, task, &kind).into_iter().flatten() {
+            let Some(watched) = topics.get(&topic) else { continue };
+            watched.agent.get_or_init(|| agent);
+            let event = event.get_or_insert_with(|| Event {
+                id: self.next_id(agent),
+                at: self.clock.now(),
+                agent,
+                task,
+                kind: kind.clone(),
+            });
+            watched.push(event.clone());
+        }
+    }
+
+    /// Publishes a step, whose agent only its watched topic knows.
+    pub(crate) fn publish_step(&self, task: TaskId, kind: EventKind) {
+        if self.is_quiet() {
+            return;
+        }
+        let topics = self.topics.read();
+        if let Some(watched) = topics.get(&Topic::Task(task)) {
+            let agent = watched.agent.get().copied().unwrap_or(nobody());
+            let id = EventId { epoch: self.epoch(self.shards.shard_of_task(task)), sequence: self.next_sequence() };
+            watched.push(Event { id, at: self.clock.now(), agent, task: Some(task), kind });
+        }
+    }
+
+    fn next_id(&self, agent: AgentId) -> EventId {
+        EventId { epoch: self.epoch(self.shards.shard_of(agent)), sequence: self.next_sequence() }
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn epoch(&self, shard: ShardId) -> Epoch {
+        Epoch(self.epochs.get(usize::from(shard.0)).map_or(0, |epoch| epoch.load(Ordering::Relaxed)))
+    }
+
+    /// Begins to watch. From this moment on nothing is missed; with an id that is not remembered, a gap comes first.
+    pub(crate) fn subscribe(
+        &self,
+        topic: Topic,
+        agent: Option<AgentId>,
+        after: Option<EventId>,
+    ) -> Result<Subscription, Problem> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Problem::new(Code::NotReady, "the node is stopping").retry_after(Duration::from_secs(1)));
+        }
+        let watched = self.watch(topic, agent)?;
+        let (position, gap) = {
+            let log = watched.log.lock();
+            match after.map(|id| log.position_after(id)) {
+                None => (log.end(), false),
+                Some(Some(position)) => (position, false),
+                Some(None) => (log.end(), true),
+            }
+        };
+        let watcher = Watcher {
+            watched,
+            position,
+            gap,
+            topic,
+            closed: self.closed.clone(),
+            clock: self.clock.clone(),
+            observability: self.observability.clone(),
+        };
+        Ok(futures::stream::unfold(watcher, |mut watcher| async move {
+            let event = watcher.next().await?;
+            Some((event, watcher))
+        })
+        .boxed())
+    }
+
+    /// The topic with one more watcher.
+    fn watch(&self, topic: Topic, agent: Option<AgentId>) -> Result<Arc<Watched>, Problem> {
+        let mut topics = self.topics.write();
+        if !topics.contains_key(&topic) && topics.len() >= self.config.watched_topics {
+            self.forget(&mut topics, self.clock.now());
+            if topics.len() >= self.config.watched_topics {
+                let detail = format!("{} topics are being watched, which is this node's bound", topics.len());
+                return Err(Problem::new(Code::Overloaded, detail).retry_after(Duration::from_secs(5)));
+            }
+        }
+        let remembered = match topic {
+            Topic::Task(_) | Topic::Agent(_) => self.config.remembered_events,
+            Topic::All => self.config.remembered_events * EVERYTHING,
+        };
+        let watched = topics.entry(topic).or_insert_with(|| {
+            Arc::new(Watched {
+                log: Mutex::new(TopicLog::new(remembered)),
+                news: Notify::new(),
+                watchers: AtomicUsize::new(0),
+                left_at: AtomicU64::new(0),
+                agent: OnceLock::new(),
+            })
+        });
+        if let Some(agent) = agent {
+            watched.agent.get_or_init(|| agent);
+        }
+        watched.watchers.fetch_add(1, Ordering::AcqRel);
+        self.count.store(topics.len(), Ordering::Release);
+        Ok(topics[&topic].clone())
+    }
+
+    /// Forgets topics whose last watcher has been gone for long enough.
+    pub(crate) fn sweep(&self) {
+        if !self.is_quiet() {
+            let mut topics = self.topics.write();
+            self.forget(&mut topics, self.clock.now());
+            self.count.store(topics.len(), Ordering::Release);
+        }
+    }
+
+    fn forget(&self, topics: &mut HashMap<Topic, Arc<Watched>>, now: Timestamp) {
+        let linger = Duration::from_secs(self.config.linger_seconds);
+        topics.retain(|_, watched| {
+            watched.watchers.load(Ordering::Acquire) > 0
+                || now.since(Timestamp::from_millis(watched.left_at.load(Ordering::Acquire))) < linger
+        });
+    }
+
+    /// Ends every subscription after what it has been sent.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for watched in self.topics.read().values() {
+            watched.news.notify_waiters();
+        }
+    }
+}
+
+impl Watched {
+    fn push(&self, event: Event) {
+        self.log.lock().push(event);
+        self.news.notify_waiters();
+    }
+}
+
+/// What stands for the agent where none is known.
+fn nobody() -> AgentId {
+    AgentId::from_uuid(uuid::Uuid::nil())
+}
+
+struct Watcher {
+    watched: Arc<Watched>,
+    position: u64,
+    /// Whether the first thing to say is that events are missing.
+    gap: bool,
+    topic: Topic,
+    closed: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+    observability: Arc<dyn ObservabilityPort>,
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Option<Event> {
+        let watched = self.watched.clone();
+        loop {
+            // Registered before looking, so that news between looking and waiting wakes it.
+            let news = watched.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if std::mem::take(&mut self.gap) {
+                let id = watched.log.lock().id_before(self.position);
+                return Some(self.gap_event(id));
+            }
+            let read = watched.log.lock().read(self.position);
+            match read {
+                Read::Event(event) => {
+                    self.position += 1;
+                    return Some(event);
+                }
+                Read::Lost(first) => {
+                    self.position = first;
+                    return Some(self.gap_event(EventId::default()));
+                }
+                Read::Nothing if self.closed.load(Ordering::Acquire) => return None,
+                Read::Nothing => news.await,
+            }
+        }
+    }
+
+    fn gap_event(&self, id: EventId) -> Event {
+        self.observability.count(Metric::WatcherGaps, "", 1);
+        let task = match self.topic {
+            Topic::Task(task) => Some(task),
+            Topic::Agent(_) | Topic::All => None,
+        };
+        let agent = match self.topic {
+            Topic::Agent(agent) => agent,
+            Topic::Task(_) | Topic::All => self.watched.agent.get().copied().unwrap_or(nobody()),
+        };
+        Event { id, at: self.clock.now(), agent, task, kind: EventKind::Gap }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.watched.left_at.store(self.clock.now().as_millis(), Ordering::Release);
+        self.watched.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+#[path = "hub_tests.rs"]
+mod tests;
