@@ -7,10 +7,12 @@ mod arguments;
 mod load;
 mod process;
 mod report;
+mod rig;
 mod samples;
 
 pub use arguments::Arguments;
 pub use load::{Accept, HttpTarget, Load, MakeRequest, closed_loop};
 pub use process::{cpu_seconds, folder_bytes, rss_kib};
 pub use report::Report;
+pub use rig::Rig;
 pub use samples::{Samples, median};

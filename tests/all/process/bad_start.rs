@@ -1,5 +1,6 @@
 //! A node that must not start says why, where, and what to do.
 
+use octopussy_store::{Batch, Durability, Engine, FORMAT_VERSION, Keyspace, StoreOptions, open};
 use octopussy_tests::{AgentDirectory, NodeOptions, NodeRunner};
 use std::net::TcpListener;
 
@@ -75,4 +76,26 @@ async fn a_store_that_is_damaged() {
     let text = output.text();
     assert!(text.contains("log.redb"), "the file is not named:\n{text}");
     assert!(!text.contains("panicked"), "a panic is not an error message:\n{text}");
+}
+
+#[tokio::test]
+async fn a_store_that_a_newer_version_has_written() {
+    let mut node = NodeRunner::start(NodeOptions::new()).await.unwrap();
+    node.create_agent(&AgentDirectory::new("clerk", "")).await.unwrap();
+    node.sigterm().await.unwrap();
+    let log = node.home().join("data/log.redb");
+    let write_format = |version: u32| {
+        let store =
+            open(&log, StoreOptions { engine: Engine::Redb, cache_bytes: 1 << 20, quick_reopen: false }).unwrap();
+        let mut batch = Batch::new();
+        batch.put(Keyspace::Meta, b"format", version.to_be_bytes());
+        store.commit(batch, Durability::Fsync).unwrap();
+    };
+    write_format(FORMAT_VERSION + 1);
+    let output = node.start_and_fail().await.unwrap();
+    assert!(!output.status.success());
+    let text = output.text();
+    for part in ["log.redb", &format!("version {}", FORMAT_VERSION + 1), "newer"] {
+        assert!(text.contains(part), "'{part}' is missing from:\n{text}");
+    }
 }
