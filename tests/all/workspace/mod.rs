@@ -1,0 +1,3 @@
+//! Checks of the workspace itself: what may depend on what.
+
+mod crate_graph;
