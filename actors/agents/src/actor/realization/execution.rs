@@ -13,6 +13,7 @@ use octopussy_core::ports::{
 };
 use octopussy_core::task::{
     Applied, Command, Outcome, StepKey, StepKind, StepOutcome, StepRecord, TaskContent, TaskRecord,
+    TaskState,
 };
 use octopussy_core::time::Timestamp;
 use std::sync::Arc;
@@ -130,6 +131,10 @@ impl<'a> Execution<'a> {
             Ok(_) => self.reread()?,
             Err(error) => return Err(not_begun(cx, &error).await),
         };
+        if begun.state != TaskState::Running {
+            // The ledger found it expired or out of attempts when it came to begin it, and ended it itself.
+            return Err(Halt::Silent);
+        }
         self.attempt = begun.attempts;
         run.resume(&cx.task.steps).map_err(|error| Halt::Outcome(Outcome::Failed(error.to_string().into())))?;
         if let Some(retrieved) = first {

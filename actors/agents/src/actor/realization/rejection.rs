@@ -4,7 +4,7 @@ use super::run_task::RunTask;
 use crate::actor::essence::Verdict;
 use octopussy_core::agent::Desired;
 use octopussy_core::ports::{AuditEvent, AuditOutcome, EventKind, Metric};
-use octopussy_core::task::{Command, DeadLetterReason, Outcome};
+use octopussy_core::task::{Applied, Command, DeadLetterReason, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
@@ -65,6 +65,8 @@ impl RunTask {
     async fn begin_and_end(&self, outcome: Outcome) {
         let begin = self.host.commit(&self.shared, self.begin_command()).await;
         let ended = match begin {
+            // One that has expired is ended by the ledger as it comes to begin it.
+            Ok(Applied::Task(task)) if task.state.is_ended() => return,
             Ok(_) => self.host.commit(&self.shared, self.end_command(outcome, None)).await,
             Err(error) => Err(error),
         };
