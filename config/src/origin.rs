@@ -15,6 +15,8 @@ pub enum Origin {
     },
     /// An environment variable.
     Environment(Arc<str>),
+    /// A setting on the command line.
+    CommandLine(Arc<str>),
 }
 
 impl Origin {
@@ -23,7 +25,7 @@ impl Origin {
     pub fn place(&self) -> (&str, Option<u32>) {
         match self {
             Self::File { file, line } => (file, Some(*line)),
-            Self::Environment(name) => (name, None),
+            Self::Environment(name) | Self::CommandLine(name) => (name, None),
         }
     }
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::CommandLine(option) => write!(f, "the command line's {option}"),
         }
     }
 }
