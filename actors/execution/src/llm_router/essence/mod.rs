@@ -1,0 +1,14 @@
+//! The router's decisions: which model, when to try again, when to leave a provider alone; and the embedded model. Pure.
+
+mod backoff;
+mod breaker;
+mod choose;
+pub mod extractive;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use backoff::{MAX_RETRIES, backoff};
+pub use breaker::{Breaker, OPEN_FOR, TRIP_AFTER};
+pub use choose::{Choice, Offer, choose};
+pub use table::{ModelEntry, RoutingTable, cost_micros};

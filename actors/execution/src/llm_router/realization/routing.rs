@@ -1,0 +1,272 @@
+//! What is in force: providers, table, and how a call goes through them.
+
+use super::provider::Provider;
+use super::{gpu, table_file};
+use crate::llm_router::essence::{Offer, RoutingTable, choose, cost_micros, extractive};
+use crate::llm_router::{BUILTIN, EXTRACTIVE, LlmRouterConfig};
+use octopussy_core::agent::{Intelligence, Usage};
+use octopussy_core::ports::{
+    ChatRequest, Completion, ConfigurationPort, LlmError, Metric, ObservabilityPort, SecretsPort, TokenSink,
+};
+use octopussy_core::time::Clock;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many models are asked for one call when the agent names none.
+const MAX_CHOICES: usize = 3;
+
+/// What is in force; replaced as a whole.
+pub(in crate::llm_router) struct State {
+    pub(in crate::llm_router) providers: BTreeMap<String, Arc<Provider>>,
+    pub(in crate::llm_router) config: LlmRouterConfig,
+    table: RoutingTable,
+}
+
+/// What every handle shares.
+pub(in crate::llm_router) struct Shared {
+    state: RwLock<Arc<State>>,
+    configuration: Arc<dyn ConfigurationPort>,
+    secrets: Arc<dyn SecretsPort>,
+    observability: Arc<dyn ObservabilityPort>,
+    clock: Arc<dyn Clock>,
+    home: PathBuf,
+    gpu: bool,
+}
+
+/// Who is asked next.
+enum Step {
+    Builtin,
+    Provider(Arc<Provider>, String),
+    Missing(LlmError),
+}
+
+impl Shared {
+    /// Reads the table (blocking) and sets the providers up.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    pub(in crate::llm_router) fn open(
+        config: LlmRouterConfig,
+        configuration: Arc<dyn ConfigurationPort>,
+        secrets: Arc<dyn SecretsPort>,
+        observability: Arc<dyn ObservabilityPort>,
+        clock: Arc<dyn Clock>,
+        home: PathBuf,
+    ) -> Result<Self, String> {
+        let empty = State { providers: BTreeMap::new(), config: LlmRouterConfig::default(), table: RoutingTable::default() };
+        let gpu = gpu::present();
+        let shared =
+            Self { state: RwLock::new(Arc::new(empty)), configuration, secrets, observability, clock, home, gpu };
+        shared.install(config)?;
+        Ok(shared)
+    }
+
+    pub(in crate::llm_router) fn state(&self) -> Arc<State> {
+        self.state.read().clone()
+    }
+
+    /// Takes the configuration as it now is (blocking). On an error what was in force stays.
+    pub(in crate::llm_router) fn reload(&self) -> Result<(), String> {
+        let section = self.configuration.section("llm_router");
+        let config = if section.is_null() {
+            LlmRouterConfig::default()
+        } else {
+            serde_json::from_value(section).map_err(|error| format!("llm_router: {error}"))?
+        };
+        self.install(config)
+    }
+
+    /// Providers whose configuration has not changed stay as they are, with what is known of their health.
+    fn install(&self, config: LlmRouterConfig) -> Result<(), String> {
+        config.check()?;
+        let table = table_file::read(config.routing_table.as_ref().map(|path| self.home.join(path)).as_deref())?;
+        let before = self.state();
+        let mut providers = BTreeMap::new();
+        for (name, wanted) in &config.providers {
+            let provider = match before.providers.get(name) {
+                Some(known) if known.is_like(wanted) => known.clone(),
+                Some(_) | None => {
+                    Arc::new(Provider::new(name, wanted, self.secrets.clone(), self.clock.clone())?)
+                }
+            };
+            providers.insert(name.clone(), provider);
+        }
+        *self.state.write() = Arc::new(State { providers, config, table });
+        Ok(())
+    }
+
+    /// Whether there is such a provider.
+    pub(in crate::llm_router) fn check(&self, name: &str) -> Result<(), LlmError> {
+        let state = self.state();
+        if name == BUILTIN || state.providers.contains_key(name) {
+            return Ok(());
+        }
+        Err(unknown(&state, name))
+    }
+
+    /// Asks one after another until one answers.
+    pub(in crate::llm_router) async fn complete(
+        &self,
+        intelligence: &Intelligence,
+        request: &ChatRequest,
+        tokens: TokenSink<'_>,
+    ) -> Result<Completion, LlmError> {
+        let state = self.state();
+        let model = request.model.as_deref().or(intelligence.model.as_deref());
+        let mut tried: Vec<LlmError> = Vec::new();
+        for step in self.steps(&state, intelligence, model) {
+            let error = match step {
+                Step::Builtin => return Ok(self.extract(request, tokens)),
+                Step::Missing(error) => error,
+                Step::Provider(provider, model) => {
+                    let streamed = AtomicBool::new(false);
+                    match self.ask(&state, &provider, &model, request, tokens, &streamed).await {
+                        Ok(completion) => return Ok(completion),
+                        Err(error) if streamed.load(Ordering::Relaxed) => return Err(error),
+                        Err(error) => error,
+                    }
+                }
+            };
+            tried.push(error);
+        }
+        match (tried.pop(), tried.is_empty()) {
+            (Some(only), true) => Err(only),
+            (last, _) => Err(exhausted(tried.into_iter().chain(last).collect())),
+        }
+    }
+
+    /// Who is asked, in order: the named provider or whoever the strategy prefers, then the fallback.
+    fn steps(&self, state: &State, intelligence: &Intelligence, model: Option<&str>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let default = state.config.default_provider.as_deref();
+        match intelligence.provider.as_deref().or(default) {
+            Some(name) => {
+                let default_model = state.config.default_model.as_deref().filter(|_| Some(name) == default);
+                steps.push(named(state, name, model.or(default_model)));
+            }
+            None => {
+                let choices = self.choices(state, intelligence, model);
+                steps.extend(choices.into_iter().map(|(provider, model)| Step::Provider(provider, model)));
+                if steps.is_empty() && !state.providers.values().any(|provider| provider.config.enabled) {
+                    steps.push(Step::Builtin);
+                } else if steps.is_empty() {
+                    let detail = "no enabled provider fits the agent's strategy, or all are unhealthy".to_owned();
+                    steps.push(Step::Missing(LlmError::Unavailable { provider: "the model router".to_owned(), detail }));
+                }
+            }
+        }
+        if let Some(fallback) = &intelligence.fallback {
+            steps.push(named(state, &fallback.provider, fallback.model.as_deref()));
+        }
+        steps
+    }
+
+    fn choices(&self, state: &State, intelligence: &Intelligence, model: Option<&str>) -> Vec<(Arc<Provider>, String)> {
+        let offers: Vec<Offer<'_>> = state
+            .providers
+            .values()
+            .filter(|provider| provider.is_on_offer())
+            .map(|provider| Offer {
+                name: &provider.name,
+                kind: provider.config.kind.name(),
+                model: &provider.config.model,
+                local: provider.local,
+                cost_in: provider.config.cost_in,
+                cost_out: provider.config.cost_out,
+            })
+            .collect();
+        choose(&state.table, &offers, intelligence.strategy, model, intelligence.vlm, self.gpu)
+            .into_iter()
+            .filter_map(|choice| Some((state.providers.get(&choice.provider)?.clone(), choice.model)))
+            .take(MAX_CHOICES)
+            .collect()
+    }
+
+    async fn ask(
+        &self,
+        state: &State,
+        provider: &Provider,
+        model: &str,
+        request: &ChatRequest,
+        tokens: TokenSink<'_>,
+        streamed: &AtomicBool,
+    ) -> Result<Completion, LlmError> {
+        let kind = provider.config.kind.name();
+        let began = std::time::Instant::now();
+        let result = provider.ask(model, request, tokens, streamed).await;
+        self.observability.observe(Metric::ModelCallSeconds, kind, began.elapsed().as_secs_f64());
+        self.observability.count(Metric::ModelCalls, outcome(result.as_ref().err()), 1);
+        let (text, mut usage) = result?;
+        if usage.tokens() == 0 {
+            // Servers that do not count are counted for: a budget that sees nothing protects nobody.
+            usage.prompt_tokens = extractive::request_tokens(request);
+            usage.completion_tokens = extractive::tokens(&text);
+        }
+        let (cost_in, cost_out) = match state.table.entry(&provider.name, kind, model) {
+            Some(entry) => (entry.cost_in, entry.cost_out),
+            None => (provider.config.cost_in, provider.config.cost_out),
+        };
+        usage.cost_micros = cost_micros(usage, cost_in, cost_out);
+        self.observability.count(Metric::Tokens, kind, usage.tokens());
+        Ok(Completion { text, by: format!("{}/{model}", provider.name), usage })
+    }
+
+    /// The embedded model answers on the spot.
+    fn extract(&self, request: &ChatRequest, tokens: TokenSink<'_>) -> Completion {
+        let text = extractive::answer(request);
+        for piece in extractive::pieces(&text) {
+            tokens(piece);
+        }
+        let usage = Usage {
+            prompt_tokens: extractive::request_tokens(request),
+            completion_tokens: extractive::tokens(&text),
+            cost_micros: 0,
+        };
+        self.observability.count(Metric::ModelCalls, outcome(None), 1);
+        self.observability.count(Metric::Tokens, BUILTIN, usage.tokens());
+        Completion { text, by: format!("{BUILTIN}/{EXTRACTIVE}"), usage }
+    }
+}
+
+fn named(state: &State, name: &str, model: Option<&str>) -> Step {
+    if name == BUILTIN {
+        return Step::Builtin;
+    }
+    let Some(provider) = state.providers.get(name) else { return Step::Missing(unknown(state, name)) };
+    let missing = |detail: &str| Step::Missing(LlmError::Unavailable { provider: name.to_owned(), detail: detail.to_owned() });
+    if !provider.config.enabled {
+        return missing("it is disabled in the configuration");
+    }
+    match model.unwrap_or(&provider.config.model) {
+        "" => missing("no model is named: set `model` for the provider or the agent"),
+        model => Step::Provider(provider.clone(), model.to_owned()),
+    }
+}
+
+fn unknown(state: &State, name: &str) -> LlmError {
+    let known = state.providers.keys().cloned().chain([BUILTIN.to_owned()]).collect();
+    LlmError::UnknownProvider { name: name.to_owned(), known }
+}
+
+/// What each one said. When none of it may pass, neither may the whole: the last refusal then stands for it.
+fn exhausted(tried: Vec<LlmError>) -> LlmError {
+    let texts: Vec<String> = tried.iter().map(ToString::to_string).collect();
+    if tried.iter().any(LlmError::is_transient) {
+        return LlmError::Exhausted { tried: texts };
+    }
+    LlmError::Rejected { provider: "every model provider".to_owned(), detail: texts.join("; ") }
+}
+
+const fn outcome(error: Option<&LlmError>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(LlmError::Unauthorized { .. }) => "unauthorized",
+        Some(LlmError::Rejected { .. }) => "rejected",
+        Some(LlmError::RateLimited { .. }) => "rate_limited",
+        Some(LlmError::Timeout { .. }) => "timeout",
+        Some(LlmError::Unavailable { .. } | LlmError::Exhausted { .. } | LlmError::UnknownProvider { .. }) => "unavailable",
+    }
+}

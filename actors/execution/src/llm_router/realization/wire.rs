@@ -1,0 +1,138 @@
+//! One call over the network, in the provider's protocol.
+
+use super::errors::{from_genai, short};
+use crate::llm_router::ProviderKind;
+use futures::StreamExt as _;
+use genai::adapter::AdapterKind;
+use genai::chat::{ChatMessage, ChatOptions, ChatResponseFormat, ChatStreamEvent};
+use genai::resolver::{AuthData, Endpoint};
+use genai::{Client, Headers, ModelIden, ServiceTarget};
+use octopussy_core::agent::Usage;
+use octopussy_core::ports::{ChatRequest, LlmError, Role, SecretValue, TokenSink};
+use std::fmt::Write as _;
+
+/// The longest answer that is taken in, in bytes: far more than any model writes, so that a broken one cannot fill the memory.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// Where a call goes.
+pub(super) struct Target<'a> {
+    pub(super) provider: &'a str,
+    pub(super) kind: ProviderKind,
+    pub(super) url: &'a str,
+    pub(super) model: &'a str,
+    pub(super) key: SecretValue,
+}
+
+/// Asks, and hands on the pieces of the answer as they come.
+pub(super) async fn call(
+    http: reqwest::Client,
+    target: Target<'_>,
+    request: &ChatRequest,
+    tokens: TokenSink<'_>,
+) -> Result<(String, Usage), LlmError> {
+    let provider = target.provider;
+    let failed = |error: genai::Error| from_genai(provider, &error);
+    let broken = |detail: String| LlmError::Unavailable { provider: provider.to_owned(), detail };
+    let client = Client::builder().with_reqwest(http).build().map_err(failed)?;
+    let options = options(&target, request);
+    let mut stream =
+        client.exec_chat_stream(service(&target), messages(request), Some(&options)).await.map_err(failed)?.stream;
+    let mut text = String::new();
+    while let Some(event) = stream.next().await {
+        match event.map_err(failed)? {
+            ChatStreamEvent::Chunk(chunk) => {
+                if text.len() + chunk.content.len() > MAX_ANSWER {
+                    return Err(broken(format!("the answer is longer than {MAX_ANSWER} bytes")));
+                }
+                if !chunk.content.is_empty() {
+                    tokens(&chunk.content);
+                    text.push_str(&chunk.content);
+                }
+            }
+            ChatStreamEvent::End(end) => {
+                if text.trim().is_empty() {
+                    return Err(broken("the answer is empty".to_owned()));
+                }
+                let usage = end.captured_usage.unwrap_or_default();
+                return Ok((text, used(&usage)));
+            }
+            ChatStreamEvent::Start
+            | ChatStreamEvent::ReasoningChunk(_)
+            | ChatStreamEvent::ThoughtSignatureChunk(_)
+            | ChatStreamEvent::ToolCallChunk(_)
+            | ChatStreamEvent::Heartbeat => {}
+        }
+    }
+    Err(broken(short("the answer broke off before its end")))
+}
+
+fn used(usage: &genai::chat::Usage) -> Usage {
+    let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
+    Usage { prompt_tokens: count(usage.prompt_tokens), completion_tokens: count(usage.completion_tokens), cost_micros: 0 }
+}
+
+fn service(target: &Target<'_>) -> ServiceTarget {
+    let adapter = match target.kind {
+        ProviderKind::Anthropic => AdapterKind::Anthropic,
+        ProviderKind::Gemini => AdapterKind::Gemini,
+        ProviderKind::Ollama => AdapterKind::Ollama,
+        ProviderKind::OpenAi
+        | ProviderKind::Azure
+        | ProviderKind::LmStudio
+        | ProviderKind::Vllm
+        | ProviderKind::Sglang
+        | ProviderKind::LiteLlm => AdapterKind::OpenAI,
+    };
+    ServiceTarget {
+        endpoint: Endpoint::from_owned(target.url),
+        auth: AuthData::from_single(target.key.expose_str().unwrap_or_default()),
+        model: ModelIden::new(adapter, target.model),
+    }
+}
+
+fn options(target: &Target<'_>, request: &ChatRequest) -> ChatOptions {
+    let mut options = ChatOptions::default()
+        .with_temperature((f64::from(request.temperature) * 100.0).round() / 100.0)
+        .with_max_tokens(request.max_tokens)
+        .with_capture_usage(true);
+    if request.json {
+        options = options.with_response_format(ChatResponseFormat::JsonMode);
+    }
+    let mut headers: Vec<(String, String)> = Vec::new();
+    if let Some(key) = request.key {
+        // Providers that know the header recognise a repetition; for the others it is a trace.
+        headers.push(("Idempotency-Key".to_owned(), key.to_string()));
+        headers.push(("X-Request-Id".to_owned(), key.to_string()));
+    }
+    if target.kind == ProviderKind::Azure {
+        headers.push(("api-key".to_owned(), target.key.expose_str().unwrap_or_default().to_owned()));
+    }
+    if headers.is_empty() { options } else { options.with_extra_headers(Headers::from(headers)) }
+}
+
+/// The conversation; the material stands before what the user says last.
+fn messages(request: &ChatRequest) -> genai::chat::ChatRequest {
+    let last = request.turns.len().saturating_sub(1);
+    let messages = request.turns.iter().enumerate().map(|(index, turn)| match turn.role {
+        Role::Assistant => ChatMessage::assistant(turn.text.as_str()),
+        Role::User if index == last && !request.passages.is_empty() => ChatMessage::user(with_material(request, &turn.text)),
+        Role::User => ChatMessage::user(turn.text.as_str()),
+    });
+    let mut all = genai::chat::ChatRequest::new(messages.collect());
+    if !request.system.is_empty() {
+        all.system = Some(request.system.clone());
+    }
+    all
+}
+
+fn with_material(request: &ChatRequest, question: &str) -> String {
+    let size: usize = request.passages.iter().map(|passage| passage.text.len() + passage.source.len() + 16).sum();
+    let mut out = String::with_capacity(size + question.len() + 64);
+    out.push_str("<material>\n");
+    for passage in &request.passages {
+        let _ = write!(out, "[{passage}]\n{}\n\n", passage.text.trim());
+    }
+    out.push_str("</material>\n\n");
+    out.push_str(question);
+    out
+}
