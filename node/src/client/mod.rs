@@ -1,0 +1,220 @@
+//! The REST client of the command line: it trusts exactly one authority, bounds every wait, and tells errors so that one
+//! knows what to do.
+
+mod credentials;
+mod error;
+mod problem;
+mod retry;
+mod sse;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use credentials::Credentials;
+pub(crate) use error::ClientError;
+pub(crate) use retry::{Backoff, with_retries};
+pub(crate) use sse::{EventStream, ServerEvent};
+pub(crate) use types::{Agent, Page, Provider, Status, Step, Task};
+
+use crate::home::Home;
+use reqwest::Method;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a connection may take to be made: the node is near.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request may take that does not wait for anything.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a stream of events may be silent: three of the node's keep-alive comments.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
+/// How much longer than the wait it asks for a waiting request may take.
+const WAIT_MARGIN: Duration = Duration::from_secs(10);
+/// The largest answer that is read: far above a full page of the largest tasks.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// A node, as the command line speaks to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+/// One request, before it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    method: Method,
+    path: &'a str,
+    body: Option<&'a Value>,
+    idempotency_key: Option<&'a str>,
+    wait: Duration,
+}
+
+impl<'a> Call<'a> {
+    /// A request without a body.
+    pub(crate) const fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path, body: None, idempotency_key: None, wait: Duration::ZERO }
+    }
+
+    /// With a JSON body.
+    pub(crate) const fn body(mut self, body: &'a Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With the key that makes a repetition harmless.
+    pub(crate) const fn idempotency_key(mut self, key: &'a str) -> Self {
+        self.idempotency_key = Some(key);
+        self
+    }
+
+    /// Allows the node to wait this long before it answers.
+    pub(crate) const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+}
+
+impl Client {
+    /// The client of the node in `home`.
+    pub(crate) fn open(home: &Home, port_offset: Option<u16>) -> Result<Self, ClientError> {
+        let credentials = Credentials::load(home, port_offset)?;
+        Self::new(&credentials)
+            .map_err(|reason| ClientError::BadCredentials { path: home.credentials(), reason })
+    }
+
+    /// The client that these credentials make.
+    pub(crate) fn new(credentials: &Credentials) -> Result<Self, String> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(credentials.ca.as_bytes()) {
+            let certificate = certificate.map_err(|error| format!("the authority's certificate is damaged: {error}"))?;
+            roots.add(certificate).map_err(|error| format!("the authority's certificate is not accepted: {error}"))?;
+        }
+        if roots.is_empty() && credentials.url.starts_with("https") {
+            return Err("they name no authority's certificate".to_owned());
+        }
+        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("octopussy/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { http, url: credentials.url.clone(), token: credentials.token.clone() })
+    }
+
+    /// Where the node answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request and reads its JSON answer; `null` when there is no content.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Value, ClientError> {
+        let mut request = self
+            .http
+            .request(call.method, format!("{}{}", self.url, call.path))
+            .bearer_auth(&self.token)
+            .timeout(REQUEST_TIMEOUT.max(call.wait + WAIT_MARGIN));
+        if let Some(body) = call.body {
+            request = request.json(body);
+        }
+        if let Some(key) = call.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(ClientError::BadAnswer(format!("it is larger than {MAX_ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(ClientError::Problem(Box::new(problem::ApiProblem::read(status.as_u16(), &body))));
+        }
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).map_err(|error| ClientError::BadAnswer(error.to_string()))
+    }
+
+    /// Reads a resource.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Call::new(Method::GET, path)).await
+    }
+
+    /// Opens a stream of events, after the last one that was seen.
+    pub(crate) async fn events(&self, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
+        let mut request = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
+            .header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        // A stream has no total timeout; its silence is bounded instead.
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request.send())
+            .await
+            .map_err(|_| self.silent())?
+            .map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+            return Err(ClientError::Problem(Box::new(problem::ApiProblem::read(status.as_u16(), &body))));
+        }
+        Ok(EventStream::new(answer, self.url.clone(), SILENCE_TIMEOUT))
+    }
+
+    fn silent(&self) -> ClientError {
+        let reason = format!("no answer within {} s", REQUEST_TIMEOUT.as_secs());
+        ClientError::Unreachable { url: self.url.clone(), reason, refused: false }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        unreachable(&self.url, error)
+    }
+}
+
+/// Reads a value as what the command needs of it.
+pub(crate) fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, ClientError> {
+    T::deserialize(value).map_err(|error| ClientError::BadAnswer(error.to_string()))
+}
+
+/// A path's part, such that no name can change the path.
+pub(crate) fn segment(name: &str) -> String {
+    use std::fmt::Write;
+    name.bytes().fold(String::with_capacity(name.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+/// What a failed request means: the innermost cause says it best.
+fn unreachable(url: &str, error: &reqwest::Error) -> ClientError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let reason = if error.is_timeout() { "it took too long".to_owned() } else { cause.to_string() };
+    let text = format!("{error:?}");
+    if text.contains("InvalidCertificate") || text.contains("UnknownIssuer") {
+        return ClientError::WrongCertificate { url: url.to_owned(), reason };
+    }
+    ClientError::Unreachable { url: url.to_owned(), reason, refused: error.is_connect() }
+}

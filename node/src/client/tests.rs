@@ -1,0 +1,161 @@
+use super::*;
+use crate::failure::{Exit, Failure};
+use crate::identity;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
+
+/// What a server received: the request's lines, and its body.
+type Received = (Vec<String>, String);
+
+/// A server on a free port that answers one connection after the other with the given bytes.
+fn serve(answers: Vec<String>) -> (String, mpsc::Receiver<Received>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut lines = Vec::new();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                lines.push(line.trim().to_ascii_lowercase());
+            }
+            let length = lines.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let _ = sender.send((lines, String::from_utf8(body).unwrap()));
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (url, receiver)
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+fn client(url: &str) -> Client {
+    let credentials = Credentials {
+        url: url.to_owned(),
+        ws_url: String::new(),
+        ca: String::new(),
+        token: "the-token".to_owned(),
+    };
+    Client::new(&credentials).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_carries_token_and_key() {
+    let (url, received) = serve(vec![answer("202 Accepted", r#"{"task_id":"t"}"#)]);
+    let body = json!({"input": "hello"});
+    let call = Call::new(Method::POST, "/api/v1/tasks").body(&body).idempotency_key("k1");
+    let value = client(&url).send(call).await.unwrap();
+    assert_eq!(value["task_id"], "t");
+    let (lines, sent) = received.recv().unwrap();
+    assert_eq!(lines[0], "post /api/v1/tasks http/1.1");
+    assert!(lines.contains(&"authorization: bearer the-token".to_owned()));
+    assert!(lines.contains(&"idempotency-key: k1".to_owned()));
+    assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), body);
+}
+
+#[tokio::test]
+async fn problems_become_failures_with_their_exit_code() {
+    let problem = r#"{"code":"OCTO-1102","detail":"not yours","status":403}"#;
+    let (url, _received) = serve(vec![answer("403 Forbidden", problem), answer("404 Not Found", "{}")]);
+    let client = client(&url);
+    let failure = Failure::from(client.get("/x").await.unwrap_err());
+    assert_eq!((failure.exit, failure.code.as_deref()), (Exit::Denied, Some("OCTO-1102")));
+    assert_eq!(Failure::from(client.get("/x").await.unwrap_err()).exit, Exit::Failed);
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client(&url).get("/health").await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { refused: true, .. }), "{error:?}");
+    let failure = Failure::from(error);
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(failure.hint.unwrap().contains("octopussy start"));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_tried_again_with_the_same_key() {
+    let (url, received) = serve(vec![String::new(), answer("202 Accepted", r#"{"task_id":"t"}"#)]);
+    let client = client(&url);
+    let value = with_retries(Duration::from_secs(10), || async {
+        client.send(Call::new(Method::POST, "/api/v1/tasks").idempotency_key("k2")).await
+    })
+    .await
+    .unwrap();
+    assert_eq!(value["task_id"], "t");
+    for _ in 0..2 {
+        assert!(received.recv().unwrap().0.contains(&"idempotency-key: k2".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_tried_again() {
+    let (url, received) = serve(vec![answer("422 Unprocessable", "{}"), answer("200 OK", "{}")]);
+    let client = client(&url);
+    let result = with_retries(Duration::from_secs(10), || client.get("/x")).await;
+    assert!(matches!(result, Err(ClientError::Problem(_))));
+    assert!(received.recv().is_ok());
+    assert!(received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn events_are_read_as_they_come() {
+    let stream = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n: hi\n\nid: 1-1\nevent: token\ndata: {\"text\":\"a\"}\n\n";
+    let (url, received) = serve(vec![stream.to_owned()]);
+    let mut events = client(&url).events("/e", Some("1-0")).await.unwrap();
+    let event = events.next().await.unwrap().unwrap();
+    assert_eq!((event.event.as_str(), event.id.as_deref()), ("token", Some("1-1")));
+    assert_eq!(events.next().await.unwrap(), None);
+    assert!(received.recv().unwrap().0.contains(&"last-event-id: 1-0".to_owned()));
+}
+
+#[tokio::test]
+async fn only_the_nodes_own_authority_is_trusted() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let identity = identity::load_or_create(home.path(), &[]).unwrap();
+    let stranger = identity::load_or_create(other.path(), &[]).unwrap();
+    for (ca, trusted) in [(identity.ca_pem.clone(), true), (stranger.ca_pem, false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let config = identity.server_config.clone();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut tls = rustls::ServerConnection::new(config).unwrap();
+            let mut tls = rustls::Stream::new(&mut tls, &mut stream);
+            let mut start = [0; 4];
+            if tls.read_exact(&mut start).is_ok() {
+                let _ = tls.write_all(answer("200 OK", r#"{"status":"ok"}"#).as_bytes());
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+            }
+        });
+        let credentials = Credentials { url, ws_url: String::new(), ca, token: "t".to_owned() };
+        let result = Client::new(&credentials).unwrap().get("/health").await;
+        match (&result, trusted) {
+            (Err(ClientError::WrongCertificate { .. }), false) => {}
+            (Ok(value), true) => assert_eq!(value["status"], "ok"),
+            _ => panic!("trusted {trusted}: {result:?}"),
+        }
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn no_name_can_change_a_path() {
+    assert_eq!(segment("a/b?c#d é"), "a%2Fb%3Fc%23d%20%C3%A9");
+    assert_eq!(segment("name-1_x.y~"), "name-1_x.y~");
+}

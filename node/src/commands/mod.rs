@@ -1,0 +1,12 @@
+//! The commands, one file each.
+
+pub(crate) mod agent;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod install;
+pub(crate) mod provider;
+pub(crate) mod secret;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod task;

@@ -1,0 +1,61 @@
+//! `octopussy status`: how the node is.
+
+use crate::cli::Context;
+use crate::client::{Client, Status, decode};
+use crate::failure::{Exit, Failure};
+use crate::output::{BAD, BOLD, DIM, GOOD, Table, WARN, paint, printable};
+use clap::Args;
+
+/// How much to show.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Show every capability, also those that are well
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// Asks the node and shows its answer; fails when it is not ready.
+pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failure> {
+    let client = Client::open(&context.home, context.port_offset)?;
+    let value = client.get("/api/v1/status").await?;
+    let status: Status = decode(&value)?;
+    context.out.document(&value);
+    show(&args, &status, &client, context);
+    if status.ready {
+        return Ok(());
+    }
+    let why = status.not_ready_reason.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+    Err(Failure::new(format!("the node is not ready{why}"))
+        .exit(Exit::Unreachable)
+        .hint(format!("its log: {}", context.home.log().display())))
+}
+
+fn show(args: &StatusArgs, status: &Status, client: &Client, context: &Context) {
+    let out = context.out;
+    let readiness = if status.ready { paint(GOOD, "ready") } else { paint(BAD, "not ready") };
+    out.line(format_args!("{}  {readiness}  {}", paint(BOLD, "octopussy"), paint(DIM, client.url())));
+    out.line(format_args!("node     {} ({}, version {})", status.node.id, status.node.profile, status.node.version));
+    out.line(format_args!("uptime   {}", crate::output::duration_ms(status.node.uptime_seconds * 1_000.0)));
+    out.line(format_args!("home     {}", context.home.path().display()));
+    out.line(format_args!("agents   {} awake", status.agents_active));
+    if status.dead_letters > 0 {
+        let count = paint(WARN, status.dead_letters);
+        out.line(format_args!("given up {count} tasks (octopussy task list --dlq)"));
+    }
+    let shown: Vec<_> = status.capabilities.iter().filter(|one| args.verbose || !is_well(&one.state)).collect();
+    if shown.is_empty() {
+        out.line(format_args!("capabilities  all {} are well (--verbose lists them)", status.capabilities.len()));
+        return;
+    }
+    let mut table = Table::new(["#", "capability", "layer", "state", "detail"]).right(0);
+    for one in shown {
+        let detail = one.detail.as_deref().map(printable).unwrap_or_default();
+        table.row([one.number.to_string(), one.id.clone(), one.layer.clone(), one.state.clone(), detail]);
+    }
+    out.line("");
+    out.line(table);
+}
+
+fn is_well(state: &str) -> bool {
+    ["running", "ready", "started", "runtime", "healthy", "ok"].iter().any(|well| state.eq_ignore_ascii_case(well))
+}

@@ -1,0 +1,63 @@
+//! Keys and certificates on disk: private ones readable by their owner alone, all of them written whole or not at all.
+
+use super::IdentityError;
+use rcgen::KeyPair;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// For its owner alone.
+pub(super) const PRIVATE: u32 = 0o600;
+/// For everybody to read.
+pub(super) const PUBLIC: u32 = 0o644;
+
+/// Creates the folder, for its owner alone.
+pub(super) fn create_folder(folder: &Path) -> Result<(), IdentityError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| IdentityError::File {
+        doing: "create",
+        path: folder.to_owned(),
+        error,
+    })
+}
+
+/// The file's text; `None` when there is no such file.
+pub(super) fn read(path: &Path) -> Result<Option<String>, IdentityError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(IdentityError::File { doing: "read", path: path.to_owned(), error }),
+    }
+}
+
+/// Writes the file whole or not at all, so that a crash never leaves half a key.
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), IdentityError> {
+    let failed = |error| IdentityError::File { doing: "write", path: path.to_owned(), error };
+    let draft = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft).map_err(failed)?;
+    // An older draft keeps the mode it was made with.
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&draft, path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// The key in the file, or a fresh one (ECDSA on P-256, which every client knows), written for its owner alone.
+pub(super) fn load_or_create_key(path: &Path) -> Result<KeyPair, IdentityError> {
+    if let Some(text) = read(path)? {
+        return KeyPair::from_pem(&text)
+            .map_err(|error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() });
+    }
+    let key = KeyPair::generate().map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    write(path, &key.serialize_pem(), PRIVATE)?;
+    Ok(key)
+}
+
+/// The certificate in a PEM text.
+pub(super) fn parse_certificate(path: &Path, pem: &str) -> Result<rustls::pki_types::CertificateDer<'static>, IdentityError> {
+    use rustls::pki_types::pem::PemObject;
+    rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() })
+}

@@ -1,0 +1,114 @@
+//! The node's own certificate.
+
+use super::authority::{Authority, CLOCK_SLACK};
+use super::{IdentityError, files};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PublicKeyData, SanType};
+use rustls::pki_types::CertificateDer;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// How long a node's certificate is valid: below the 398 days that clients accept.
+const VALIDITY: Duration = Duration::days(397);
+/// With how much time left a certificate is renewed.
+const RENEW_BEFORE: Duration = Duration::days(30);
+
+/// Names as a certificate carries them, in one spelling.
+pub(super) type Names = BTreeSet<String>;
+
+/// What the certificate has to cover: this machine under its usual names, and the configured ones.
+pub(super) fn names(extra: &[String]) -> Result<Names, IdentityError> {
+    let mut names: Names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    if to_san(&host).is_ok() && !host.is_empty() {
+        names.insert(host);
+    }
+    for name in extra {
+        let name = name.trim().to_ascii_lowercase();
+        to_san(&name)?;
+        names.insert(name);
+    }
+    Ok(names)
+}
+
+fn to_san(name: &str) -> Result<SanType, IdentityError> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(address));
+    }
+    let bad = |reason: String| IdentityError::Name { name: name.to_owned(), reason };
+    let fits = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if name.len() > 253 || !name.split('.').enumerate().all(|(index, label)| fits(label) || (index == 0 && label == "*")) {
+        return Err(bad("it is neither a host name nor an IP address".to_owned()));
+    }
+    name.to_owned().try_into().map(SanType::DnsName).map_err(|error: rcgen::Error| bad(error.to_string()))
+}
+
+/// The certificate in the file while it is good, otherwise a new one with the same key.
+pub(super) fn load_or_issue(
+    path: &Path,
+    key: &KeyPair,
+    authority: &Authority,
+    names: &Names,
+    now: OffsetDateTime,
+) -> Result<CertificateDer<'static>, IdentityError> {
+    if let Some(pem) = files::read(path)? {
+        let der = files::parse_certificate(path, &pem)?;
+        if is_good(&der, key, authority, names, now) {
+            return Ok(der);
+        }
+    }
+    let certificate = params(names, now)?
+        .signed_by(key, &authority.issuer)
+        .map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    files::write(path, &certificate.pem(), files::PUBLIC)?;
+    Ok(certificate.der().clone())
+}
+
+/// Whether the certificate is this key's, of this authority, covers the names and will for a while.
+fn is_good(der: &CertificateDer<'_>, key: &KeyPair, authority: &Authority, names: &Names, now: OffsetDateTime) -> bool {
+    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(&authority.der)) else {
+        return false;
+    };
+    let validity = leaf.validity();
+    let lasts = validity.not_after.timestamp() > (now + RENEW_BEFORE).unix_timestamp();
+    let began = validity.not_before.timestamp() <= now.unix_timestamp();
+    lasts
+        && began
+        && leaf.public_key().raw == key.subject_public_key_info()
+        && leaf.verify_signature(Some(ca.public_key())).is_ok()
+        && names.is_subset(&covered(&leaf))
+}
+
+fn covered(leaf: &X509Certificate<'_>) -> Names {
+    let Ok(Some(extension)) = leaf.subject_alternative_name() else { return Names::new() };
+    let names = extension.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            16 => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            _ => None,
+        },
+        _ => None,
+    });
+    names.collect()
+}
+
+fn params(names: &Names, now: OffsetDateTime) -> Result<CertificateParams, IdentityError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::OrganizationName, "Octopussy");
+    params.distinguished_name.push(DnType::CommonName, "Octopussy node");
+    params.subject_alt_names = names.iter().map(|name| to_san(name)).collect::<Result<_, _>>()?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    params.not_before = now - CLOCK_SLACK;
+    params.not_after = now + VALIDITY;
+    Ok(params)
+}

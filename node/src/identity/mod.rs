@@ -1,0 +1,110 @@
+//! Who this node is: the cluster's certificate authority, the node's own certificate, and the id that follows from its key.
+
+mod authority;
+mod files;
+mod leaf;
+
+#[cfg(test)]
+mod tests;
+
+use octopussy_core::ids::NodeId;
+use rcgen::{KeyPair, PublicKeyData};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// The identity of this node, ready to serve.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    /// The first sixteen bytes of the SHA-256 of the certificate's public key. It outlives renewals: the key stays.
+    pub(crate) node_id: NodeId,
+    /// The certificate of the cluster's authority, in PEM: what clients trust.
+    pub(crate) ca_pem: String,
+    /// TLS as this node's interfaces speak it.
+    pub(crate) server_config: Arc<rustls::ServerConfig>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
+}
+
+/// The identity cannot be used. Nothing was overwritten: a file that cannot be read is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdentityError {
+    /// A file cannot be read or written.
+    #[error("cannot {doing} {}: {error}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// A file is there and is not what it should be.
+    #[error("{} is damaged: {reason}; restore it from a backup, or remove the folder tls/ to get a new identity", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that no certificate can carry.
+    #[error("'{name}' cannot stand in a certificate: {reason}; use a host name or an IP address")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate cannot be made.
+    #[error("a certificate cannot be made: {0}")]
+    Certificate(String),
+}
+
+/// Loads the identity in `home/tls`, and makes what is missing: the authority, the node's key, its certificate. The
+/// certificate is made anew, with the same key, when it has less than thirty days left or does not cover `extra_names`.
+///
+/// # Errors
+/// [`IdentityError`]; files that exist are never replaced by it, except a certificate that is renewed.
+pub(crate) fn load_or_create(home: &Path, extra_names: &[String]) -> Result<Identity, IdentityError> {
+    load_or_create_at(home, extra_names, OffsetDateTime::now_utc())
+}
+
+fn load_or_create_at(home: &Path, extra_names: &[String], now: OffsetDateTime) -> Result<Identity, IdentityError> {
+    let folder = home.join("tls");
+    files::create_folder(&folder)?;
+    let authority = authority::load_or_create(&folder, now)?;
+    let key = files::load_or_create_key(&folder.join("node.key"))?;
+    let names = leaf::names(extra_names)?;
+    let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authority, &names, now)?;
+    let server_config = server_config(certificate, &authority, &key)?;
+    Ok(Identity { node_id: node_id(&key), ca_pem: authority.pem, server_config: Arc::new(server_config) })
+}
+
+/// The node's id: the first sixteen bytes of the SHA-256 of the key's SubjectPublicKeyInfo (RFC 5280).
+fn node_id(key: &KeyPair) -> NodeId {
+    let digest: [u8; 32] = Sha256::digest(key.subject_public_key_info()).into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    NodeId(id)
+}
+
+fn server_config(
+    certificate: CertificateDer<'static>,
+    authority: &authority::Authority,
+    key: &KeyPair,
+) -> Result<rustls::ServerConfig, IdentityError> {
+    let chain = vec![certificate, authority.der.clone()];
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let made = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
+    let mut config = made.map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
