@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod messaging;
 pub mod observability;
 pub mod secrets;
+pub mod security;
 
 #[cfg(feature = "realization")]
 mod streams;

@@ -1,0 +1,10 @@
+//! The injection scan: rules over normalised text for what attackers cannot do without, and a small linear model for what
+//! rules cannot list. `training/README.md` says how the model is made.
+
+mod model;
+mod normalise;
+mod rules;
+mod scanner;
+mod vocabulary;
+
+pub use scanner::{Scanner, Verdict};

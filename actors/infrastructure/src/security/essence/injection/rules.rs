@@ -1,0 +1,143 @@
+//! Which words in which order make an attempt, and how much each says.
+
+use super::normalise::Normalised;
+use super::vocabulary::{Class, WORDS};
+use aho_corasick::AhoCorasick;
+
+/// How many hits are looked at: a text with more is dense enough to be judged by the first.
+const MAX_HITS: usize = 256;
+
+/// What the rules say of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Finding {
+    /// How much all that was found says, in the units of the model's log-odds.
+    pub(super) weight: f32,
+    /// The rule that says most.
+    pub(super) rule: Option<&'static str>,
+}
+
+/// A word of the vocabulary in the text.
+#[derive(Debug, Clone, Copy)]
+struct Hit {
+    class: Class,
+    start: usize,
+    end: usize,
+}
+
+/// The rules over their compiled vocabulary.
+pub(super) struct Rules {
+    words: AhoCorasick,
+    classes: Vec<Class>,
+}
+
+impl Rules {
+    pub(super) fn new() -> Self {
+        let stems = || WORDS.iter().flat_map(|(class, stems)| stems.iter().map(move |stem| (*class, *stem)));
+        Self {
+            words: AhoCorasick::new(stems().map(|(_, stem)| stem))
+                .unwrap_or_else(|error| unreachable!("a few hundred short stems are an automaton: {error}")),
+            classes: stems().map(|(class, _)| class).collect(),
+        }
+    }
+
+    /// Judges a normalised text.
+    pub(super) fn judge(&self, text: &Normalised) -> Finding {
+        let hits: Vec<Hit> = self
+            .words
+            .find_overlapping_iter(&text.text)
+            .take(MAX_HITS)
+            .map(|found| Hit {
+                class: self.classes[found.pattern().as_usize()],
+                start: found.start(),
+                end: found.end(),
+            })
+            .collect();
+        let mut total = Total { finding: Finding { weight: 0.0, rule: None }, most: 0.0 };
+        total.add("instruction_override", override_weight(&hits));
+        let disguised = text.disguised && hits.iter().any(|hit| hit.class == Class::Override);
+        total.add("disguised_text", if disguised { 2.0 } else { 0.0 });
+        total.add("system_prompt_exfiltration", if follows(&hits, Class::Reveal, Class::Hidden, 40) { 3.5 } else { 0.0 });
+        total.add("secret_extraction", secret_weight(&hits));
+        total.add("new_task", if has(&hits, Class::Anew) { 1.8 } else { 0.0 });
+        total.add("role_takeover", role_weight(&hits));
+        total.add("delimiter_smuggling", if has(&hits, Class::Delimiter) { 3.5 } else { 0.0 });
+        total.add("tool_coercion", if has(&hits, Class::Tool) { 1.5 } else { 0.0 });
+        total.add("false_authority", if has(&hits, Class::Authority) { 1.2 } else { 0.0 });
+        total.finding
+    }
+}
+
+struct Total {
+    finding: Finding,
+    most: f32,
+}
+
+impl Total {
+    fn add(&mut self, rule: &'static str, weight: f32) {
+        self.finding.weight += weight;
+        if weight > self.most {
+            self.most = weight;
+            self.finding.rule = Some(rule);
+        }
+    }
+}
+
+fn has(hits: &[Hit], class: Class) -> bool {
+    hits.iter().any(|hit| hit.class == class)
+}
+
+/// Whether a word of `second` comes after one of `first`, with at most `gap` bytes between them (they may overlap).
+fn follows(hits: &[Hit], first: Class, second: Class, gap: usize) -> bool {
+    pairs(hits, first, second, gap).next().is_some()
+}
+
+fn pairs(hits: &[Hit], first: Class, second: Class, gap: usize) -> impl Iterator<Item = (Hit, Hit)> {
+    hits.iter().filter(move |hit| hit.class == first).flat_map(move |a| {
+        hits.iter()
+            .filter(move |b| b.class == second && b.start >= a.start && b.start <= a.end + gap)
+            .map(move |b| (*a, *b))
+    })
+}
+
+/// Ignore … previous … instructions, in this order or with the verb at the end.
+fn override_weight(hits: &[Hit]) -> f32 {
+    let verb_first = pairs(hits, Class::Override, Class::Prior, 30)
+        .any(|(_, prior)| follows_hit(hits, prior, Class::Instruction, 40));
+    if verb_first || verb_last(hits) {
+        4.5
+    } else if follows(hits, Class::Override, Class::Prior, 12) {
+        2.2
+    } else if follows(hits, Class::Override, Class::Instruction, 20) {
+        1.5
+    } else {
+        0.0
+    }
+}
+
+fn verb_last(hits: &[Hit]) -> bool {
+    pairs(hits, Class::Prior, Class::Instruction, 20)
+        .any(|(_, instruction)| follows_hit(hits, instruction, Class::Override, 30))
+}
+
+fn follows_hit(hits: &[Hit], first: Hit, second: Class, gap: usize) -> bool {
+    hits.iter().any(|hit| hit.class == second && hit.start >= first.start && hit.start <= first.end + gap)
+}
+
+fn secret_weight(hits: &[Hit]) -> f32 {
+    if follows(hits, Class::Reveal, Class::Secret, 40) {
+        1.2
+    } else if follows(hits, Class::Reveal, Class::Personal, 40) || has(hits, Class::Personal) {
+        1.0
+    } else {
+        0.0
+    }
+}
+
+fn role_weight(hits: &[Hit]) -> f32 {
+    match (has(hits, Class::Takeover), has(hits, Class::Role)) {
+        (true, true) => 3.0,
+        (true, false) => 2.0,
+        (false, true) => 0.5,
+        (false, false) => 0.0,
+    }
+}
