@@ -17,7 +17,7 @@ use octopussy_infrastructure::security::SecurityCapability;
 use octopussy_knowledge::prompt_engine::PromptEngineCapability;
 use octopussy_knowledge::token_budget::TokenBudgetCapability;
 use octopussy_lifecycle::{Capability, PortTable, Provides, Requires, StartContext, SystemClock, Wired};
-use octopussy_shard::{ShardConfig, SingleNode};
+use octopussy_shard::{FileBlobs, ShardConfig, SingleNode};
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Rig {
         let mut table = PortTable::default();
         table.insert::<dyn Clock>(Arc::clone(&clock));
         table.insert::<dyn LedgerPort>(Arc::clone(&ledger) as _);
-        table.insert::<dyn BlobPort>(Arc::clone(&ledger) as _);
+        table.insert::<dyn BlobPort>(Arc::new(FileBlobs::open(&home.join("data"))?));
         let cx = StartContext { clock: Arc::clone(&clock), home: home.to_owned(), stopping: CancellationToken::new() };
         let nothing = serde_json::Value::Object(serde_json::Map::new());
         let unchanged = nothing.clone();

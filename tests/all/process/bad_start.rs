@@ -53,14 +53,15 @@ async fn a_second_node_on_the_same_home() {
     let first = NodeRunner::start(NodeOptions::new()).await.unwrap();
     first.create_agent(&AgentDirectory::new("clerk", "")).await.unwrap();
     let second = NodeRunner::prepare(NodeOptions::new().home(first.home())).await.unwrap();
+    let told = second.start_and_fail().await.unwrap();
+    let pid = first.pid().unwrap().to_string();
+    assert!(told.text().contains(&pid), "the node that runs is not named:\n{}", told.text());
+    // Without the file that names it, the lock on the store is what keeps the second one out.
+    std::fs::remove_file(first.home().join("run/node.json")).unwrap();
     let output = second.start_and_fail().await.unwrap();
     assert!(!output.status.success());
     let text = output.text();
-    let pid = first.pid().unwrap().to_string();
-    assert!(
-        text.contains(&pid) || text.contains("running") || text.contains("in use"),
-        "no word of the other node:\n{text}"
-    );
+    assert!(text.contains("log.redb") || text.contains("in use"), "no word of the lock:\n{text}");
     let task = first.submit("clerk", "Grass is green. What is green?").await.unwrap();
     assert_eq!(first.ended(&task).await.unwrap()["state"], "SUCCEEDED", "the first node was disturbed");
 }
