@@ -179,6 +179,7 @@ impl ProviderConfig {
 pub struct LlmRouterConfig {
     /// Who answers for agents that name no provider; absent: whoever the agent's strategy prefers among the enabled ones, and the
     /// embedded provider when there is none.
+    #[serde(alias = "default")]
     pub default_provider: Option<String>,
     /// The model of the default provider; absent: the provider's own default.
     pub default_model: Option<String>,

@@ -11,6 +11,12 @@ const DETAIL: usize = 300;
 /// A failed call, in our words.
 pub(super) fn from_genai(provider: &str, error: &genai::Error) -> LlmError {
     let name = || provider.to_owned();
+    // A refusal that comes where a stream was expected is wrapped; unwrapped, it has its status and headers.
+    if let genai::Error::WebStream { error: inner, .. } = error
+        && let Some(inner) = inner.downcast_ref::<genai::Error>()
+    {
+        return from_genai(provider, inner);
+    }
     if let Some(status) = error.status() {
         let body = match error {
             genai::Error::HttpError { body, .. } => body.as_str(),

@@ -240,7 +240,11 @@ fn named(state: &State, name: &str, model: Option<&str>) -> Step {
     if !provider.config.enabled {
         return missing("it is disabled in the configuration");
     }
-    match model.unwrap_or(&provider.config.model) {
+    // A provider without a model of its own takes the first that the table knows of it.
+    let owned_by = |owner: &str| state.table.models.iter().find(|entry| entry.provider == owner);
+    let known = || owned_by(name).or_else(|| owned_by(provider.config.kind.name())).map_or("", |entry| &entry.model);
+    let own = if provider.config.model.is_empty() { known() } else { &provider.config.model };
+    match model.unwrap_or(own) {
         "" => missing("no model is named: set `model` for the provider or the agent"),
         model => Step::Provider(provider.clone(), model.to_owned()),
     }
