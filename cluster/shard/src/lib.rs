@@ -37,3 +37,4 @@ pub use config::ShardConfig;
 pub use error::OpenError;
 pub use node::SingleNode;
 pub use queue::QUEUE_CAPACITY;
+pub use octopussy_store::Engine;

@@ -13,6 +13,8 @@ mod redb_engine;
 #[cfg(feature = "store-sled")]
 mod sled_engine;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Batch, Operation};
 pub use engine::{Engine, FORMAT_VERSION, StoreOptions, open};

@@ -1,4 +1,8 @@
 //! Tests of the node as a whole, on real files in temporary directories.
 
+mod blobs;
+mod crashes;
+mod faults;
+mod opening;
 mod support;
 mod way;

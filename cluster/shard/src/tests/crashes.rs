@@ -1,0 +1,152 @@
+//! Crashes: processes killed with -9, files copied in mid-flight, logs replayed.
+
+use super::support::*;
+use crate::{ShardConfig, SingleNode};
+use octopussy_core::ids::{NodeId, TaskId};
+use octopussy_core::ports::{LedgerPort, TaskQuery};
+use octopussy_core::task::TaskState;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+const CHILD_DIR: &str = "OCTOPUSSY_CRASH_TEST_DIR";
+
+/// Not a test of its own: what the child process of the next test runs. Without its variable it has nothing to do.
+#[test]
+fn child() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let node = open(Path::new(&dir));
+        let agents = [node.create_or_find("alice").await, node.create_or_find("bob").await];
+        let writers = (0..8).map(|number: usize| {
+            let node = Arc::clone(&node);
+            tokio::spawn(async move {
+                loop {
+                    let agent = agents[number % 2];
+                    let id = node.run(agent).await;
+                    writeln!(std::io::stdout(), "done {id}").unwrap();
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+    });
+}
+
+impl SingleNode {
+    async fn create_or_find(&self, name: &str) -> octopussy_core::ids::AgentId {
+        let id = agent(name).id;
+        if self.agent(id).unwrap().is_none() {
+            self.create(name).await;
+        }
+        id
+    }
+}
+
+/// Kills its process when a test ends early.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the child until it has acknowledged `count` tasks, kills it, and answers with all that it acknowledged.
+fn run_and_kill(dir: &Path, count: usize) -> Vec<TaskId> {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["tests::crashes::child", "--exact", "--nocapture"])
+        .env(CHILD_DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let mut done = Vec::new();
+    let parse = |line: &str| line.split_once("done ").and_then(|(_, id)| id.trim().parse::<TaskId>().ok());
+    while done.len() < count {
+        let line = lines.next().expect("the child ended by itself").unwrap();
+        done.extend(parse(&line));
+    }
+    child.0.kill().unwrap();
+    child.0.wait().unwrap();
+    done.extend(lines.map_while(Result::ok).filter_map(|line| parse(&line)));
+    done
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 0..6 {
+        acknowledged.extend(run_and_kill(dir.path(), 20 + 40 * round));
+        let node = open(dir.path());
+        for id in &acknowledged {
+            let task = node.task(*id).unwrap().unwrap_or_else(|| panic!("task {id} is lost"));
+            assert_eq!(task.state, TaskState::Succeeded, "an acknowledged result is lost");
+            assert_eq!(task.steps.len(), 1);
+        }
+    }
+}
+
+/// A config under which nothing is stored before the end, so that all is replayed.
+fn log_only(dir: &Path) -> ShardConfig {
+    ShardConfig { flush_interval: Duration::from_secs(3_600), ..config(dir) }
+}
+
+fn everything(node: &SingleNode) -> Vec<Arc<octopussy_core::task::TaskRecord>> {
+    node.tasks(&TaskQuery::default()).unwrap().items
+}
+
+#[tokio::test]
+async fn a_replayed_log_gives_the_same_state_as_a_stored_one() {
+    let (live, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let node = SingleNode::open(log_only(live.path()), clock(), NodeId([7; 16])).unwrap();
+    let agent = node.create("alice").await;
+    for turn in 0..40 {
+        let mut task = new_task(agent);
+        task.idempotency = Some((format!("key {}", turn / 2).into(), 1));
+        node.accept(task).await.unwrap();
+        node.run(agent).await;
+    }
+    // The log alone is durable now: what a crash would leave.
+    for name in ["log.redb", "state.redb"] {
+        std::fs::copy(live.path().join(name), copied.path().join(name)).unwrap();
+    }
+    assert!(node.close(Duration::from_secs(10)).await);
+    drop(node);
+    let (stored, replayed) = (open(live.path()), open(copied.path()));
+    let (left, right) = (everything(&stored), everything(&replayed));
+    assert_eq!(left.len(), 60);
+    assert_eq!(left, right);
+    assert_eq!(stored.agent(agent).unwrap(), replayed.agent(agent).unwrap());
+    for shard in stored.shards().all() {
+        assert_eq!(stored.epoch(shard), replayed.epoch(shard));
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_dropped_once_the_state_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let agent = node.create("alice").await;
+    for _ in 0..200 {
+        node.run(agent).await;
+    }
+    let durable = || node.inner.durable.load(std::sync::atomic::Ordering::SeqCst);
+    let so_far = node.task(node.run(agent).await).unwrap().unwrap().sequence;
+    eventually("the flush", || durable() > so_far).await;
+    node.run(agent).await;
+    let records = node.inner.log.with(|store| {
+        let range = octopussy_store::KeyRange::ALL;
+        let keyspace = octopussy_store::Keyspace::Log;
+        store.snapshot()?.page(keyspace, &range, octopussy_store::Direction::Forward, usize::MAX)
+    });
+    assert!(records.unwrap().len() < 50, "the log grows without bound");
+}
