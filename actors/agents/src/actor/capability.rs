@@ -55,6 +55,13 @@ pub struct ActorRunning {
     upkeep_ends: CancellationToken,
 }
 
+impl ActorRunning {
+    #[cfg(test)]
+    pub(super) const fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+}
+
 impl Running for ActorRunning {
     async fn stop(&mut self, by: Deadline) -> Result<(), StopError> {
         let silent = drain(&self.host, by).await;

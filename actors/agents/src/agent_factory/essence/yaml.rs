@@ -2,7 +2,7 @@
 
 use octopussy_core::problem::Finding;
 use saphyr::{Scalar, ScalarStyle};
-use saphyr_parser::{Event, Parser, Span, SpannedEventReceiver};
+use saphyr_parser::{Event, Parser, Span};
 use std::borrow::Cow;
 
 /// A scalar's value, as YAML's core schema reads it.
@@ -52,16 +52,23 @@ const MAX_DEPTH: usize = 32;
 /// Reads the one document of `text`. `None`: it is empty, or the findings say why there is no tree.
 pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     let mut builder = Builder { file, findings, open: Vec::new(), documents: Vec::new(), too_deep: false };
-    let mut parser = Parser::new_from_str(text);
-    if let Err(error) = parser.load(&mut builder, true) {
-        let line = line(error.marker().line());
-        findings.push(Finding {
-            file: file.to_owned(),
-            line: Some(line),
-            message: format!("this is not YAML: {}", error.info()),
-            hint: Some("check the indentation, the colons and the quotes on this line and the one before".to_owned()),
-        });
-        return None;
+    // Pulled one by one: the parser's own `load` recurses, and this text comes from outside.
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => builder.on_event(&event, span),
+            Err(error) => {
+                let info = error.info().to_owned();
+                builder.find(
+                    line(error.marker().line()),
+                    &format!("this is not YAML: {info}"),
+                    "check the indentation, the colons and the quotes on this line and the one before",
+                );
+                return None;
+            }
+        }
+        if builder.too_deep {
+            return None;
+        }
     }
     let mut documents = std::mem::take(&mut builder.documents).into_iter();
     let first = documents.next();
@@ -89,11 +96,11 @@ struct Builder<'a> {
     too_deep: bool,
 }
 
-impl<'input> SpannedEventReceiver<'input> for Builder<'_> {
-    fn on_event(&mut self, event: Event<'input>, span: Span) {
+impl Builder<'_> {
+    fn on_event(&mut self, event: &Event<'_>, span: Span) {
         let at = line(span.start.line());
         match event {
-            Event::Scalar(text, style, _, _) => self.scalar(at, text, style),
+            Event::Scalar(text, style, _, _) => self.scalar(at, text.clone(), *style),
             Event::SequenceStart(..) => self.push(at, Open::List(at, Vec::new())),
             Event::MappingStart(..) => self.push(at, Open::Map(at, Vec::new(), None)),
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -104,11 +111,10 @@ impl<'input> SpannedEventReceiver<'input> for Builder<'_> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
         }
     }
-}
 
-impl Builder<'_> {
     fn push(&mut self, at: u32, open: Open) {
-        if self.open.len() >= MAX_DEPTH && !std::mem::replace(&mut self.too_deep, true) {
+        if self.open.len() >= MAX_DEPTH {
+            self.too_deep = true;
             self.find(at, "this is nested too deeply", "an agent.yaml has three levels at most");
         }
         self.open.push(open);
@@ -142,10 +148,6 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, node: Node) {
-        // Too deep a tree is reported once and not kept, so that nothing recurses into it later.
-        if self.open.len() > MAX_DEPTH {
-            return;
-        }
         match self.open.last_mut() {
             None => self.documents.push(node),
             Some(Open::List(_, items)) => items.push(node),
