@@ -40,15 +40,37 @@ impl Default for GatewayConfig {
 
 /// Whether connections are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "TlsText")]
 pub enum TlsMode {
     /// They are.
     #[default]
-    #[serde(alias = "true")]
     On,
     /// They are not; for a reverse proxy on the same machine, and refused on any address but loopback.
-    #[serde(alias = "false")]
     Off,
+}
+
+/// What people write: `on` and `off` are words in one version of YAML and truth values in another.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TlsText {
+    Flag(bool),
+    Word(String),
+}
+
+impl TryFrom<TlsText> for TlsMode {
+    type Error = String;
+
+    fn try_from(text: TlsText) -> Result<Self, String> {
+        match text {
+            TlsText::Flag(true) => Ok(Self::On),
+            TlsText::Flag(false) => Ok(Self::Off),
+            TlsText::Word(word) => match word.as_str() {
+                "on" | "true" => Ok(Self::On),
+                "off" | "false" => Ok(Self::Off),
+                other => Err(format!("tls is '{other}', expected on or off")),
+            },
+        }
+    }
 }
 
 /// The gateway's bounds. Each exists so that no client, and no number of clients, can take the node down.
@@ -160,5 +182,32 @@ impl GatewayConfig {
     /// A port with the offset added; 0 stays 0.
     pub(crate) const fn shifted(&self, port: u16) -> u16 {
         if port == 0 { 0 } else { port.saturating_add(self.port_offset) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConfigError, GatewayConfig, TlsMode};
+
+    #[test]
+    fn on_and_off_are_read_as_words_and_as_truth_values() {
+        for (text, mode) in [("\"off\"", TlsMode::Off), ("false", TlsMode::Off), ("\"on\"", TlsMode::On), ("true", TlsMode::On)] {
+            assert_eq!(serde_json::from_str::<TlsMode>(text).unwrap(), mode, "{text}");
+        }
+        assert!(serde_json::from_str::<TlsMode>("\"maybe\"").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_zero_bounds_and_ports_beyond_the_last_are_refused() {
+        assert!(serde_json::from_str::<GatewayConfig>("{\"rest_prot\": 1}").is_err());
+        let mut config = GatewayConfig::default();
+        config.check().unwrap();
+        config.port_offset = 20_000;
+        assert!(matches!(config.check(), Err(ConfigError::PortRange { field: "gateway.rest_port", .. })));
+        config.port_offset = 100;
+        assert_eq!(config.shifted(47200), 47300);
+        assert_eq!(config.shifted(0), 0);
+        config.limits.watches = 0;
+        assert_eq!(config.check(), Err(ConfigError::ZeroLimit("watches")));
     }
 }

@@ -15,3 +15,6 @@ pub use config::{ConfigError, GatewayConfig, Limits, TlsMode};
 pub use orchestrator::{NodeFacts, OrchestratorCapability, OrchestratorConfig};
 pub use rest::openapi_json;
 pub use serve::{Addresses, BindError, Gateway, GatewayParts};
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use crate::serve::Context;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use octopussy_core::ids::{AgentId, TaskId};
-use octopussy_core::ports::{Event, EventId, EventKind, Metric, Principal, Subscription, Topic};
+use octopussy_core::ports::{Event, EventId, EventKind, Principal, Subscription, Topic};
 use octopussy_core::problem::Problem;
 use octopussy_core::task::TaskRecord;
 use octopussy_core::time::Timestamp;
@@ -106,7 +106,6 @@ impl Feed {
         self.pending.extend(item(event));
         match &event.kind {
             EventKind::Gap => {
-                self.context.observability.count(Metric::WatcherGaps, "", 1);
                 if let Err(problem) = self.snapshot().await {
                     // The task was forgotten meanwhile: there will be no more news of it.
                     self.close("stopping", &problem.detail);

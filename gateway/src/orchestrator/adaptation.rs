@@ -9,7 +9,7 @@ use octopussy_core::agent::{AgentRecord, AgentState, Desired, Document};
 use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ControlCommand, EventId, Metric,
+    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ControlCommand, EventId,
     NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError, SecretName, SecretValue,
     SubmitTask, SubmittedTask, Submission, Subscription, TaskQuery, TaskRequestDocument, Topic,
 };
@@ -162,9 +162,6 @@ impl OrchestratorPort for Orchestrator {
         let message = self.ports().security.sign(MessageDraft { priority: task.priority, ttl, trace_id, ..draft });
         let submission = Submission { message: Arc::new(message), idempotency, max_attempts };
         let (task, created) = self.ports().messaging.submit(submission).await?;
-        if created {
-            self.ports().observability.count(Metric::TasksAccepted, "", 1);
-        }
         Ok(SubmittedTask { task, created })
     }
 

@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The largest body of a task: its input, its history, and 8 MiB of documents with what JSON adds to them.
-const TASK_BODY: usize = 20 * 1024 * 1024;
+pub(crate) const TASK_BODY: usize = 20 * 1024 * 1024;
 /// The largest body of an agent's directory: as much as one blob, and what JSON adds.
 const AGENT_BODY: usize = 48 * 1024 * 1024;
 /// The largest body of a secret: 64 KiB, and what JSON adds.

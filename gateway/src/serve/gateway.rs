@@ -185,6 +185,14 @@ impl Gateway {
         if open == 0 { Ok(()) } else { Err(CutError(open)) }
     }
 
+    /// Waits until no WebSocket is open.
+    #[cfg(test)]
+    pub(crate) async fn sockets_idle(&self) {
+        // Closing the tracker only lets it report that it is empty; it still takes new sockets.
+        self.context.sockets.close();
+        self.context.sockets.wait().await;
+    }
+
     /// Closes everything at once.
     pub(crate) fn abort(mut self) {
         self.abort_all();

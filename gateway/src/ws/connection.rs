@@ -3,15 +3,14 @@
 use super::outbox::Outbox;
 use super::protocol::{self, ClientMessage, CommandName, TopicName};
 use crate::config::Limits;
-use crate::http::{Feed, Item, ItemStream, agent_id, with_agent_name};
+use crate::http::{Feed, ItemStream, agent_id, with_agent_name};
 use crate::serve::Context;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use octopussy_core::ports::{ControlCommand, EventId, Metric, Principal, Topic};
+use octopussy_core::ports::{ControlCommand, EventId, Principal, Topic};
 use octopussy_core::problem::{Code, Problem};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,7 +40,9 @@ enum Outcome {
     /// An answer.
     Answer(Utf8Bytes),
     /// A watch, with its first message.
-    Watch(String, Topic, Utf8Bytes, ItemStream),
+    Watch(String, Utf8Bytes, ItemStream),
+    /// A watch that cannot be, with the error.
+    NoWatch(String, Utf8Bytes),
 }
 
 /// Why the connection ends.
@@ -52,10 +53,8 @@ pub(super) struct Connection {
     context: Arc<Context>,
     principal: Principal,
     watches: StreamMap<String, ItemStream>,
-    topics: BTreeMap<String, Topic>,
-    /// Watches that have lost news because the client did not read.
-    lagging: BTreeMap<String, Topic>,
-    lagging_since: Option<Instant>,
+    /// Since when the client leaves no room for more.
+    full_since: Option<Instant>,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
 }
 
@@ -65,9 +64,7 @@ impl Connection {
             context,
             principal,
             watches: StreamMap::new(),
-            topics: BTreeMap::new(),
-            lagging: BTreeMap::new(),
-            lagging_since: None,
+            full_since: None,
             running: FuturesUnordered::new(),
         }
     }
@@ -99,14 +96,18 @@ impl Connection {
         let mut pings = tokio::time::interval(idle / 3);
         pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let stalled_at = self.lagging_since.map(|since| since + stall);
+            // News wait in their bounded subscription while the client reads what it has; what overflows there comes back as
+            // a gap with a fresh snapshot behind it.
+            let full = !outbox.has_room();
+            self.full_since = full.then(|| self.full_since.unwrap_or_else(Instant::now));
+            let stalled_at = self.full_since.map_or_else(Instant::now, |since| since + stall);
             tokio::select! {
                 () = context.stopping.cancelled() => return Some((close::GOING_AWAY, "the node is stopping")),
                 () = &mut expiry => return Some((close::EXPIRED, "the token has expired")),
-                () = tokio::time::sleep_until(stalled_at.unwrap_or_else(Instant::now)), if stalled_at.is_some() => {
+                () = tokio::time::sleep_until(stalled_at), if full => {
                     return Some((close::TRY_AGAIN, "messages were left unread for too long"));
                 }
-                () = outbox.room(), if !self.lagging.is_empty() => self.catch_up(outbox),
+                () = outbox.room(), if full => {}
                 _ = pings.tick() => {
                     if heard.elapsed() >= idle {
                         return Some((close::IDLE, "nothing was heard for too long"));
@@ -119,7 +120,9 @@ impl Connection {
                         return Some((close::TRY_AGAIN, "answers were left unread for too long"));
                     }
                 }
-                Some((name, item)) = self.watches.next(), if !self.watches.is_empty() => self.forward(&name, &item, outbox),
+                Some((name, item)) = self.watches.next(), if !full && !self.watches.is_empty() => {
+                    outbox.offer(protocol::event(&name, &item));
+                }
                 message = incoming.next(), if self.running.len() < IN_PROGRESS => {
                     heard = Instant::now();
                     match message {
@@ -133,7 +136,6 @@ impl Connection {
                     }
                 }
             }
-            self.topics.retain(|name, _| self.watches.contains_key(name) || self.lagging.contains_key(name));
         }
     }
 
@@ -141,46 +143,18 @@ impl Connection {
     async fn settle(&mut self, outcome: Outcome, outbox: &Outbox, stall: Duration) -> bool {
         match outcome {
             Outcome::Answer(text) => outbox.send(Message::Text(text), stall).await,
-            Outcome::Watch(name, topic, text, items) => {
+            Outcome::Watch(name, text, items) => {
                 let sent = outbox.send(Message::Text(text), stall).await;
-                self.topics.insert(name.clone(), topic);
-                self.watches.insert(name, items);
+                // Meanwhile it may have been unwatched.
+                if self.watches.contains_key(&name) {
+                    self.watches.insert(name, items);
+                }
                 sent
             }
-        }
-    }
-
-    /// Forwards news; without room it is dropped, and the watch begins anew once there is room.
-    fn forward(&mut self, name: &str, item: &Item, outbox: &Outbox) {
-        if outbox.offer(protocol::event(name, item)) {
-            return;
-        }
-        self.context.observability.count(Metric::WatcherGaps, "", 1);
-        if let Some(topic) = self.topics.get(name) {
-            self.watches.remove(name);
-            self.lagging.insert(name.to_owned(), *topic);
-            self.lagging_since.get_or_insert_with(Instant::now);
-        }
-    }
-
-    /// There is room again: one watch that has lost news says so and begins anew with a snapshot.
-    fn catch_up(&mut self, outbox: &Outbox) {
-        let Some((name, topic)) = self.lagging.pop_first() else { return };
-        let at = self.context.clock.now();
-        let data = "{\"reason\":\"events were lost because they were not read; what follows is complete again\"}".to_owned();
-        outbox.offer(protocol::event(&name, &Item { id: None, event: "gap", agent: None, task: None, at, data }));
-        let feed = Feed::subscribe(&self.context, &self.principal, topic, None);
-        let fresh = futures::stream::once(async move {
-            match feed {
-                Ok(feed) => feed.with_snapshot().await.ok().map(Feed::into_stream),
-                Err(_) => None,
+            Outcome::NoWatch(name, text) => {
+                self.watches.remove(&name);
+                outbox.send(Message::Text(text), stall).await
             }
-        })
-        .filter_map(std::future::ready)
-        .flatten();
-        self.watches.insert(name, fresh.boxed());
-        if self.lagging.is_empty() {
-            self.lagging_since = None;
         }
     }
 
@@ -193,11 +167,6 @@ impl Connection {
             ClientMessage::Ping { r#ref } => self.answer(protocol::pong(r#ref.as_deref())),
             ClientMessage::Unwatch { r#ref } => {
                 self.watches.remove(&r#ref);
-                self.lagging.remove(&r#ref);
-                self.topics.remove(&r#ref);
-                if self.lagging.is_empty() {
-                    self.lagging_since = None;
-                }
                 self.answer(protocol::done(&r#ref, None));
             }
             ClientMessage::Submit { r#ref, task } => {
@@ -257,12 +226,12 @@ impl Connection {
         if !protocol::is_ref(name) {
             return Err(Problem::new(Code::BadRequest, "'ref' is empty or over 128 bytes"));
         }
-        if self.topics.contains_key(name) {
+        if self.watches.contains_key(name) {
             return Err(Problem::new(Code::Unprocessable, format!("the watch {name:?} exists already"))
                 .hint("unwatch it first, or use another 'ref'"));
         }
         let limit = self.context.limits.watches;
-        if self.topics.len() >= limit {
+        if self.watches.len() >= limit {
             return Err(Problem::new(Code::Overloaded, format!("this connection has {limit} watches, which is the limit")));
         }
         let topic = match topic {
@@ -272,15 +241,14 @@ impl Connection {
         };
         let after: Option<EventId> = after.map(str::parse).transpose()?;
         // In place at once: a second watch of the same name, sent right behind, finds it.
-        self.topics.insert(name.to_owned(), topic);
         self.watches.insert(name.to_owned(), futures::stream::pending().boxed());
         let (context, principal, name) = (self.context.clone(), self.principal.clone(), name.to_owned());
         Ok(Box::pin(async move {
             match begin(&context, &principal, &name, topic, after).await {
-                Ok((text, items)) => Outcome::Watch(name, topic, text, items),
+                Ok((text, items)) => Outcome::Watch(name, text, items),
                 Err(problem) => {
                     let text = protocol::error(Some(&name), &problem);
-                    Outcome::Watch(name, topic, text, futures::stream::empty().boxed())
+                    Outcome::NoWatch(name, text)
                 }
             }
         }))

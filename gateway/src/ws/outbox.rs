@@ -29,9 +29,15 @@ impl Outbox {
         (Self { queue, close: Some(close) }, Writer { queue: receiver, close: closed })
     }
 
-    /// Puts a message in line, when there is room.
-    pub(super) fn offer(&self, text: Utf8Bytes) -> bool {
-        self.queue.try_send(Message::Text(text)).is_ok()
+    /// Whether there is room for a message.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.capacity() > 0
+    }
+
+    /// Puts a message in line, where there is room; to be asked with [`Self::has_room`] before.
+    pub(super) fn offer(&self, text: Utf8Bytes) {
+        // It fails only when the client is gone, which the reading half finds out as well.
+        let _ = self.queue.try_send(Message::Text(text));
     }
 
     /// Puts a message in line as soon as there is room; false when there was none `within` the time.

@@ -11,3 +11,6 @@ pub use acceptable::{
 pub(super) use acceptable::{attempts, check, ttl};
 pub(super) use choose::choose;
 pub(super) use fingerprint::fingerprint;
+
+#[cfg(test)]
+mod tests;

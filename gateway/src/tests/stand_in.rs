@@ -1,0 +1,372 @@
+//! A node that does what the tests say.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, Usage, UsageWindow};
+use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, TaskId, TraceId};
+use octopussy_core::message::{
+    KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
+};
+use octopussy_core::ports::{
+    Action, AgentBundle, AgentView, AuthError, ControlCommand, Event, EventId, EventKind, GuardrailVerdict, NodeStatus,
+    OrchestratorPort, Page, Principal, PrincipalRole, ProviderStatus, ScanVerdict, SecurityPort, SubmitTask,
+    SubmittedTask, Subscription, TaskQuery, Topic,
+};
+use octopussy_core::problem::{Code, Finding, Problem};
+use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
+use octopussy_core::time::{Clock, Timestamp};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use uuid::Uuid;
+
+/// The machine's clock.
+pub(super) struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64)
+    }
+}
+
+/// Knows the tokens `admin`, `viewer`, `brief` (good for a moment) and `expired`.
+pub(super) struct Tokens(Keyring);
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self(Keyring::new(SigningKey::new(KeyId(1), [7; 32])))
+    }
+}
+
+impl SecurityPort for Tokens {
+    fn authenticate(&self, token: &str) -> Result<Principal, AuthError> {
+        let (role, lifetime) = match token {
+            "admin" => (PrincipalRole::Admin, Duration::from_secs(3600)),
+            "viewer" => (PrincipalRole::Viewer, Duration::from_secs(3600)),
+            "brief" => (PrincipalRole::Admin, Duration::from_millis(300)),
+            "expired" => return Err(AuthError::Expired),
+            _ => return Err(AuthError::Invalid),
+        };
+        let expires_at = MachineClock.now().plus(lifetime);
+        Ok(Principal { name: token.to_owned(), party: PartyId::from_uuid(Uuid::nil()), role, expires_at })
+    }
+    fn authorize(&self, principal: &Principal, action: Action) -> bool {
+        principal.role >= action.requires()
+    }
+    fn issue_token(&self, name: &str, _: PrincipalRole, _: Duration) -> String {
+        name.to_owned()
+    }
+    fn scan_prompt(&self, _: &str) -> ScanVerdict {
+        ScanVerdict::Clean
+    }
+    fn validate_output(&self, _: &str) -> GuardrailVerdict {
+        GuardrailVerdict::Pass
+    }
+    fn sign(&self, draft: MessageDraft) -> Message {
+        self.0.sign(draft)
+    }
+    fn verify(&self, message: &Message) -> Result<(), VerifyError> {
+        self.0.verify(message)
+    }
+}
+
+/// A watcher, as the node sees it.
+pub(super) struct Watcher {
+    pub(super) topic: Topic,
+    pub(super) after: Option<EventId>,
+    pub(super) news: mpsc::UnboundedSender<Event>,
+}
+
+/// The node: tasks and agents in memory, watchers in the order they came.
+pub(super) struct Node {
+    tasks: Mutex<BTreeMap<TaskId, Arc<TaskRecord>>>,
+    watchers: Mutex<Vec<Watcher>>,
+    /// Ticks with every change a test may wait for.
+    changes: watch::Sender<u64>,
+    pub(super) controls: Mutex<Vec<ControlCommand>>,
+    pub(super) submitted: Mutex<Vec<SubmitTask>>,
+    looks: Mutex<Vec<TaskId>>,
+    pub(super) down: AtomicBool,
+    pub(super) panics: AtomicBool,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            tasks: Mutex::default(),
+            watchers: Mutex::default(),
+            changes: watch::Sender::new(0),
+            controls: Mutex::default(),
+            submitted: Mutex::default(),
+            looks: Mutex::default(),
+            down: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The agent there is.
+pub(super) const AGENT: &str = "scribe";
+
+fn message(agent: AgentId, message_type: MessageType, payload: &serde_json::Value) -> Arc<Message> {
+    Arc::new(Tokens::default().sign(MessageDraft {
+        message_id: MessageId::from_uuid(Uuid::now_v7()),
+        sender_id: PartyId::from_uuid(Uuid::nil()),
+        recipient_id: agent.into(),
+        message_type,
+        payload: Payload::from_value(payload).unwrap(),
+        priority: Priority::Normal,
+        trace_id: TraceId::from_uuid(Uuid::now_v7()),
+        created_at: MachineClock.now(),
+        ttl: Duration::from_secs(300),
+    }))
+}
+
+impl Node {
+    /// A task that waits.
+    pub(super) fn accept(&self, key: Option<Arc<str>>) -> Arc<TaskRecord> {
+        let agent = AgentId::from_name(AGENT);
+        let now = MachineClock.now();
+        let task = Arc::new(TaskRecord {
+            id: TaskId::for_agent(agent, Uuid::now_v7()),
+            agent,
+            sender: PartyId::from_uuid(Uuid::nil()),
+            message: message(agent, MessageType::Task, &serde_json::json!({"input": "write"})),
+            priority: Priority::Normal,
+            sequence: 1,
+            state: TaskState::Accepted,
+            accepted_at: now,
+            updated_at: now,
+            expires_at: now.plus(Duration::from_secs(300)),
+            attempts: 0,
+            max_attempts: 3,
+            epoch: Epoch(1),
+            steps: Vec::new(),
+            result: None,
+            error: None,
+            dead_letter: None,
+            idempotency_key: key,
+        });
+        self.put(task.clone());
+        task
+    }
+
+    fn put(&self, task: Arc<TaskRecord>) {
+        self.tasks.lock().insert(task.id, task);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Ends a task with an answer.
+    pub(super) fn succeed(&self, id: TaskId, answer: &str) -> Arc<TaskRecord> {
+        let mut task = (*self.tasks.lock()[&id]).clone();
+        task.state = TaskState::Succeeded;
+        task.attempts = 1;
+        task.steps.push(Arc::new(StepRecord {
+            index: 0,
+            kind: StepKind::Model,
+            name: "answer".into(),
+            by: "embedded/words".into(),
+            attempt: 1,
+            epoch: Epoch(1),
+            started_at: task.accepted_at,
+            ended_at: task.accepted_at.plus(Duration::from_millis(5)),
+            outcome: StepOutcome::Done(answer.into()),
+            usage: Usage { prompt_tokens: 11, completion_tokens: 7, cost_micros: 3 },
+        }));
+        task.result = Some(message(task.agent, MessageType::Result, &serde_json::json!({"text": answer})));
+        let task = Arc::new(task);
+        self.put(task.clone());
+        task
+    }
+
+    /// The `index`th watcher, once it is there.
+    pub(super) async fn watcher(&self, index: usize) -> mpsc::UnboundedSender<Event> {
+        let mut changes = self.changes.subscribe();
+        super::soon("a watcher's subscription", changes.wait_for(|_| self.watchers.lock().len() > index)).await.unwrap();
+        self.watchers.lock()[index].news.clone()
+    }
+
+    pub(super) fn watched(&self, index: usize) -> (Topic, Option<EventId>) {
+        let watchers = self.watchers.lock();
+        (watchers[index].topic, watchers[index].after)
+    }
+
+    /// The first task, once it is there.
+    pub(super) async fn first_task(&self) -> TaskId {
+        let mut changes = self.changes.subscribe();
+        super::soon("a submission", changes.wait_for(|_| !self.tasks.lock().is_empty())).await.unwrap();
+        *self.tasks.lock().keys().next().unwrap()
+    }
+
+    /// The task as it was accepted.
+    pub(super) fn accepted(&self, id: TaskId) -> Arc<TaskRecord> {
+        self.tasks.lock()[&id].clone()
+    }
+
+    /// Waits until somebody has asked for the task.
+    pub(super) async fn looked_at(&self, id: TaskId) {
+        let mut changes = self.changes.subscribe();
+        super::soon("a look at the task", changes.wait_for(|_| self.looks.lock().contains(&id))).await.unwrap();
+    }
+
+    fn view(&self, id: AgentId) -> Result<AgentView, Problem> {
+        if id != AgentId::from_name(AGENT) {
+            return Err(Refusal::UnknownAgent(id).into());
+        }
+        Ok(AgentView { record: Arc::new(agent_record(AGENT, "Writes.", "")), state: AgentState::Idle, live: None, waiting: 0 })
+    }
+}
+
+/// An agent's record.
+pub(crate) fn agent_record(name: &str, description: &str, goal: &str) -> AgentRecord {
+    let spec = AgentSpec {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        agent_type: Default::default(),
+        execution: Default::default(),
+        persona: String::new(),
+        goal: goal.to_owned(),
+        permissions_text: String::new(),
+        background: String::new(),
+        output_format: Default::default(),
+        intelligence: Default::default(),
+        reasoning: Default::default(),
+        permissions: Default::default(),
+        sandbox: Default::default(),
+        budget: Default::default(),
+        rag: Default::default(),
+        graph_rag: Default::default(),
+        schedule: None,
+        mcp_servers: Vec::new(),
+        tags: Vec::new(),
+        critique: Default::default(),
+    };
+    AgentRecord {
+        id: AgentId::from_name(name),
+        spec: Arc::new(spec),
+        documents: Arc::new([]),
+        created_at: Timestamp::from_millis(1_700_000_000_000),
+        desired: Desired::Active,
+        usage: UsageWindow::default(),
+        memory: None,
+        tasks_ended: 0,
+    }
+}
+
+/// News of a task.
+pub(super) fn news(task: &TaskRecord, sequence: u64, kind: EventKind) -> Event {
+    let id = EventId { epoch: Epoch(1), sequence };
+    Event { id, at: MachineClock.now(), agent: task.agent, task: Some(task.id), kind }
+}
+
+#[async_trait]
+impl OrchestratorPort for Node {
+    async fn submit(&self, principal: &Principal, task: SubmitTask) -> Result<SubmittedTask, Problem> {
+        if principal.role < PrincipalRole::User {
+            return Err(Problem::new(Code::Forbidden, "looking only"));
+        }
+        self.view(task.agent.unwrap_or_else(|| AgentId::from_name(AGENT)))?;
+        let key: Option<Arc<str>> = task.idempotency_key.as_deref().map(Arc::from);
+        self.submitted.lock().push(task);
+        Ok(SubmittedTask { task: self.accept(key), created: true })
+    }
+    async fn task(&self, _: &Principal, id: TaskId, wait: Option<Duration>) -> Result<Arc<TaskRecord>, Problem> {
+        assert!(!self.panics.load(Ordering::SeqCst), "asked to panic");
+        let found = || self.tasks.lock().get(&id).cloned();
+        if let Some(limit) = wait {
+            let mut changes = self.changes.subscribe();
+            let ended = changes.wait_for(|_| found().is_none_or(|task| task.state.is_ended()));
+            let _ = tokio::time::timeout(limit, ended).await.map(|ended| ended.map(|_| ()));
+        }
+        let task = found().ok_or_else(|| Refusal::UnknownTask(id).into());
+        self.looks.lock().push(id);
+        self.changes.send_modify(|count| *count += 1);
+        task
+    }
+    fn tasks(&self, _: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
+        let tasks = self.tasks.lock();
+        let mut items: Vec<_> = tasks.values().rev().filter(|task| query.after.is_none_or(|a| task.id < a)).cloned().collect();
+        let more = items.len() > query.limit;
+        items.truncate(query.limit);
+        Ok(Page { items, more })
+    }
+    async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        self.task(principal, id, None).await
+    }
+    fn watch(&self, _: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+        let (news, receiver) = mpsc::unbounded_channel();
+        self.watchers.lock().push(Watcher { topic, after, news });
+        self.changes.send_modify(|count| *count += 1);
+        Ok(UnboundedReceiverStream::new(receiver).boxed())
+    }
+    fn validate_agent(&self, _: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem> {
+        let missing = bundle.file("agent.yaml").is_none();
+        let finding = || Finding { file: "agent.yaml".into(), line: None, message: "is missing".into(), hint: None };
+        Ok(missing.then(finding).into_iter().collect())
+    }
+    async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem> {
+        let findings = self.validate_agent(principal, &bundle)?;
+        if !findings.is_empty() {
+            return Err(Problem::new(Code::InvalidAgent, "1 finding").findings(findings));
+        }
+        self.view(AgentId::from_name(AGENT))
+    }
+    fn agent(&self, _: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+        self.view(id)
+    }
+    fn agents(&self, _: &Principal, _: Option<AgentId>, _: usize) -> Result<Page<AgentView>, Problem> {
+        Ok(Page { items: vec![self.view(AgentId::from_name(AGENT))?], more: false })
+    }
+    async fn control(&self, _: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem> {
+        let view = self.view(id)?;
+        self.controls.lock().push(command);
+        Ok(view)
+    }
+    fn dead_letters(&self, _: &Principal, _: Option<TaskId>, _: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
+        Ok(Page { items: Vec::new(), more: false })
+    }
+    async fn replay(&self, _: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        Err(Refusal::NotDeadLettered(id).into())
+    }
+    async fn discard(&self, _: &Principal, id: TaskId) -> Result<(), Problem> {
+        Err(Refusal::NotDeadLettered(id).into())
+    }
+    fn providers(&self, _: &Principal) -> Result<Vec<ProviderStatus>, Problem> {
+        Ok(Vec::new())
+    }
+    async fn secret_names(&self, principal: &Principal) -> Result<Vec<String>, Problem> {
+        if principal.role < PrincipalRole::Admin {
+            return Err(Problem::new(Code::Forbidden, "for administrators"));
+        }
+        Ok(vec!["llm/key".to_owned()])
+    }
+    async fn set_secret(&self, _: &Principal, name: &str, _: String) -> Result<(), Problem> {
+        if name == "llm/key" { Ok(()) } else { Err(Problem::new(Code::Unprocessable, "not a name")) }
+    }
+    async fn rotate_secret(&self, _: &Principal, _: &str) -> Result<(), Problem> {
+        Ok(())
+    }
+    fn agent_schema(&self) -> serde_json::Value {
+        serde_json::json!({"type": "object"})
+    }
+    fn status(&self) -> NodeStatus {
+        NodeStatus {
+            node: NodeId([1; 16]),
+            version: "0.1.0",
+            profile: "test".into(),
+            ready: true,
+            not_ready: None,
+            uptime: Duration::from_secs(1),
+            capabilities: Vec::new(),
+            active_agents: 0,
+            dead_letters: 0,
+        }
+    }
+    fn ready(&self) -> Result<(), Problem> {
+        if self.down.load(Ordering::SeqCst) { Err(Problem::new(Code::NotReady, "the ledger takes no writes")) } else { Ok(()) }
+    }
+}
