@@ -68,7 +68,8 @@ fn profile_named(environment: &Layer, written: &Layer) -> Result<Profile, Findin
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.parse().map_err(|error: crate::ParseProfileError| {
         let (file, line) = origin.place();
-        let hint = closest(&text.to_ascii_uppercase(), Profile::ALL.map(Profile::name)).map(|near| format!("did you mean {near}?"));
+        let hint = closest(&text.to_ascii_uppercase(), Profile::ALL.map(Profile::name))
+            .map(|near| format!("did you mean {near}?"));
         Finding { file: file.to_owned(), line, message: format!("profile: {error}"), hint }
     })
 }
@@ -108,7 +109,10 @@ fn read(path: &std::path::Path) -> Result<String, Finding> {
         .read_to_end(&mut bytes)
         .map_err(|error| finding(format!("cannot be read: {error}"), "it has to be a regular file"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(finding(format!("is larger than {MAX_FILE_BYTES} bytes"), "a configuration of this size is a mistake"));
+        return Err(finding(
+            format!("is larger than {MAX_FILE_BYTES} bytes"),
+            "a configuration of this size is a mistake",
+        ));
     }
     String::from_utf8(bytes).map_err(|_| finding("is not UTF-8 text".to_owned(), "save it as UTF-8"))
 }

@@ -237,7 +237,8 @@ fn merge(into: &mut Value, from: &Value, path: &str, layer: &Layer, origins: &mu
     }
     let below = format!("{path}.");
     origins.retain(|key, _| !key.starts_with(&below));
-    origins.extend(layer.origins.iter().filter(|(key, _)| key.starts_with(&below)).map(|(k, o)| (k.clone(), o.clone())));
+    origins
+        .extend(layer.origins.iter().filter(|(key, _)| key.starts_with(&below)).map(|(k, o)| (k.clone(), o.clone())));
     *into = from.clone();
 }
 

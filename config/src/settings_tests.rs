@@ -49,7 +49,9 @@ fn later_layers_win_and_say_so() {
     assert_eq!(settings.profile(), Profile::Docker);
     let gateway: Gateway = settings.section("gateway").unwrap();
     assert_eq!(gateway, Gateway { bind: "0.0.0.0".into(), port: 5000, limits: Limits { body_mb: 2, per_second: 9 } });
-    assert!(matches!(settings.origin("gateway.bind"), Some(Origin::File { file, .. }) if &**file == "profiles/docker.yaml"));
+    assert!(
+        matches!(settings.origin("gateway.bind"), Some(Origin::File { file, .. }) if &**file == "profiles/docker.yaml")
+    );
     assert!(matches!(settings.origin("gateway.port"), Some(Origin::File { line: 3, .. })));
     assert_eq!(
         settings.origin("gateway.limits.per_second").unwrap().to_string(),
@@ -107,7 +109,9 @@ fn an_absent_file_is_the_profile_alone_and_a_huge_one_is_refused() {
     let mut options = LoadOptions {
         file: home.path().join("config.yaml"),
         profile: Some(Profile::Sbc),
-        sections: settings("", &[]).map(|_| vec!["gateway", "store", "observability", "security", "actor", "messaging"]).unwrap(),
+        sections: settings("", &[])
+            .map(|_| vec!["gateway", "store", "observability", "security", "actor", "messaging"])
+            .unwrap(),
         environment: Vec::new(),
     };
     assert_eq!(load(&options).unwrap().section::<Gateway>("gateway").unwrap().bind, "0.0.0.0");

@@ -38,9 +38,9 @@ impl Node {
         match &self.kind {
             NodeKind::Scalar(value) => value.clone(),
             NodeKind::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
-            NodeKind::Map(entries) => {
-                Value::Object(entries.iter().map(|(key, _, node)| (key.clone(), node.to_value())).collect::<Map<_, _>>())
-            }
+            NodeKind::Map(entries) => Value::Object(
+                entries.iter().map(|(key, _, node)| (key.clone(), node.to_value())).collect::<Map<_, _>>(),
+            ),
         }
     }
 }
@@ -57,10 +57,17 @@ pub fn parse_yaml(file: &str, text: &str) -> Result<Node, Vec<Finding>> {
         match event {
             Event::StreamEnd => break,
             Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
-            _ if root.is_some() => {
-                return Err(vec![reader.finding(span, "a second YAML document begins here; only one is read")]);
+            event @ (Event::Alias(_)
+            | Event::Scalar(..)
+            | Event::SequenceStart(..)
+            | Event::SequenceEnd
+            | Event::MappingStart(..)
+            | Event::MappingEnd) => {
+                if root.is_some() {
+                    return Err(vec![reader.finding(span, "a second YAML document begins here; only one is read")]);
+                }
+                root = Some(reader.node(event, span, 0).map_err(|finding| vec![finding])?);
             }
-            event => root = Some(reader.node(event, span, 0).map_err(|finding| vec![finding])?),
         }
     }
     if !reader.duplicates.is_empty() {
@@ -95,7 +102,10 @@ impl<'a> Reader<'a> {
                 file: self.file.to_owned(),
                 line: Some(u32::try_from(error.marker().line()).unwrap_or(u32::MAX)),
                 message: format!("this is not YAML: {}", error.info()),
-                hint: Some("indent with spaces, put a space after each ':' and quote text that contains ': ' or '#'".to_owned()),
+                hint: Some(
+                    "indent with spaces, put a space after each ':' and quote text that contains ': ' or '#'"
+                        .to_owned(),
+                ),
             }),
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -142,7 +152,16 @@ impl<'a> Reader<'a> {
             let key: Cow<'_, str> = match event {
                 Event::MappingEnd => return Ok(Node { line, kind: NodeKind::Map(entries) }),
                 Event::Scalar(text, _, 0, _) => text,
-                _ => return Err(self.finding(span, "a key has to be a plain word")),
+                Event::Nothing
+                | Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Alias(_)
+                | Event::Scalar(..)
+                | Event::SequenceStart(..)
+                | Event::SequenceEnd
+                | Event::MappingStart(..) => return Err(self.finding(span, "a key has to be a plain word")),
             };
             if !seen.insert(key.to_string()) {
                 let finding = self.finding(span, format!("the key '{key}' is here a second time"));
@@ -196,10 +215,7 @@ mod tests {
     #[test]
     fn scalars_are_typed_and_quotes_make_text() {
         let node = parse_yaml("t", "a: 1\nb: '1'\nc: true\nd: 0.5\ne: 0.0.0.0\nf: ~\ng: -3\nh: [x, 2]\n").unwrap();
-        assert_eq!(
-            node.to_value(),
-            json!({"a":1,"b":"1","c":true,"d":0.5,"e":"0.0.0.0","f":null,"g":-3,"h":["x",2]})
-        );
+        assert_eq!(node.to_value(), json!({"a":1,"b":"1","c":true,"d":0.5,"e":"0.0.0.0","f":null,"g":-3,"h":["x",2]}));
     }
 
     #[test]

@@ -10,3 +10,6 @@ pub mod security;
 
 #[cfg(feature = "realization")]
 mod streams;
+#[cfg(test)]
+#[cfg(feature = "realization")]
+mod wired_tests;

@@ -96,7 +96,6 @@ impl ConfigurationHandle {
     }
 }
 
-
 #[async_trait]
 impl ConfigurationPort for ConfigurationHandle {
     async fn get(&self, key: &str) -> Option<Value> {

@@ -50,7 +50,9 @@ impl Capability for ConfigurationCapability {
                     }));
                 }
                 // Some file systems cannot be watched; `reload` still works.
-                Err(error) => tracing::warn!(%error, "the configuration files cannot be watched; reload them by request"),
+                Err(error) => {
+                    tracing::warn!(%error, "the configuration files cannot be watched; reload them by request")
+                }
             }
         }
         Ok((ConfigurationProvides { configuration: Arc::new(handle) }, ConfigurationRunning { watching }))

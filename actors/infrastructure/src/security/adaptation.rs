@@ -123,11 +123,14 @@ impl SecurityPort for SecurityHandle {
     fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> String {
         let config = &self.inner.config;
         let now = self.inner.clock.now();
-        let token = self
-            .inner
-            .tokens
-            .read()
-            .issue(&TokenClaims::new(&config.issuer, &config.audience, name, role, now, lifetime));
+        let token = self.inner.tokens.read().issue(&TokenClaims::new(
+            &config.issuer,
+            &config.audience,
+            name,
+            role,
+            now,
+            lifetime,
+        ));
         self.inner.observability.audit(AuditEvent {
             action: "security.issue_token".to_owned(),
             actor: "node".to_owned(),

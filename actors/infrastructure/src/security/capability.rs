@@ -44,7 +44,8 @@ impl Capability for SecurityCapability {
         let Self { config, cache } = wired.inner;
         // Listening begins before the keys are read: a rotation in between is then seen twice and never missed.
         let mut rotations = secrets.rotations();
-        let failed = |error: SecretError| StartError::because(format!("the signing keys cannot be read: {error}"), error);
+        let failed =
+            |error: SecretError| StartError::because(format!("the signing keys cannot be read: {error}"), error);
         let keyring = load_keyring(&*secrets).await.map_err(failed)?;
         let tokens = load_tokens(&*secrets, &config, cache).await.map_err(failed)?;
         let handle = SecurityHandle::new(config, keyring, tokens, observability, cx.clock.clone());

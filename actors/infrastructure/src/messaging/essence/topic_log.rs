@@ -85,9 +85,7 @@ pub fn topics_of(agent: AgentId, task: Option<TaskId>, kind: &EventKind) -> [Opt
         | EventKind::Agent(_)
         | EventKind::Heartbeat(_)
         | EventKind::Passivated
-        | EventKind::BudgetExhausted(_) => {
-            [of_task, Some(Topic::Agent(agent)), Some(Topic::All)]
-        }
+        | EventKind::BudgetExhausted(_) => [of_task, Some(Topic::Agent(agent)), Some(Topic::All)],
     }
 }
 

@@ -37,7 +37,12 @@ fn drain(stream: &mut Subscription) -> Vec<String> {
             EventKind::Token { text, .. } => text.to_string(),
             EventKind::Gap => "gap".to_owned(),
             EventKind::Agent(state) => state.to_string(),
-            other => format!("{other:?}"),
+            EventKind::Step(_)
+            | EventKind::Task(_)
+            | EventKind::Ended(_)
+            | EventKind::BudgetExhausted(_)
+            | EventKind::Heartbeat(_)
+            | EventKind::Passivated => "other".to_owned(),
         });
     }
     seen
@@ -96,7 +101,8 @@ async fn waiting_watchers_wake_and_end() {
     let (hub, _) = hub(16);
     let (agent, task) = ids();
     let mut stream = hub.subscribe(Topic::Task(task), Some(agent), None).unwrap();
-    let waiting = tokio::spawn(async move { (stream.next().await.map(|event| event.id), stream.next().await.is_none()) });
+    let waiting =
+        tokio::spawn(async move { (stream.next().await.map(|event| event.id), stream.next().await.is_none()) });
     tokio::task::yield_now().await;
     hub.publish(agent, Some(task), token("now"));
     hub.close();
@@ -109,7 +115,8 @@ async fn waiting_watchers_wake_and_end() {
 #[tokio::test]
 async fn topics_are_bounded() {
     let (hub, _) = hub(16);
-    let kept: Vec<_> = (0..4).map(|_| ids().1).map(|task| hub.subscribe(Topic::Task(task), None, None).unwrap()).collect();
+    let kept: Vec<_> =
+        (0..4).map(|_| ids().1).map(|task| hub.subscribe(Topic::Task(task), None, None).unwrap()).collect();
     let refused = hub.subscribe(Topic::All, None, None).err().map(|problem| problem.code);
     assert_eq!(refused, Some(Code::Overloaded));
     drop(kept);

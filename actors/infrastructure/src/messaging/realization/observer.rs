@@ -34,7 +34,8 @@ impl LedgerObserver for Observer {
                     self.hub.publish(task.agent, Some(task.id), EventKind::Ended(task.clone()));
                 }
             }
-            LedgerEvent::LeaderLost { .. } | LedgerEvent::CancelRequested { .. } | LedgerEvent::AgentChanged { .. } => {}
+            LedgerEvent::LeaderLost { .. } | LedgerEvent::CancelRequested { .. } | LedgerEvent::AgentChanged { .. } => {
+            }
         }
     }
 }

@@ -35,7 +35,9 @@ pub const fn shape(metric: Metric) -> MetricShape {
         Metric::TasksAccepted => ("tasks_accepted", "Tasks accepted", Counter, None),
         Metric::TasksEnded => ("tasks_ended", "Tasks ended", Counter, Some("state")),
         Metric::Steps => ("steps", "Steps journaled", Counter, Some("kind")),
-        Metric::MessagesRejected => ("messages_rejected", "Messages rejected by an inbound chain", Counter, Some("reason")),
+        Metric::MessagesRejected => {
+            ("messages_rejected", "Messages rejected by an inbound chain", Counter, Some("reason"))
+        }
         Metric::Tokens => ("tokens", "Model tokens spent", Counter, Some("provider")),
         Metric::ModelCalls => ("model_calls", "Model calls", Counter, Some("outcome")),
         Metric::ModelCallSeconds => ("model_call_seconds", "How long model calls took", Histogram, Some("provider")),
@@ -69,7 +71,9 @@ pub const fn known_labels(metric: Metric) -> &'static [&'static str] {
     match metric {
         Metric::TasksEnded => ENDS,
         Metric::Steps => STEPS,
-        Metric::HttpRequests => &["200", "201", "202", "204", "400", "401", "403", "404", "409", "422", "429", "500", "503"],
+        Metric::HttpRequests => {
+            &["200", "201", "202", "204", "400", "401", "403", "404", "409", "422", "429", "500", "503"]
+        }
         Metric::ModelCalls => &["ok", "error", "timeout", "cancelled"],
         Metric::TasksAccepted
         | Metric::TaskSeconds

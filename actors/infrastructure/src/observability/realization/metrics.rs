@@ -18,6 +18,7 @@ const SECONDS: [f64; 18] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
 type Label = [(&'static str, &'static str); 1];
+type Labelled<M> = Family<Label, M, fn() -> M>;
 
 fn histogram() -> Histogram {
     Histogram::new(SECONDS)
@@ -27,7 +28,7 @@ fn histogram() -> Histogram {
 struct Series<M> {
     key: &'static str,
     known: Vec<(&'static str, M)>,
-    family: Option<Family<Label, M, fn() -> M>>,
+    family: Option<Labelled<M>>,
     /// How many labels the family has, known ones and `other` aside.
     met: AtomicUsize,
 }
@@ -110,7 +111,12 @@ fn register(registry: &mut Registry, metric: Metric) -> Instrument {
         (MetricKind::Histogram, None) => {
             let histogram = histogram();
             registry.register(shape.name, shape.help, histogram.clone());
-            Instrument::Histogram(Series { key: "", known: vec![("", histogram)], family: None, met: AtomicUsize::new(0) })
+            Instrument::Histogram(Series {
+                key: "",
+                known: vec![("", histogram)],
+                family: None,
+                met: AtomicUsize::new(0),
+            })
         }
         (MetricKind::Counter, Some(key)) => {
             let family = Family::<Label, Counter, fn() -> Counter>::new_with_constructor(Counter::default);
@@ -125,8 +131,9 @@ fn register(registry: &mut Registry, metric: Metric) -> Instrument {
     }
 }
 
-fn labelled<M: Clone>(key: &'static str, metric: Metric, family: Family<Label, M, fn() -> M>) -> Series<M> {
-    let known = known_labels(metric).iter().map(|label| (*label, family.get_or_create_owned(&[(key, *label)]))).collect();
+fn labelled<M: Clone>(key: &'static str, metric: Metric, family: Labelled<M>) -> Series<M> {
+    let known =
+        known_labels(metric).iter().map(|label| (*label, family.get_or_create_owned(&[(key, *label)]))).collect();
     Series { key, known, family: Some(family), met: AtomicUsize::new(0) }
 }
 

@@ -8,7 +8,7 @@ mod otlp;
 
 pub use audit_file::{AuditVerifyError, verify_audit};
 pub(crate) use audit_writer::{AuditSender, AuditWriter};
-pub use logging::{LoggingError, init_logging};
 pub(crate) use logging::set_tracer;
+pub use logging::{LoggingError, init_logging};
 pub(crate) use metrics::Metrics;
 pub(crate) use otlp::Exporter;

@@ -94,7 +94,8 @@ mod tests {
             }
         };
         let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap().to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
         while bytes.len() < head_end + length {
             stream.read_buf(&mut bytes).await.unwrap();
         }

@@ -2,9 +2,7 @@
 
 use super::files::{private_directory, read_private, replace_private};
 use super::seal::Sealer;
-use crate::secrets::essence::{
-    CHECK_TEXT, FORMAT_VERSION, StoreDocument, check_size, previous_name,
-};
+use crate::secrets::essence::{CHECK_TEXT, FORMAT_VERSION, StoreDocument, check_size, previous_name};
 use octopussy_core::ports::{SecretError, SecretName, SecretValue};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,7 +62,9 @@ impl FileStore {
     pub(crate) fn get(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
         let sealed = self.document.secrets.get(name.as_str()).ok_or_else(|| SecretError::Unknown(name.clone()))?;
         let opened = self.sealer.open(name.as_str(), sealed).ok_or_else(|| {
-            SecretError::Unusable(format!("the secret '{name}' is damaged or was moved here from another name: set it anew"))
+            SecretError::Unusable(format!(
+                "the secret '{name}' is damaged or was moved here from another name: set it anew"
+            ))
         })?;
         Ok(SecretValue::new(opened.to_vec()))
     }
@@ -136,7 +136,7 @@ fn create_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     ring::rand::SystemRandom::new()
         .fill(&mut *key)
         .map_err(|_| SecretError::Unusable("the system has no randomness to give".to_owned()))?;
-    let text = Zeroizing::new(hex::encode(&*key).into_bytes());
+    let text = Zeroizing::new(hex::encode(*key).into_bytes());
     replace_private(path, &text)?;
     Ok(text)
 }
@@ -153,10 +153,14 @@ fn encode(document: &StoreDocument) -> Result<Vec<u8>, SecretError> {
 
 fn read_document(path: &Path, bytes: &[u8], sealer: &Sealer) -> Result<StoreDocument, SecretError> {
     let damaged = |what: String| SecretError::Unusable(format!("{} {what}: restore it from a backup", path.display()));
-    let any: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| damaged(format!("is damaged ({error})")))?;
+    let any: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| damaged(format!("is damaged ({error})")))?;
     let format = any.get("format").and_then(serde_json::Value::as_u64);
     if format.is_some_and(|format| format > u64::from(FORMAT_VERSION)) {
-        return Err(SecretError::Unusable(format!("{} was written by a newer version: upgrade this node", path.display())));
+        return Err(SecretError::Unusable(format!(
+            "{} was written by a newer version: upgrade this node",
+            path.display()
+        )));
     }
     let document: StoreDocument =
         serde_json::from_value(any).map_err(|error| damaged(format!("is damaged ({error})")))?;
@@ -192,7 +196,8 @@ mod tests {
         }
         let store = FileStore::open(home.path()).unwrap();
         assert_eq!(store.get(&name("a.key")).unwrap(), value);
-        let (now, before) = (store.get(&name("jwt.signing_key")).unwrap(), store.get(&name("jwt.signing_key.previous")).unwrap());
+        let (now, before) =
+            (store.get(&name("jwt.signing_key")).unwrap(), store.get(&name("jwt.signing_key.previous")).unwrap());
         assert_eq!((now.expose().len(), before.expose().len()), (32, 32));
         assert_ne!(now, before);
         let file = std::fs::read(home.path().join("store.enc")).unwrap();
@@ -204,7 +209,9 @@ mod tests {
     fn a_second_opener_is_refused_while_the_first_lives() {
         let home = tempfile::tempdir().unwrap();
         let first = FileStore::open(home.path()).unwrap();
-        assert!(matches!(FileStore::open(home.path()), Err(SecretError::Unusable(text)) if text.contains("another process")));
+        assert!(
+            matches!(FileStore::open(home.path()), Err(SecretError::Unusable(text)) if text.contains("another process"))
+        );
         drop(first);
         FileStore::open(home.path()).unwrap();
     }

@@ -58,7 +58,8 @@ impl TokenClaims {
 #[must_use]
 pub fn party_of_user(name: &str) -> PartyId {
     let digest = hex::encode(Sha256::new().chain_update(b"octopussy user name\0").chain_update(name).finalize());
-    let id = format!("{}-{}-8{}-8{}-{}", &digest[..8], &digest[8..12], &digest[12..15], &digest[15..18], &digest[18..30]);
+    let id =
+        format!("{}-{}-8{}-8{}-{}", &digest[..8], &digest[8..12], &digest[12..15], &digest[15..18], &digest[18..30]);
     id.parse().unwrap_or_else(|_| unreachable!("hexadecimal digits in the shape of a UUID are a UUID"))
 }
 

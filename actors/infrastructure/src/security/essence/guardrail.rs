@@ -7,7 +7,11 @@ use regex::Regex;
 /// Each rule: its name, a literal without which it cannot match, and the pattern. A group called `s` is what is blanked;
 /// without one it is the whole match.
 const RULES: [(&str, &[&str], &str); 14] = [
-    ("private_key", &["-----BEGIN"], r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\z)"),
+    (
+        "private_key",
+        &["-----BEGIN"],
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\z)",
+    ),
     ("jwt", &["eyJ"], r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}"),
     ("aws_access_key", &["AKIA", "ASIA"], r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     ("aws_secret_key", &["aws"], r#"(?i)aws_?secret[a-z_]{0,20}["']?\s{0,4}[:=]\s{0,4}["']?(?P<s>[A-Za-z0-9/+]{40})"#),
@@ -128,8 +132,16 @@ mod tests {
             ("postgres://ada:s3cret@db/x", "postgres://ada:[redacted password_in_url]@db/x", "password_in_url"),
             (anthropic.as_str(), "key [redacted anthropic_key].", "anthropic_key"),
             ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "[redacted github_token]", "github_token"),
-            ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye", "[redacted private_key]\nbye", "private_key"),
-            ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = [redacted aws_secret_key]", "aws_secret_key"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye",
+                "[redacted private_key]\nbye",
+                "private_key",
+            ),
+            (
+                "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                "aws_secret_access_key = [redacted aws_secret_key]",
+                "aws_secret_key",
+            ),
             ("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ", "[redacted jwt]", "jwt"),
         ];
         for (text, expected, rule) in cases {

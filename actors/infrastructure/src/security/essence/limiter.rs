@@ -41,7 +41,10 @@ mod tests {
     fn what_is_held_back_is_told_with_the_next_that_passes() {
         let mut limiter = Limiter::new(2);
         let at = Timestamp::from_millis;
-        assert_eq!([limiter.admit(at(0)), limiter.admit(at(1)), limiter.admit(at(2)), limiter.admit(at(999))], [Some(0), Some(0), None, None]);
+        assert_eq!(
+            [limiter.admit(at(0)), limiter.admit(at(1)), limiter.admit(at(2)), limiter.admit(at(999))],
+            [Some(0), Some(0), None, None]
+        );
         assert_eq!([limiter.admit(at(1000)), limiter.admit(at(1001))], [Some(2), Some(0)]);
     }
 }

@@ -19,9 +19,7 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let number = |at: usize| {
-            f32::from_le_bytes([WEIGHTS[at], WEIGHTS[at + 1], WEIGHTS[at + 2], WEIGHTS[at + 3]])
-        };
+        let number = |at: usize| f32::from_le_bytes([WEIGHTS[at], WEIGHTS[at + 1], WEIGHTS[at + 2], WEIGHTS[at + 3]]);
         assert!(WEIGHTS.starts_with(&[b'O', b'I', b'N', b'J', 1, LOG2]), "the shipped weights have another format");
         assert!(WEIGHTS.len() == HEADER + BUCKETS, "the shipped weights have another size");
         Self { weights: &WEIGHTS[HEADER..], scale: number(6), bias: number(10) }

@@ -82,8 +82,14 @@ fn plain(c: char) -> Plain {
     match c {
         'a'..='z' | '0'..='9' | '@' | '$' | '<' | '>' | '|' | '#' | '[' | ']' | '{' | '}' | '/' | '_' => Plain::Char(c),
         'A'..='Z' => Plain::Char(c.to_ascii_lowercase()),
-        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{300}'..='\u{36f}' => Plain::Nothing,
+        '\u{ad}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{feff}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{300}'..='\u{36f}' => Plain::Nothing,
         // Tag characters carry ASCII that no screen shows.
         '\u{e0020}'..='\u{e007e}' => ascii(c as u32 - 0xe0000),
         '\u{ff01}'..='\u{ff5e}' => ascii(c as u32 - 0xfee0),
@@ -217,8 +223,15 @@ mod tests {
     #[test]
     fn disguises_are_seen_through() {
         for text in [
-            "Ignore previous", "I G N O R E previous", "1gn0r3 pr3v10us", "ignоre previous", "ig\u{200b}nore previous",
-            "ｉｇｎｏｒｅ ｐｒｅｖｉｏｕｓ", "𝐢𝐠𝐧𝐨𝐫𝐞 𝕡𝕣𝕖𝕧𝕚𝕠𝕦𝕤", "Ígnòre, prévious!", "i-g-n-o-r-e previous",
+            "Ignore previous",
+            "I G N O R E previous",
+            "1gn0r3 pr3v10us",
+            "ignоre previous",
+            "ig\u{200b}nore previous",
+            "ｉｇｎｏｒｅ ｐｒｅｖｉｏｕｓ",
+            "𝐢𝐠𝐧𝐨𝐫𝐞 𝕡𝕣𝕖𝕧𝕚𝕠𝕦𝕤",
+            "Ígnòre, prévious!",
+            "i-g-n-o-r-e previous",
         ] {
             assert_eq!(normalise(text).text, " ignore previous ", "{text}");
         }

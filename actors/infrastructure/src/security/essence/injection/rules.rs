@@ -56,7 +56,10 @@ impl Rules {
         total.add("instruction_override", override_weight(&hits));
         let disguised = text.disguised && hits.iter().any(|hit| hit.class == Class::Override);
         total.add("disguised_text", if disguised { 2.0 } else { 0.0 });
-        total.add("system_prompt_exfiltration", if follows(&hits, Class::Reveal, Class::Hidden, 40) { 3.5 } else { 0.0 });
+        total.add(
+            "system_prompt_exfiltration",
+            if follows(&hits, Class::Reveal, Class::Hidden, 40) { 3.5 } else { 0.0 },
+        );
         total.add("secret_extraction", secret_weight(&hits));
         total.add("new_task", if has(&hits, Class::Anew) { 1.8 } else { 0.0 });
         total.add("role_takeover", role_weight(&hits));

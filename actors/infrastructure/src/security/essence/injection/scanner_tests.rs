@@ -60,7 +60,8 @@ fn measure() {
     let scanner = Scanner::new();
     let file = std::env::var("OCTOPUSSY_INJECTION_SET").expect("OCTOPUSSY_INJECTION_SET names the file");
     let text = std::fs::read_to_string(&file).expect("the file is there");
-    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
     let (mut hit, mut missed, mut wrong, mut right) = (0_u32, 0_u32, 0_u32, 0_u32);
     for row in &rows {
         let text = row["text"].as_str().expect("a text");
