@@ -51,7 +51,6 @@ async fn in_foreground(args: StartArgs, context: &Context) -> Result<(), Failure
         home: context.home.path().to_owned(),
         port_offset: context.port_offset.unwrap_or(0),
         overrides: args.set,
-        foreground: !args.detached,
     };
     Box::pin(host::run(options)).await.map_err(|error| {
         let failure = Failure::from(error);

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 /// A duration in milliseconds, as people say it.
 pub(crate) fn duration_ms(ms: f64) -> String {
-    if ms < 1.0 {
+    if ms <= 0.0 {
+        // The node tells whole milliseconds.
+        "< 1 ms".to_owned()
+    } else if ms < 1.0 {
         format!("{ms:.2} ms")
     } else if ms < 10.0 {
         format!("{ms:.1} ms")
