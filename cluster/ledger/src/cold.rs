@@ -74,6 +74,9 @@ pub trait Cold {
     ///
     /// # Errors
     /// [`ColdError`].
-    fn keys_before(&self, before: Timestamp, limit: usize)
-    -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError>;
+    fn keys_before(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError>;
 }

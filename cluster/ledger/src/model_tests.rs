@@ -144,7 +144,10 @@ impl Model {
     }
 
     fn note(&mut self, act: &Act, command: &Command, result: &Result_) {
-        let stale = matches!(act, Act::Begin { stale: true, .. } | Act::Step { stale: true, .. } | Act::End { stale: true, .. });
+        let stale = matches!(
+            act,
+            Act::Begin { stale: true, .. } | Act::Step { stale: true, .. } | Act::End { stale: true, .. }
+        );
         assert!(!(stale && result.is_ok()), "a stale epoch changed something: {act:?}");
         match (command, result) {
             (Command::Accept { task, .. }, Ok(Applied::Task(record))) => {
@@ -198,9 +201,11 @@ impl Model {
         assert_eq!((machine.record().dead, machine.record().ended), (dead.len() as u64, done.len() as u64));
         for name in NAMES {
             let id = AgentId::from_name(name);
-            let waiting = || memory.hot().filter(|task| task.record.agent == id && task.record.state == TaskState::Accepted);
+            let waiting =
+                || memory.hot().filter(|task| task.record.agent == id && task.record.state == TaskState::Accepted);
             assert_eq!(machine.waiting(id), waiting().count());
-            let next = waiting().min_by_key(|task| (task.record.priority, task.record.sequence)).map(|task| task.record.id);
+            let next =
+                waiting().min_by_key(|task| (task.record.priority, task.record.sequence)).map(|task| task.record.id);
             let active = memory.agents[&id].desired == Desired::Active;
             assert_eq!(machine.next_task(id).map(|task| task.id), next.filter(|_| active), "the order of the mailbox");
         }

@@ -25,7 +25,8 @@ fn an_agent_exists_once() {
 #[test]
 fn the_most_urgent_lane_comes_first_and_the_oldest_within_it() {
     let mut bench = Bench::new();
-    let order = [Priority::Low, Priority::Normal, Priority::Critical, Priority::Normal, Priority::High, Priority::Critical];
+    let order =
+        [Priority::Low, Priority::Normal, Priority::Critical, Priority::Normal, Priority::High, Priority::Critical];
     for (number, priority) in (1..).zip(order) {
         bench.accept(new_task("alice", number, priority, START)).unwrap();
     }
@@ -203,7 +204,8 @@ fn a_paused_agent_keeps_its_work_and_a_stopped_one_gives_it_up() {
 #[test]
 fn a_cancelled_task_stays_cancelled_whatever_its_run_does() {
     let mut bench = Bench::new();
-    let cancel = |bench: &mut Bench, task| bench.apply(Command::Cancel { task, reason: "enough".into(), now: bench.now() });
+    let cancel =
+        |bench: &mut Bench, task| bench.apply(Command::Cancel { task, reason: "enough".into(), now: bench.now() });
     let (waiting, running, crashed) = (bench.accepted(1), bench.accepted(2), bench.accepted(3));
     cancel(&mut bench, waiting).unwrap();
     assert_eq!(bench.state(waiting), TaskState::Cancelled);

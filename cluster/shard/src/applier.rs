@@ -123,8 +123,7 @@ impl Applier {
                 continue;
             }
             let Ok(command) = codec::decode(encoded) else { return None };
-            let applied =
-                self.inner.state.write().apply(index, shard, command, &self.inner.store, &self.inner.agents);
+            let applied = self.inner.state.write().apply(index, shard, command, &self.inner.store, &self.inner.agents);
             match applied {
                 Ok(effects) => {
                     self.inner.failures.clear(Part::Applier);

@@ -74,10 +74,9 @@ fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn convert(error: io::Error) -> BlobError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => BlobError::DiskFull,
-        _ => BlobError::Io(error),
-    }
+    let full =
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge);
+    if full { BlobError::DiskFull } else { BlobError::Io(error) }
 }
 
 async fn blocking<T: Send + 'static>(

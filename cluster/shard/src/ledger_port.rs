@@ -36,7 +36,7 @@ impl SingleNode {
         let (reply, answer) = oneshot::channel();
         let urgency = routing::urgency(&command);
         let proposal = Proposal { shard, command, encoded, reply: Reply::Future(reply) };
-        self.inner.queue.push(proposal, urgency).map_err(|(_, error)| error)?;
+        self.inner.queue.push(proposal, urgency)?;
         Ok(answer)
     }
 }

@@ -36,5 +36,5 @@ pub use blobs::FileBlobs;
 pub use config::ShardConfig;
 pub use error::OpenError;
 pub use node::SingleNode;
-pub use queue::QUEUE_CAPACITY;
 pub use octopussy_store::Engine;
+pub use queue::QUEUE_CAPACITY;

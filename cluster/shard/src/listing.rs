@@ -99,11 +99,7 @@ fn stored(
 }
 
 /// A stored task, when it is in the wanted state.
-fn read(
-    snapshot: &dyn Snapshot,
-    id: TaskId,
-    wanted: Option<TaskState>,
-) -> Result<Option<Arc<TaskRecord>>, ColdError> {
+fn read(snapshot: &dyn Snapshot, id: TaskId, wanted: Option<TaskState>) -> Result<Option<Arc<TaskRecord>>, ColdError> {
     if let Some(wanted) = wanted
         && records::read_task_state(snapshot, id)? != Some(wanted)
     {

@@ -98,13 +98,8 @@ impl SingleNode {
         let (done, closed) = watch::channel(false);
         let writer =
             Writer { inner: Arc::clone(&inner), applier: to_applier, next, purged: 0, maintenance: Maintenance::new() };
-        let applier = Applier {
-            inner: Arc::clone(&inner),
-            committed,
-            flusher: to_flusher,
-            flushed,
-            last_flush: Instant::now(),
-        };
+        let applier =
+            Applier { inner: Arc::clone(&inner), committed, flusher: to_flusher, flushed, last_flush: Instant::now() };
         let flusher = Flusher { inner: Arc::clone(&inner), changes, flushed: note };
         let last = Arc::clone(&inner);
         let threads = vec![
@@ -132,7 +127,7 @@ impl SingleNode {
             let encoded =
                 records::encode("a command", &command).map_err(|error| ProposeError::Store(Arc::clone(&error.0)))?;
             let proposal = Proposal { shard, command, encoded, reply: Reply::Thread(reply) };
-            self.inner.queue.push(proposal, Urgency::InProgress).map_err(|(_, error)| error)?;
+            self.inner.queue.push(proposal, Urgency::InProgress)?;
             answers.push(answer);
         }
         for answer in answers {
@@ -217,7 +212,8 @@ fn load(
     let mut hot = load_hot(config, store)?;
     for shard in config.shards.all() {
         let record = store.with(|store| store.get(Keyspace::Meta, &keys::shard(shard)))?;
-        let record: ShardRecord = record.map_or(Ok(ShardRecord::default()), |bytes| records::decode("a shard", &bytes))?;
+        let record: ShardRecord =
+            record.map_or(Ok(ShardRecord::default()), |bytes| records::decode("a shard", &bytes))?;
         let tasks = hot.get_mut(usize::from(shard.0)).map(std::mem::take).unwrap_or_default();
         let machine = Machine::restore(shard, record, tasks, &state.view(shard, store, agents))?;
         state.machines.push(machine);

@@ -38,18 +38,18 @@ pub(crate) enum Taken {
 }
 
 impl Queue {
-    /// Puts a proposal in line, or gives it back with the reason.
-    pub(crate) fn push(&self, proposal: Proposal, urgency: Urgency) -> Result<(), (Proposal, ProposeError)> {
+    /// Puts a proposal in line, or drops it and says why.
+    pub(crate) fn push(&self, proposal: Proposal, urgency: Urgency) -> Result<(), ProposeError> {
         let bound = match urgency {
             Urgency::NewWork => QUEUE_CAPACITY,
             Urgency::InProgress => QUEUE_CAPACITY * 2,
         };
         let mut line = self.line.lock();
         if line.closed {
-            return Err((proposal, ProposeError::Stopping));
+            return Err(ProposeError::Stopping);
         }
         if line.waiting.len() >= bound {
-            return Err((proposal, ProposeError::Busy));
+            return Err(ProposeError::Busy);
         }
         line.waiting.push(proposal);
         let first = line.waiting.len() == 1;

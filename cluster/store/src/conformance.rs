@@ -138,7 +138,11 @@ fn snapshots(path: &Path, make: Make<'_>) {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for turn in 0..200 {
-                let (from, to) = if turn % 2 == 0 { (b"left".as_slice(), b"right".as_slice()) } else { (b"right".as_slice(), b"left".as_slice()) };
+                let (from, to) = if turn % 2 == 0 {
+                    (b"left".as_slice(), b"right".as_slice())
+                } else {
+                    (b"right".as_slice(), b"left".as_slice())
+                };
                 let mut batch = Batch::new();
                 batch.delete(Keyspace::Tasks, from);
                 batch.put(Keyspace::Tasks, to, b"token".as_slice());

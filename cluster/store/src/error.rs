@@ -43,7 +43,9 @@ pub enum StoreError {
         detail: String,
     },
     /// This build was made without the engine.
-    #[error("the storage engine '{engine}' is not part of this build: use 'redb', or build with the feature '{feature}'")]
+    #[error(
+        "the storage engine '{engine}' is not part of this build: use 'redb', or build with the feature '{feature}'"
+    )]
     EngineMissing {
         /// The engine's name.
         engine: &'static str,
@@ -71,12 +73,11 @@ impl StoreError {
     #[must_use]
     pub fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::DiskFull { path }
-            }
-            _ => Self::Io { path, source },
-        }
+        let full = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        if full { Self::DiskFull { path } } else { Self::Io { path, source } }
     }
 
     /// Whether the disk is full.

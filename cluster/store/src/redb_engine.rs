@@ -1,6 +1,8 @@
 //! redb: a copy-on-write B-tree in one file.
 
-use crate::{Batch, Direction, Durability, KeyRange, Keyspace, Operation, Snapshot, Store, StoreError, StoreOptions, Visit};
+use crate::{
+    Batch, Direction, Durability, KeyRange, Keyspace, Operation, Snapshot, Store, StoreError, StoreOptions, Visit,
+};
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,6 +164,7 @@ impl Snapshot for RedbSnapshot<'_> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "redb's errors may grow, and the rest all mean the same here")]
 fn convert(path: &Path, error: redb::Error) -> StoreError {
     let owned = path.to_path_buf();
     match error {
@@ -175,4 +178,3 @@ fn convert(path: &Path, error: redb::Error) -> StoreError {
         other => StoreError::Corrupt { path: owned, detail: other.to_string() },
     }
 }
-

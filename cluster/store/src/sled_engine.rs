@@ -3,7 +3,9 @@
 //! It flushes with `sync_file_range`, never with `fdatasync`: what was committed with [`Durability::Fsync`] survives a crash
 //! of the process and of the kernel's page cache writer, but not a power cut of a disk with a volatile cache.
 
-use crate::{Batch, Direction, Durability, KeyRange, Keyspace, Operation, Snapshot, Store, StoreError, StoreOptions, Visit};
+use crate::{
+    Batch, Direction, Durability, KeyRange, Keyspace, Operation, Snapshot, Store, StoreError, StoreOptions, Visit,
+};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -152,6 +154,7 @@ fn prefixed_range(keyspace: Keyspace, range: &KeyRange) -> (Bound<Vec<u8>>, Boun
     (from, to)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "sled's errors may grow, and the rest all mean the same here")]
 fn convert(path: &Path, error: sled::Error) -> StoreError {
     let owned = path.to_path_buf();
     match error {

@@ -1,6 +1,8 @@
 //! Every engine against the conformance suite and against a model.
 
-use crate::{Batch, Direction, Durability, Engine, KeyRange, Keyspace, Store, StoreError, StoreOptions, conformance, open};
+use crate::{
+    Batch, Direction, Durability, Engine, KeyRange, Keyspace, Store, StoreError, StoreOptions, conformance, open,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -93,11 +95,13 @@ fn apply(model: &mut Model, batch: &mut Batch, change: &Change) {
 
 fn check(model: &Model, store: &dyn Store) {
     for number in 0..3 {
-        let rows = |direction| {
-            store.snapshot().unwrap().page(space(number), &KeyRange::ALL, direction, usize::MAX).unwrap()
-        };
-        let mut expected: Vec<_> =
-            model.iter().filter(|((of, _), _)| *of == number).map(|((_, key), value)| (key.clone(), value.clone())).collect();
+        let rows =
+            |direction| store.snapshot().unwrap().page(space(number), &KeyRange::ALL, direction, usize::MAX).unwrap();
+        let mut expected: Vec<_> = model
+            .iter()
+            .filter(|((of, _), _)| *of == number)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect();
         assert_eq!(rows(Direction::Forward), expected);
         expected.reverse();
         assert_eq!(rows(Direction::Reverse), expected);

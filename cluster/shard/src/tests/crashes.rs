@@ -24,9 +24,9 @@ fn child() {
         let writers = (0..8).map(|number: usize| {
             let node = Arc::clone(&node);
             tokio::spawn(async move {
-                loop {
-                    let agent = agents[number % 2];
-                    let id = node.run(agent).await;
+                // Until it is killed, or long past the deadline of the test.
+                for _ in 0..1_000_000 {
+                    let id = node.run(agents[number % 2]).await;
                     writeln!(std::io::stdout(), "done {id}").unwrap();
                 }
             })

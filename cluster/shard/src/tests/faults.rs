@@ -68,8 +68,7 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
     for name in ["log.redb", "state.redb"] {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(Disk::default());
-        let node =
-            SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener(name, &disk)).unwrap();
+        let node = SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener(name, &disk)).unwrap();
         let agent = node.create("alice").await;
         let mut acknowledged = vec![node.run(agent).await];
         disk.full.store(true, Ordering::SeqCst);
@@ -107,8 +106,7 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
 async fn stopping_while_the_disk_is_full_ends() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::default());
-    let node =
-        SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener("log.redb", &disk)).unwrap();
+    let node = SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener("log.redb", &disk)).unwrap();
     let agent = node.create("alice").await;
     disk.full.store(true, Ordering::SeqCst);
     assert!(matches!(node.accept(new_task(agent)).await, Err(ProposeError::DiskFull)));

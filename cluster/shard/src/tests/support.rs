@@ -183,7 +183,9 @@ impl SingleNode {
 pub(crate) fn task_of(applied: Applied) -> Arc<TaskRecord> {
     match applied {
         Applied::Task(task) | Applied::Duplicate(task) => task,
-        other => panic!("expected a task, got {other:?}"),
+        other @ (Applied::Activated(_) | Applied::Done | Applied::Agent(_) | Applied::Count(_)) => {
+            panic!("expected a task, got {other:?}")
+        }
     }
 }
 
