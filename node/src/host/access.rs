@@ -1,0 +1,166 @@
+//! The CLI [26]: what lets the command line reach this node. It writes where the node listens and with which token it may be
+//! spoken to, keeps that token from running out, and takes the node's file away when the node stops.
+
+use super::private_file;
+use crate::client::Credentials;
+use crate::home::Home;
+use crate::process::{NodeFile, start_ticks};
+use octopussy_core::capability::CapabilityId;
+use octopussy_core::contract::{Contract, Envelope, PortId};
+use octopussy_core::ports::{OrchestratorPort, PrincipalRole, SecurityPort};
+use octopussy_core::time::Clock;
+use octopussy_gateway::Addresses;
+use octopussy_lifecycle::{
+    Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired, provides, requires,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long the local administrator's token is good for; it is renewed at a start when less than a third is left.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+static CONTRACT: Contract = Contract {
+    id: CapabilityId::Cli,
+    provides: &[],
+    requires: &[PortId::Security, PortId::Orchestrator],
+    protocols: &[
+        "The credentials are readable by the node's owner alone.",
+        "run/node.json is there exactly while the node serves, and is never left by a node that stopped by itself.",
+    ],
+    envelope: Envelope::initial(),
+};
+
+requires! {
+    /// What the command line's access takes.
+    pub(super) struct AccessRequires {
+        pub(super) security: dyn SecurityPort,
+        pub(super) orchestrator: dyn OrchestratorPort,
+    }
+}
+
+provides! {
+    /// It provides no port: it writes files.
+    pub(super) struct AccessProvides {}
+}
+
+/// What the access is made from.
+pub(super) struct AccessConfig {
+    /// The home directory.
+    pub(super) home: Home,
+    /// The certificate authority that clients are to trust, as PEM.
+    pub(super) ca: String,
+    /// Where the node will answer, when that is not where it answers now (a bootstrap takes any free port).
+    pub(super) planned_url: Option<String>,
+    /// Where the node listens, once it does.
+    pub(super) addresses: Arc<OnceLock<Addresses>>,
+    /// Whether the node is to be found by the command line; a bootstrap only leaves credentials.
+    pub(super) announce: bool,
+}
+
+/// Where this machine reaches the node.
+struct Reachable {
+    rest: String,
+    ws: String,
+    metrics: String,
+}
+
+impl Reachable {
+    fn at(addresses: Addresses) -> Self {
+        let (http, ws) = if addresses.tls { ("https", "wss") } else { ("http", "ws") };
+        let host = |address: SocketAddr| {
+            let ip = match address.ip() {
+                ip if !ip.is_unspecified() => ip,
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            SocketAddr::new(ip, address.port())
+        };
+        Self {
+            rest: format!("{http}://{}", host(addresses.rest)),
+            ws: format!("{ws}://{}/ws", host(addresses.ws)),
+            metrics: format!("http://{}/metrics", host(addresses.metrics)),
+        }
+    }
+}
+
+/// The capability before it starts.
+pub(super) struct AccessCapability(AccessConfig);
+
+/// The capability while the node serves.
+pub(super) struct AccessRunning {
+    node_file: Option<PathBuf>,
+}
+
+impl Capability for AccessCapability {
+    const CONTRACT: &'static Contract = &CONTRACT;
+    type Config = AccessConfig;
+    type Requires = AccessRequires;
+    type Provides = AccessProvides;
+    type Running = AccessRunning;
+
+    fn initialize(config: Self::Config) -> Result<Self, InitializeError> {
+        Ok(Self(config))
+    }
+
+    async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
+        let Wired { inner: Self(config), ports } = wired;
+        let addresses = *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
+        let home = &config.home;
+        let reachable = Reachable::at(addresses);
+        let credentials = Credentials {
+            url: config.planned_url.unwrap_or_else(|| reachable.rest.clone()),
+            ws_url: reachable.ws.clone(),
+            ca: config.ca,
+            token: token(home, ports.security.as_ref(), cx.clock.as_ref()),
+        };
+        private_file::write_json(&home.credentials(), &credentials)
+            .map_err(|error| StartError::because("cannot write credentials.json", error))?;
+        if !config.announce {
+            return Ok((AccessProvides {}, AccessRunning { node_file: None }));
+        }
+        tracing::info!(node.id = %ports.orchestrator.status().node, url = reachable.rest, "listening");
+        let pid = std::process::id();
+        let node = NodeFile {
+            pid,
+            started_ticks: start_ticks(pid),
+            url: Some(reachable.rest),
+            ws_url: Some(reachable.ws),
+            metrics_url: Some(reachable.metrics),
+        };
+        private_file::write_json(&home.node_file(), &node)
+            .map_err(|error| StartError::because("cannot write run/node.json", error))?;
+        Ok((AccessProvides {}, AccessRunning { node_file: Some(home.node_file()) }))
+    }
+}
+
+/// The token so far when it is still good for a while, otherwise a new one.
+fn token(home: &Home, security: &dyn SecurityPort, clock: &dyn Clock) -> String {
+    let renew_before = clock.now().plus(TOKEN_LIFETIME / 3);
+    // Credentials that are missing or do not parse are replaced; there is nothing in them to lose.
+    let present = Credentials::load(home, None).map(|credentials| credentials.token);
+    match present {
+        Ok(token)
+            if security
+                .authenticate(&token)
+                .is_ok_and(|who| who.role == PrincipalRole::Admin && who.expires_at > renew_before) =>
+        {
+            token
+        }
+        Ok(_) | Err(_) => security.issue_token("admin", PrincipalRole::Admin, TOKEN_LIFETIME),
+    }
+}
+
+impl Running for AccessRunning {
+    async fn stop(&mut self, _by: Deadline) -> Result<(), StopError> {
+        match self.node_file.take().map(std::fs::remove_file) {
+            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StopError(format!("cannot remove run/node.json: {error}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn cleanup(self) {}
+}
