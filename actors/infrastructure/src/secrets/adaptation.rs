@@ -24,6 +24,11 @@ impl SecretsHandle {
         Self { store: Arc::new(Mutex::new(store)), rotations: broadcast::channel(ROTATIONS_BOUND).0 }
     }
 
+    /// Gives the store back; secrets can still be read, no longer changed.
+    pub(super) fn close(&self) {
+        self.store.lock().close();
+    }
+
     /// Runs `work` on the store where blocking is allowed.
     async fn on_store<T: Send + 'static>(
         &self,

@@ -11,8 +11,10 @@ pub struct SecretsCapability {
     config: SecretsConfig,
 }
 
-/// The running half: the store is written through, so that there is nothing to finish.
-pub struct SecretsRunning;
+/// The running half: the store is written through, so that there is nothing to finish but to give it back.
+pub struct SecretsRunning {
+    handle: SecretsHandle,
+}
 
 impl Capability for SecretsCapability {
     const CONTRACT: &'static Contract = &super::CONTRACT;
@@ -33,7 +35,8 @@ impl Capability for SecretsCapability {
             .await
             .map_err(|error| StartError::because("the secret store could not be opened", error))?
             .map_err(|error| StartError::because(format!("the secret store could not be opened: {error}"), error))?;
-        Ok((SecretsProvides { secrets: Arc::new(SecretsHandle::new(store)) }, SecretsRunning))
+        let handle = SecretsHandle::new(store);
+        Ok((SecretsProvides { secrets: Arc::new(handle.clone()) }, SecretsRunning { handle }))
     }
 }
 
@@ -42,5 +45,7 @@ impl Running for SecretsRunning {
         Ok(())
     }
 
-    async fn cleanup(self) {}
+    async fn cleanup(self) {
+        self.handle.close();
+    }
 }

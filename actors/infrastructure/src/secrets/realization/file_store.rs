@@ -17,7 +17,7 @@ pub(crate) struct FileStore {
     sealer: Sealer,
     document: StoreDocument,
     /// Held for as long as the store is open, so that no second process writes it.
-    _lock: std::fs::File,
+    lock: Option<std::fs::File>,
 }
 
 impl FileStore {
@@ -56,7 +56,7 @@ impl FileStore {
                 document
             }
         };
-        Ok(Self { path, sealer, document, _lock: lock })
+        Ok(Self { path, sealer, document, lock: Some(lock) })
     }
 
     pub(crate) fn get(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
@@ -110,7 +110,15 @@ impl FileStore {
         Ok(before.is_some())
     }
 
+    /// Lets another process write the store; this one can only read from now on.
+    pub(crate) fn close(&mut self) {
+        self.lock = None;
+    }
+
     fn commit(&mut self, next: StoreDocument) -> Result<(), SecretError> {
+        if self.lock.is_none() {
+            return Err(SecretError::Unusable("the secret store is closed: the node is stopping".to_owned()));
+        }
         replace_private(&self.path, &encode(&next)?)?;
         self.document = next;
         Ok(())
@@ -212,7 +220,9 @@ mod tests {
         assert!(
             matches!(FileStore::open(home.path()), Err(SecretError::Unusable(text)) if text.contains("another process"))
         );
-        drop(first);
+        let mut first = first;
+        first.close();
+        assert!(first.set(&name("late"), &SecretValue::new(vec![1])).is_err());
         FileStore::open(home.path()).unwrap();
     }
 
