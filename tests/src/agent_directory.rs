@@ -4,6 +4,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// More than any test spends.
+const BUDGET: &str =
+    "budget:\n  tokens_per_hour: 1000000000\n  tokens_per_day: 1000000000\n  tokens_per_month: 1000000000\n";
+
 /// The files of an agent's directory, to be written to disk or sent as a bundle.
 #[derive(Debug, Clone)]
 pub struct AgentDirectory {
@@ -26,16 +30,16 @@ impl AgentDirectory {
         Self { name: name.to_owned(), files }
     }
 
+    /// An agent that may spend as much as it likes.
+    #[must_use]
+    pub fn rich(name: &str, extra: &str) -> Self {
+        Self::new(name, &format!("{BUDGET}{extra}"))
+    }
+
     /// An agent that asks the provider called `stub` and may spend as much as it likes.
     #[must_use]
     pub fn on_stub(name: &str, extra: &str) -> Self {
-        Self::new(
-            name,
-            &format!(
-                "intelligence:\n  provider: stub\n  timeout_seconds: 60\n\
-                 budget:\n  tokens_per_hour: 1000000000\n  tokens_per_day: 1000000000\n  tokens_per_month: 1000000000\n{extra}"
-            ),
-        )
+        Self::rich(name, &format!("intelligence:\n  provider: stub\n  timeout_seconds: 60\n{extra}"))
     }
 
     /// Makes it an agent that works on one task at a time and remembers.

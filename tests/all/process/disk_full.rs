@@ -44,7 +44,7 @@ async fn a_full_disk_refuses_work_and_keeps_what_was_acknowledged() {
     };
     let home = disk.0.join("home");
     let mut node = NodeRunner::start(NodeOptions::new().home(&home)).await.unwrap();
-    node.create_agent(&AgentDirectory::new("clerk", "")).await.unwrap();
+    node.create_agent(&AgentDirectory::rich("clerk", "")).await.unwrap();
     let client = node.rest().unwrap();
     let ballast = disk.fill(1024 * 1024).unwrap();
     let body = json!({"agent": "clerk", "input": "Snow is white. What is white? ".repeat(2000)});
