@@ -191,7 +191,9 @@ mod tests {
 
     #[test]
     fn on_and_off_are_read_as_words_and_as_truth_values() {
-        for (text, mode) in [("\"off\"", TlsMode::Off), ("false", TlsMode::Off), ("\"on\"", TlsMode::On), ("true", TlsMode::On)] {
+        for (text, mode) in
+            [("\"off\"", TlsMode::Off), ("false", TlsMode::Off), ("\"on\"", TlsMode::On), ("true", TlsMode::On)]
+        {
             assert_eq!(serde_json::from_str::<TlsMode>(text).unwrap(), mode, "{text}");
         }
         assert!(serde_json::from_str::<TlsMode>("\"maybe\"").is_err());

@@ -90,7 +90,8 @@ async fn handle(request: Request, next: Next, limit: Duration) -> Response {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a request handler panicked");
-            Failure(Problem::new(Code::Internal, "the request could not be handled: see the node's log")).into_response()
+            Failure(Problem::new(Code::Internal, "the request could not be handled: see the node's log"))
+                .into_response()
         }
         Err(_) => {
             let detail = format!("the request did not finish within {} s", limit.as_secs());
@@ -150,7 +151,13 @@ mod tests {
     fn a_traceparent_is_taken_and_nonsense_is_not() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(parse_traceparent(given).unwrap().simple().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        for bad in ["", "00", "00-xyz-1-1", "ff-4bf92f3577b34da6a3ce929d0e0e4736-1-01", "00-00000000000000000000000000000000-1-1"] {
+        for bad in [
+            "",
+            "00",
+            "00-xyz-1-1",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-1-01",
+            "00-00000000000000000000000000000000-1-1",
+        ] {
             assert!(parse_traceparent(bad).is_none(), "{bad}");
         }
     }

@@ -56,7 +56,9 @@ impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<Arc<Context>> for Json
     async fn from_request(request: Request, _: &Arc<Context>) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
             let detail = "the body has to be JSON";
-            return Err(Problem::new(Code::UnsupportedMediaType, detail).hint("send 'Content-Type: application/json'").into());
+            return Err(Problem::new(Code::UnsupportedMediaType, detail)
+                .hint("send 'Content-Type: application/json'")
+                .into());
         }
         let bytes = read::<LIMIT>(request).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
@@ -110,7 +112,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(rejection) => Err(Problem::new(Code::BadRequest, format!("the path does not parse: {rejection}")).into()),
+            Err(rejection) => {
+                Err(Problem::new(Code::BadRequest, format!("the path does not parse: {rejection}")).into())
+            }
         }
     }
 }
@@ -125,7 +129,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => {
-                Err(Problem::new(Code::BadRequest, format!("the query does not parse: {}", rejection.body_text())).into())
+                Err(Problem::new(Code::BadRequest, format!("the query does not parse: {}", rejection.body_text()))
+                    .into())
             }
         }
     }
@@ -141,7 +146,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         match value.to_str() {
             Ok(key) => Ok(Self(Some(key.to_owned()))),
-            Err(_) => Err(Problem::new(Code::BadRequest, "the header Idempotency-Key has characters outside ASCII").into()),
+            Err(_) => {
+                Err(Problem::new(Code::BadRequest, "the header Idempotency-Key has characters outside ASCII").into())
+            }
         }
     }
 }
@@ -178,7 +185,8 @@ mod tests {
         for (text, millis) in [("30s", 30_000), ("1500ms", 1500), ("1m", 60_000), ("7", 7000), ("0", 0)] {
             assert_eq!(parse_wait(text, LIMIT).unwrap(), Duration::from_millis(millis), "{text}");
         }
-        for text in ["", "s", "61s", "2m", "-1", "1.5s", "18446744073709551616", "18446744073709551615m", "3 s", "٣s"] {
+        for text in ["", "s", "61s", "2m", "-1", "1.5s", "18446744073709551616", "18446744073709551615m", "3 s", "٣s"]
+        {
             assert!(parse_wait(text, LIMIT).is_err(), "{text}");
         }
     }

@@ -141,7 +141,9 @@ fn of_status(status: StatusCode) -> Problem {
         }
         StatusCode::NOT_FOUND => Problem::new(Code::NotFound, "there is nothing at this path"),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::PayloadTooLarge, "the body is over the limit"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(Code::UnsupportedMediaType, "the media type is not supported"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new(Code::UnsupportedMediaType, "the media type is not supported")
+        }
         status if status.is_client_error() => Problem::new(Code::BadRequest, "the request could not be read"),
         _ => Problem::new(Code::Internal, "the request could not be handled"),
     }

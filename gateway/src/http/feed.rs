@@ -204,9 +204,13 @@ fn item(event: &Event) -> Option<Item> {
             let task = event.task.unwrap_or_else(|| TaskId::from_uuid(Uuid::nil()));
             ("step", json(&StepData { task_id, step: step_body(task, step) }))
         }
-        EventKind::Task(state) => ("state", json(&StateData { task_id, agent_id, state: state.name(), at: At(event.at) })),
+        EventKind::Task(state) => {
+            ("state", json(&StateData { task_id, agent_id, state: state.name(), at: At(event.at) }))
+        }
         EventKind::Ended(task) => ("ended", json(&task_body(task))),
-        EventKind::Agent(state) => ("agent", json(&StateData { task_id, agent_id, state: state.name(), at: At(event.at) })),
+        EventKind::Agent(state) => {
+            ("agent", json(&StateData { task_id, agent_id, state: state.name(), at: At(event.at) }))
+        }
         EventKind::BudgetExhausted(detail) => ("budget", json(&BudgetData { agent_id, detail })),
         EventKind::Gap => ("gap", json(&Notice { reason: "events were lost; what follows is complete again" })),
         EventKind::Heartbeat(_) | EventKind::Passivated => return None,

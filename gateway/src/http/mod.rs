@@ -15,6 +15,6 @@ pub(crate) use failure::{Failure, FindingBody, ProblemBody};
 pub(crate) use feed::{Feed, Item, ItemStream};
 pub(crate) use task_request::{TaskRequest, agent_id, with_agent_name};
 pub(crate) use view::{
-    AgentBody, AgentStateName, At, PageBody, ProviderBody, StatusBody, TaskBody, TaskStateName, agent_body, provider_body,
-    result_of, status_body, task_body,
+    AgentBody, AgentStateName, At, PageBody, ProviderBody, StatusBody, TaskBody, TaskStateName, agent_body,
+    provider_body, result_of, status_body, task_body,
 };

@@ -112,9 +112,10 @@ impl CompletionRequest {
                 }
             }
         }
-        let last = turns.iter().rposition(|(role, _)| *role == ChatRole::User).ok_or_else(|| {
-            Problem::new(Code::BadRequest, "'messages' has no message with the role 'user'")
-        })?;
+        let last = turns
+            .iter()
+            .rposition(|(role, _)| *role == ChatRole::User)
+            .ok_or_else(|| Problem::new(Code::BadRequest, "'messages' has no message with the role 'user'"))?;
         let (_, input) = turns.remove(last);
         let history = turns.into_iter().map(|(role, text)| (role.name().to_owned(), text)).collect();
         Ok(Understood {

@@ -127,14 +127,16 @@ struct ErrorDetail<'a> {
 
 /// A problem in OpenAI's shape.
 pub(crate) fn error_body(problem: &Problem) -> Vec<u8> {
-    let (kind, param, code) = match problem.code {
-        Code::UnknownAgent => ("invalid_request_error", Some("model"), "model_not_found".to_owned()),
-        Code::Unauthenticated | Code::TokenExpired => ("invalid_request_error", None, "invalid_api_key".to_owned()),
-        Code::Forbidden => ("permission_error", None, problem.code.to_string()),
-        Code::MailboxFull | Code::Overloaded => ("rate_limit_error", None, "rate_limit_exceeded".to_owned()),
-        code if code.status() >= 500 => ("server_error", None, code.to_string()),
-        code => ("invalid_request_error", None, code.to_string()),
+    // Clients decide by the status; the names below are those that they know for it.
+    let (kind, code) = match problem.code.status() {
+        401 => ("invalid_request_error", "invalid_api_key".to_owned()),
+        403 => ("permission_error", problem.code.to_string()),
+        404 if problem.code == Code::UnknownAgent => ("invalid_request_error", "model_not_found".to_owned()),
+        429 => ("rate_limit_error", "rate_limit_exceeded".to_owned()),
+        500.. => ("server_error", problem.code.to_string()),
+        _ => ("invalid_request_error", problem.code.to_string()),
     };
+    let param = (problem.code == Code::UnknownAgent).then_some("model");
     let body = ErrorBody { error: ErrorDetail { message: &problem.detail, kind, param, code } };
     serde_json::to_vec(&body).unwrap_or_default()
 }

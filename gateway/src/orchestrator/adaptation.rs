@@ -11,7 +11,7 @@ use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, 
 use octopussy_core::ports::{
     Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ControlCommand, EventId,
     NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError, SecretName, SecretValue,
-    SubmitTask, SubmittedTask, Submission, Subscription, TaskQuery, TaskRequestDocument, Topic,
+    Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
@@ -127,7 +127,13 @@ impl Orchestrator {
         AgentView { record, state, live, waiting }
     }
 
-    fn draft(&self, principal: &Principal, agent: AgentId, message_type: MessageType, payload: Payload) -> MessageDraft {
+    fn draft(
+        &self,
+        principal: &Principal,
+        agent: AgentId,
+        message_type: MessageType,
+        payload: Payload,
+    ) -> MessageDraft {
         MessageDraft {
             message_id: MessageId::from_uuid(Uuid::now_v7()),
             sender_id: principal.party,

@@ -77,8 +77,7 @@ impl Capability for OrchestratorCapability {
         let Wired { inner: Self { config }, ports } = wired;
         let (security, observability) = (ports.security.clone(), ports.observability.clone());
         let listening = config.node.listening.clone();
-        let orchestrator: Arc<dyn OrchestratorPort> =
-            Arc::new(Orchestrator::new(ports, cx.clock.clone(), config.node));
+        let orchestrator: Arc<dyn OrchestratorPort> = Arc::new(Orchestrator::new(ports, cx.clock.clone(), config.node));
         let gateway = Gateway::start(GatewayParts {
             config: config.gateway,
             tls: config.tls,

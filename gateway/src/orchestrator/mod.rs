@@ -9,5 +9,6 @@ pub use adaptation::Orchestrator;
 pub use capability::{NodeFacts, OrchestratorCapability, OrchestratorConfig, OrchestratorRunning};
 pub use contract::{CONTRACT, OrchestratorProvides, OrchestratorRequires};
 pub use essence::{
-    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL, MIN_TTL,
+    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL,
+    MIN_TTL,
 };

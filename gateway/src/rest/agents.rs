@@ -3,7 +3,9 @@
 use super::AGENT_BODY;
 use super::paging::PageQuery;
 use super::tasks::json;
-use crate::http::{AgentBody, Caller, Failure, JsonBody, PageBody, PathText, QueryOf, agent_body, agent_id, with_agent_name};
+use crate::http::{
+    AgentBody, Caller, Failure, JsonBody, PageBody, PathText, QueryOf, agent_body, agent_id, with_agent_name,
+};
 use crate::serve::Context;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -44,19 +44,13 @@ fn document() -> OpenApi {
         .description(Some("Durable AI agents. Errors carry a stable code that `docs/errors.md` describes."))
         .build();
     let components = document.components.get_or_insert_default();
-    let schemas: [(_, RefOr<Schema>, fn(&mut Vec<(String, RefOr<Schema>)>)); 5] = [
-        (ProblemBody::name(), ProblemBody::schema(), ProblemBody::schemas),
-        (FindingBody::name(), FindingBody::schema(), FindingBody::schemas),
-        (ErrorBody::name(), ErrorBody::schema(), ErrorBody::schemas),
-        (AgentStateName::name(), AgentStateName::schema(), AgentStateName::schemas),
-        (TaskStateName::name(), TaskStateName::schema(), TaskStateName::schemas),
-    ];
-    for (name, schema, nested) in schemas {
-        let mut more = Vec::new();
-        nested(&mut more);
-        components.schemas.extend(more);
-        components.schemas.insert(name.into_owned(), schema);
-    }
+    let mut schemas = Vec::new();
+    add::<ProblemBody<'static>>(&mut schemas);
+    add::<FindingBody>(&mut schemas);
+    add::<ErrorBody<'static>>(&mut schemas);
+    add::<AgentStateName>(&mut schemas);
+    add::<TaskStateName>(&mut schemas);
+    components.schemas.extend(schemas);
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(scheme)));
     let paths = std::mem::take(&mut document.paths.paths);
@@ -69,6 +63,12 @@ fn document() -> OpenApi {
         })
         .collect();
     document
+}
+
+/// Adds a schema with those it refers to.
+fn add<T: ToSchema + PartialSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    T::schemas(schemas);
+    schemas.push((T::name().into_owned(), T::schema()));
 }
 
 fn complete(path: &str, item: &mut PathItem) {

@@ -57,7 +57,8 @@ pub(super) async fn agent_events(
 
 fn last_event(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
     let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
-    let text = value.to_str().map_err(|_| Problem::new(Code::BadRequest, "Last-Event-ID has characters outside ASCII"))?;
+    let text =
+        value.to_str().map_err(|_| Problem::new(Code::BadRequest, "Last-Event-ID has characters outside ASCII"))?;
     text.parse().map(Some)
 }
 

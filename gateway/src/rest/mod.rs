@@ -31,19 +31,14 @@ const SECRET_BODY: usize = 512 * 1024;
 /// REST and the OpenAI-compatible API.
 pub(crate) fn router(context: &Arc<Context>) -> Router {
     let (router, _) = described().split_for_parts();
-    router
-        .fallback(nothing_here)
-        .layer(from_fn_with_state(context.clone(), edge))
-        .with_state(context.clone())
+    router.fallback(nothing_here).layer(from_fn_with_state(context.clone(), edge)).with_state(context.clone())
 }
 
 /// Metrics and health for this machine.
 pub(crate) fn metrics_router(context: &Arc<Context>) -> Router {
-    let (router, _) = OpenApiRouter::new().routes(routes!(node::metrics)).routes(routes!(node::health)).split_for_parts();
-    router
-        .fallback(nothing_here)
-        .layer(from_fn_with_state(context.clone(), edge))
-        .with_state(context.clone())
+    let (router, _) =
+        OpenApiRouter::new().routes(routes!(node::metrics)).routes(routes!(node::health)).split_for_parts();
+    router.fallback(nothing_here).layer(from_fn_with_state(context.clone(), edge)).with_state(context.clone())
 }
 
 /// What every path that is not there answers.

@@ -46,7 +46,10 @@ pub(super) async fn providers(
     get, path = "/api/v1/status", tag = "node",
     responses((status = 200, description = "The node.", body = StatusBody))
 )]
-pub(super) async fn status(State(context): State<Arc<Context>>, Caller(principal): Caller) -> Result<Response, Failure> {
+pub(super) async fn status(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
     if !context.security.authorize(&principal, Action::Read) {
         return Err(Problem::new(Code::Forbidden, format!("'{}' may not look at the node", principal.name)).into());
     }

@@ -28,7 +28,8 @@ where
 {
     text.map(|text| {
         text.parse().map_err(|error: T::Err| {
-            Problem::new(Code::BadRequest, format!("'after': {error}")).hint("send what the page before named as 'next'")
+            Problem::new(Code::BadRequest, format!("'after': {error}"))
+                .hint("send what the page before named as 'next'")
         })
     })
     .transpose()

@@ -3,8 +3,8 @@
 use super::{TASK_BODY, paging};
 use crate::config::Limits;
 use crate::http::{
-    Caller, Failure, IdempotencyKey, JsonBody, PageBody, PathText, QueryOf, TaskBody, TaskRequest, TaskStateName, Trace,
-    agent_id, parse_wait, task_body, with_agent_name,
+    Caller, Failure, IdempotencyKey, JsonBody, PageBody, PathText, QueryOf, TaskBody, TaskRequest, TaskStateName,
+    Trace, agent_id, parse_wait, task_body, with_agent_name,
 };
 use crate::serve::Context;
 use axum::Extension;

@@ -125,14 +125,9 @@ impl Gateway {
         let metrics_ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let rest_listener = bind("REST", "rest_port", config.bind, config.shifted(config.rest_port)).await?;
         let ws_listener = bind("WebSocket", "ws_port", config.bind, config.shifted(config.ws_port)).await?;
-        let metrics_listener =
-            bind("Metrics", "metrics_port", metrics_ip, config.shifted(config.metrics_port)).await?;
-        let addresses = Addresses {
-            rest: rest_listener.1,
-            ws: ws_listener.1,
-            metrics: metrics_listener.1,
-            tls: tls.is_some(),
-        };
+        let metrics_listener = bind("Metrics", "metrics_port", metrics_ip, config.shifted(config.metrics_port)).await?;
+        let addresses =
+            Addresses { rest: rest_listener.1, ws: ws_listener.1, metrics: metrics_listener.1, tls: tls.is_some() };
         let limits = config.limits;
         let header = Duration::from_secs(limits.header_seconds);
         let connections = limits.connections;
@@ -220,9 +215,12 @@ async fn bind(
     port: u16,
 ) -> Result<(TcpListener, SocketAddr), BindError> {
     let address = SocketAddr::new(ip, port);
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse { purpose, setting, ip, port },
-        _ => BindError::Unusable { purpose, setting, address, error },
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            BindError::InUse { purpose, setting, ip, port }
+        } else {
+            BindError::Unusable { purpose, setting, address, error }
+        }
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let taken = listener.local_addr().map_err(failed)?;

@@ -33,7 +33,9 @@ fn every_path_of_the_api_is_described() {
 fn the_description_documents_failures_in_the_shape_they_have() {
     let document: Value = serde_json::from_str(crate::openapi_json()).unwrap();
     let submit = &document["paths"]["/api/v1/tasks"]["post"];
-    for status in ["200", "202", "400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500", "503", "504", "507"] {
+    for status in
+        ["200", "202", "400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500", "503", "504", "507"]
+    {
         assert!(submit["responses"].get(status).is_some(), "{status} is not documented");
     }
     assert!(submit["responses"]["422"]["content"]["application/problem+json"].is_object());

@@ -97,7 +97,11 @@ async fn agents_are_models_and_errors_have_the_shape_that_clients_know() {
     let (status, body) = rig.json(rig.post("/v1/chat/completions").json(&unknown)).await;
     assert_eq!((status, &body["error"]["code"]), (404, &json!("model_not_found")));
     assert_eq!(body["error"]["type"], "invalid_request_error");
-    for body in [json!({"model": AGENT, "messages": []}), json!({"model": AGENT}), json!({"model": AGENT, "messages": [], "n": 2})] {
+    for body in [
+        json!({"model": AGENT, "messages": []}),
+        json!({"model": AGENT}),
+        json!({"model": AGENT, "messages": [], "n": 2}),
+    ] {
         let (status, answer) = rig.json(rig.post("/v1/chat/completions").json(&body)).await;
         assert_eq!(status, 400, "{body}");
         assert!(answer["error"]["message"].is_string());

@@ -21,7 +21,8 @@ async fn every_described_route_that_is_not_open_refuses_missing_wrong_and_expire
             let open = operation["security"] == json!([{}]);
             let url = rig.url(&path.replace("{id}", "x").replace("{model}", "x").replace("{name}", "x"));
             let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            for (token, code) in [(None, "OCTO-1100"), (Some("nonsense"), "OCTO-1100"), (Some("expired"), "OCTO-1101")] {
+            for (token, code) in [(None, "OCTO-1100"), (Some("nonsense"), "OCTO-1100"), (Some("expired"), "OCTO-1101")]
+            {
                 let mut request = rig.http.request(method.clone(), &url);
                 if let Some(token) = token {
                     request = request.bearer_auth(token);
@@ -95,7 +96,8 @@ async fn a_task_is_submitted_waited_for_and_listed() {
 #[tokio::test]
 async fn what_cannot_be_read_or_done_is_a_problem_with_a_code() {
     let rig = rig().await;
-    let json_body = |text: &str| rig.post("/api/v1/tasks").header("content-type", "application/json").body(text.to_owned());
+    let json_body =
+        |text: &str| rig.post("/api/v1/tasks").header("content-type", "application/json").body(text.to_owned());
     let unknown = "/api/v1/tasks/01890a5d-ac96-774b-bcce-b302099a8057";
     let cases = [
         (rig.get("/nowhere"), 404, "OCTO-1003"),

@@ -8,10 +8,10 @@ use octopussy_core::ports::{ControlCommand, EventKind};
 use octopussy_core::task::TaskState;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::Message;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
@@ -84,7 +84,10 @@ async fn tasks_are_submitted_watched_and_controlled() {
     let task = json!({"agent": AGENT, "input": "write", "idempotency_key": "k"});
     socket.say(json!({"op": "submit", "ref": "a", "task": task})).await;
     let accepted = socket.hear().await.unwrap();
-    assert_eq!((&accepted["op"], &accepted["ref"], &accepted["task"]["idempotency_key"]), (&json!("accepted"), &json!("a"), &json!("k")));
+    assert_eq!(
+        (&accepted["op"], &accepted["ref"], &accepted["task"]["idempotency_key"]),
+        (&json!("accepted"), &json!("a"), &json!("k"))
+    );
     let id = rig.node.first_task().await;
     socket.say(json!({"op": "watch", "ref": "w", "topic": "task", "id": id.to_string(), "after": "3-4"})).await;
     let watching = socket.hear().await.unwrap();
@@ -95,7 +98,10 @@ async fn tasks_are_submitted_watched_and_controlled() {
     sender.send(news(&ended, 7, EventKind::Token { step: 0, text: "written".into() })).unwrap();
     sender.send(news(&ended, 8, EventKind::Ended(ended.clone()))).unwrap();
     let token = socket.hear().await.unwrap();
-    assert_eq!((&token["event"], &token["id"], &token["data"]["text"]), (&json!("token"), &json!("1-7"), &json!("written")));
+    assert_eq!(
+        (&token["event"], &token["id"], &token["data"]["text"]),
+        (&json!("token"), &json!("1-7"), &json!("written"))
+    );
     assert_eq!(token["task_id"], id.to_string());
     let ended = socket.hear().await.unwrap();
     assert_eq!((&ended["event"], &ended["data"]["result"]), (&json!("ended"), &json!("written")));

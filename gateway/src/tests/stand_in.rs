@@ -186,7 +186,9 @@ impl Node {
     /// The `index`th watcher, once it is there.
     pub(super) async fn watcher(&self, index: usize) -> mpsc::UnboundedSender<Event> {
         let mut changes = self.changes.subscribe();
-        super::soon("a watcher's subscription", changes.wait_for(|_| self.watchers.lock().len() > index)).await.unwrap();
+        super::soon("a watcher's subscription", changes.wait_for(|_| self.watchers.lock().len() > index))
+            .await
+            .unwrap();
         self.watchers.lock()[index].news.clone()
     }
 
@@ -217,7 +219,12 @@ impl Node {
         if id != AgentId::from_name(AGENT) {
             return Err(Refusal::UnknownAgent(id).into());
         }
-        Ok(AgentView { record: Arc::new(agent_record(AGENT, "Writes.", "")), state: AgentState::Idle, live: None, waiting: 0 })
+        Ok(AgentView {
+            record: Arc::new(agent_record(AGENT, "Writes.", "")),
+            state: AgentState::Idle,
+            live: None,
+            waiting: 0,
+        })
     }
 }
 
@@ -289,7 +296,8 @@ impl OrchestratorPort for Node {
     }
     fn tasks(&self, _: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
         let tasks = self.tasks.lock();
-        let mut items: Vec<_> = tasks.values().rev().filter(|task| query.after.is_none_or(|a| task.id < a)).cloned().collect();
+        let mut items: Vec<_> =
+            tasks.values().rev().filter(|task| query.after.is_none_or(|a| task.id < a)).cloned().collect();
         let more = items.len() > query.limit;
         items.truncate(query.limit);
         Ok(Page { items, more })
@@ -367,6 +375,10 @@ impl OrchestratorPort for Node {
         }
     }
     fn ready(&self) -> Result<(), Problem> {
-        if self.down.load(Ordering::SeqCst) { Err(Problem::new(Code::NotReady, "the ledger takes no writes")) } else { Ok(()) }
+        if self.down.load(Ordering::SeqCst) {
+            Err(Problem::new(Code::NotReady, "the ledger takes no writes"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -60,13 +60,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(context: Arc<Context>, principal: Principal) -> Self {
-        Self {
-            context,
-            principal,
-            watches: StreamMap::new(),
-            full_since: None,
-            running: FuturesUnordered::new(),
-        }
+        Self { context, principal, watches: StreamMap::new(), full_since: None, running: FuturesUnordered::new() }
     }
 
     /// Serves the client until it goes, or has to.
@@ -232,7 +226,10 @@ impl Connection {
         }
         let limit = self.context.limits.watches;
         if self.watches.len() >= limit {
-            return Err(Problem::new(Code::Overloaded, format!("this connection has {limit} watches, which is the limit")));
+            return Err(Problem::new(
+                Code::Overloaded,
+                format!("this connection has {limit} watches, which is the limit"),
+            ));
         }
         let topic = match topic {
             TopicName::Task => Topic::Task(parse_id(id.as_deref(), "id")?),

@@ -96,8 +96,9 @@ pub(super) fn parse(text: &str) -> Result<ClientMessage, (Option<String>, Proble
         }
         // So that the client knows which of its messages was wrong, where it says so at all.
         let name = serde_json::from_str::<OnlyRef>(text).ok().and_then(|only| only.r#ref).filter(|name| is_ref(name));
-        let problem = Problem::new(Code::BadRequest, format!("the message does not parse: {error}"))
-            .hint("send {\"op\":\"submit\"|\"watch\"|\"unwatch\"|\"control\"|\"ping\",...}; docs/api.md describes each");
+        let problem = Problem::new(Code::BadRequest, format!("the message does not parse: {error}")).hint(
+            "send {\"op\":\"submit\"|\"watch\"|\"unwatch\"|\"control\"|\"ping\",...}; docs/api.md describes each",
+        );
         (name, problem)
     })
 }
@@ -111,8 +112,15 @@ pub(super) fn is_ref(name: &str) -> bool {
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 enum ServerMessage<'a> {
-    Accepted { r#ref: &'a str, task: crate::http::TaskBody<'a> },
-    Watching { r#ref: &'a str, #[serde(skip_serializing_if = "Option::is_none")] task: Option<crate::http::TaskBody<'a>> },
+    Accepted {
+        r#ref: &'a str,
+        task: crate::http::TaskBody<'a>,
+    },
+    Watching {
+        r#ref: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<crate::http::TaskBody<'a>>,
+    },
     Event {
         r#ref: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,9 +131,19 @@ enum ServerMessage<'a> {
         at: At,
         data: &'a RawValue,
     },
-    Done { r#ref: &'a str, #[serde(skip_serializing_if = "Option::is_none")] agent: Option<crate::http::AgentBody<'a>> },
-    Error { r#ref: Option<&'a str>, problem: ProblemBody<'a> },
-    Pong { #[serde(skip_serializing_if = "Option::is_none")] r#ref: Option<&'a str> },
+    Done {
+        r#ref: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<crate::http::AgentBody<'a>>,
+    },
+    Error {
+        r#ref: Option<&'a str>,
+        problem: ProblemBody<'a>,
+    },
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        r#ref: Option<&'a str>,
+    },
 }
 
 fn text(message: &ServerMessage<'_>) -> Utf8Bytes {

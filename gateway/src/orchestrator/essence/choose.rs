@@ -57,11 +57,9 @@ fn weights(agent: &AgentRecord) -> BTreeMap<String, u32> {
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.chars().count() >= MIN_WORD)
-        .map(|word| {
-            let lower = word.to_lowercase();
-            // Enough of a stem to let "tickets" meet "ticket".
-            lower.strip_suffix('s').filter(|stem| stem.len() > MIN_WORD).map(str::to_owned).unwrap_or(lower)
-        })
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= MIN_WORD).map(|word| {
+        let lower = word.to_lowercase();
+        // Enough of a stem to let "tickets" meet "ticket".
+        lower.strip_suffix('s').filter(|stem| stem.len() > MIN_WORD).map(str::to_owned).unwrap_or(lower)
+    })
 }

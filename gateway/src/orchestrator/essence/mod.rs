@@ -6,7 +6,8 @@ mod choose;
 mod fingerprint;
 
 pub use acceptable::{
-    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL, MIN_TTL,
+    MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL,
+    MIN_TTL,
 };
 pub(super) use acceptable::{attempts, check, ttl};
 pub(super) use choose::choose;

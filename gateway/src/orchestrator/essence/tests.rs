@@ -43,7 +43,10 @@ fn a_request_is_taken_up_to_its_bounds_and_not_beyond() {
     check(&edge).unwrap();
     let over = [
         (SubmitTask { input: "x".repeat(MAX_INPUT_BYTES + 1), ..edge.clone() }, Code::PayloadTooLarge),
-        (SubmitTask { documents: vec![document(MAX_DOCUMENT_BYTES), document(1)], ..edge.clone() }, Code::PayloadTooLarge),
+        (
+            SubmitTask { documents: vec![document(MAX_DOCUMENT_BYTES), document(1)], ..edge.clone() },
+            Code::PayloadTooLarge,
+        ),
         (SubmitTask { input: " \n".to_owned(), ..edge.clone() }, Code::Unprocessable),
         (SubmitTask { constraints: vec![String::new(); MAX_CONSTRAINTS + 1], ..edge.clone() }, Code::Unprocessable),
         (SubmitTask { ttl: Some(Duration::from_secs(7 * 24 * 3600 + 1)), ..edge.clone() }, Code::Unprocessable),
@@ -88,7 +91,11 @@ fn the_fingerprint_changes_with_the_meaning_and_with_nothing_else() {
 fn agents() -> Vec<Arc<AgentRecord>> {
     vec![
         Arc::new(agent_record("poet", "Writes poems about the sea.", "Write verses that people remember.")),
-        Arc::new(agent_record("billing", "Answers questions about invoices.", "Explain every invoice to the customer.")),
+        Arc::new(agent_record(
+            "billing",
+            "Answers questions about invoices.",
+            "Explain every invoice to the customer.",
+        )),
         Arc::new(agent_record("helper", "Answers questions.", "Help the customer with everything.")),
     ]
 }
