@@ -72,7 +72,9 @@ impl Running for ActorRunning {
         if silent {
             Ok(())
         } else {
-            Err(StopError("some runs did not let go in time; their tasks are taken up again at the next start".to_owned()))
+            Err(StopError(
+                "some runs did not let go in time; their tasks are taken up again at the next start".to_owned(),
+            ))
         }
     }
 

@@ -74,14 +74,11 @@ impl AgentFactoryPort for AgentFactoryHandle {
         let shard = self.ledger.shards().shard_of(id);
         let record = match self.ledger.propose(shard, Command::CreateAgent { agent }).await? {
             Applied::Agent(record) => record,
-            Applied::Done
-            | Applied::Activated(_)
-            | Applied::Task(_)
-            | Applied::Duplicate(_)
-            | Applied::Count(_) => self
-                .ledger
-                .agent(id)?
-                .ok_or_else(|| Problem::new(Code::Internal, "the ledger does not know the agent it has just created"))?,
+            Applied::Done | Applied::Activated(_) | Applied::Task(_) | Applied::Duplicate(_) | Applied::Count(_) => {
+                self.ledger.agent(id)?.ok_or_else(|| {
+                    Problem::new(Code::Internal, "the ledger does not know the agent it has just created")
+                })?
+            }
         };
         info!(agent.id = %id, agent.name = %record.spec.name, "agent created");
         if !dormant.is_empty() {

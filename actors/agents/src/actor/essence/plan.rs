@@ -7,8 +7,7 @@ pub const MAX_PLAN_PARTS: usize = 64;
 /// a single readable part is its whole text.
 #[must_use]
 pub fn plan_parts(plan: &str) -> Vec<String> {
-    let parts: Vec<String> =
-        plan.lines().filter_map(part_of).take(MAX_PLAN_PARTS).map(ToOwned::to_owned).collect();
+    let parts: Vec<String> = plan.lines().filter_map(part_of).take(MAX_PLAN_PARTS).map(ToOwned::to_owned).collect();
     if parts.is_empty() { vec![plan.trim().to_owned()] } else { parts }
 }
 

@@ -3,7 +3,9 @@
 use super::*;
 use octopussy_core::agent::{AgentState, Pattern, Period, Reasoning, Usage};
 use octopussy_core::ids::{Epoch, MessageId, PartyId, TaskId, TraceId};
-use octopussy_core::message::{KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError};
+use octopussy_core::message::{
+    KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
+};
 use octopussy_core::ports::{BudgetVerdict, ScanVerdict};
 use octopussy_core::task::{StepKind, StepOutcome, StepRecord};
 use octopussy_core::time::Timestamp;
@@ -52,7 +54,14 @@ impl Checks for Script {
 
 #[test]
 fn the_chain_runs_in_order_and_stops_at_the_first_rejection() {
-    let labels = [Some("bad_signature"), Some("expired"), None, Some("unreadable"), Some("quarantined"), Some("budget_exhausted")];
+    let labels = [
+        Some("bad_signature"),
+        Some("expired"),
+        None,
+        Some("unreadable"),
+        Some("quarantined"),
+        Some("budget_exhausted"),
+    ];
     for (fails, label) in labels.into_iter().enumerate() {
         let mut script = Script { fails: Some(fails), asked: Vec::new() };
         let verdict = inbound(&mut script);
@@ -229,7 +238,11 @@ fn a_journal_of_another_run_is_refused() {
         let mismatch = Run::new(&reasoning, false).resume(&[wrong]).expect_err("does not fit");
         assert_eq!(mismatch.expected, "draft");
     }
-    let whole: Vec<_> = ["draft", "review", "revise"].iter().zip(0..).map(|(name, index)| step(index, StepKind::Model, name, name)).collect();
+    let whole: Vec<_> = ["draft", "review", "revise"]
+        .iter()
+        .zip(0..)
+        .map(|(name, index)| step(index, StepKind::Model, name, name))
+        .collect();
     let mut run = Run::new(&reasoning, false);
     run.resume(&whole).expect("fits");
     assert_eq!(run.next(), Next::Finish("revise".into()));

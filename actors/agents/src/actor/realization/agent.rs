@@ -168,8 +168,12 @@ impl Active {
     /// Whether nothing at all is under way.
     fn is_at_rest(&self) -> bool {
         let (runs, _) = self.shared.run_counts();
-        let nothing_waits = self.record.desired != Desired::Active || self.host.ports.ledger.waiting(self.shared.id) == 0;
-        runs == 0 && nothing_waits && !self.shared.delivering.load(Ordering::Acquire) && self.shared.inbox.lock().is_empty()
+        let nothing_waits =
+            self.record.desired != Desired::Active || self.host.ports.ledger.waiting(self.shared.id) == 0;
+        runs == 0
+            && nothing_waits
+            && !self.shared.delivering.load(Ordering::Acquire)
+            && self.shared.inbox.lock().is_empty()
     }
 
     /// Brings the state to where it belongs and tells those who listen.

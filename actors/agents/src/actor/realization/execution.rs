@@ -12,8 +12,7 @@ use octopussy_core::ports::{
     ProposeError,
 };
 use octopussy_core::task::{
-    Applied, Command, Outcome, StepKey, StepKind, StepOutcome, StepRecord, TaskContent, TaskRecord,
-    TaskState,
+    Applied, Command, Outcome, StepKey, StepKind, StepOutcome, StepRecord, TaskContent, TaskRecord, TaskState,
 };
 use octopussy_core::time::Timestamp;
 use std::sync::Arc;
@@ -149,8 +148,9 @@ impl<'a> Execution<'a> {
             }
             complete(&mut run, &step);
         } else if let Some(text) = run.passages() {
-            self.passages = serde_json::from_str(text)
-                .map_err(|error| Halt::Outcome(Outcome::Failed(format!("the journaled passages do not read: {error}").into())))?;
+            self.passages = serde_json::from_str(text).map_err(|error| {
+                Halt::Outcome(Outcome::Failed(format!("the journaled passages do not read: {error}").into()))
+            })?;
         }
         self.remember();
         Ok(run)
@@ -301,9 +301,7 @@ impl<'a> Execution<'a> {
             reason = cx.control.until_interrupted() => return Err(Halt::Interrupted(reason)),
             answered = tokio::time::timeout(limit, llm.complete(request, &tokens)) => answered,
         };
-        answered
-            .unwrap_or_else(|_| Err(LlmError::Timeout { provider: llm.name().to_owned(), limit }))
-            .map_err(llm_halt)
+        answered.unwrap_or_else(|_| Err(LlmError::Timeout { provider: llm.name().to_owned(), limit })).map_err(llm_halt)
     }
 
     fn llm(&self) -> Result<&'a Arc<dyn LlmPort>, LlmError> {

@@ -163,7 +163,8 @@ impl Host {
         if self.is_draining() {
             return Err(Problem::new(Code::NotReady, "the node is stopping").retry_after(Duration::from_secs(1)));
         }
-        let root = self.root.get().ok_or_else(|| Problem::new(Code::NotReady, "the agents' supervisor is not running"))?;
+        let root =
+            self.root.get().ok_or_else(|| Problem::new(Code::NotReady, "the agents' supervisor is not running"))?;
         let record = self
             .ports
             .ledger
@@ -179,7 +180,8 @@ impl Host {
         }
         // Read under the lock: whoever hears of a lost leadership takes this lock, too, and finds the agent.
         let epoch = self.ports.ledger.epoch(shard).ok_or_else(|| {
-            Problem::new(Code::NotReady, format!("this node does not lead shard {shard}")).retry_after(Duration::from_secs(1))
+            Problem::new(Code::NotReady, format!("this node does not lead shard {shard}"))
+                .retry_after(Duration::from_secs(1))
         })?;
         let shared = Arc::new(AgentShared::new(agent, shard, epoch));
         let activation = Activation { host: Arc::clone(self), shared: Arc::clone(&shared), record };

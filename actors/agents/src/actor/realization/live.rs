@@ -6,9 +6,7 @@ use super::shared::AgentShared;
 use crate::actor::essence::{Checks, Verdict, inbound};
 use octopussy_core::ids::{AgentId, MessageId};
 use octopussy_core::message::{DEFAULT_TTL, Message, MessageDraft, MessageType, Payload, VerifyError};
-use octopussy_core::ports::{
-    AuditEvent, AuditOutcome, BudgetVerdict, ControlCommand, Metric, ScanVerdict, Submission,
-};
+use octopussy_core::ports::{AuditEvent, AuditOutcome, BudgetVerdict, ControlCommand, Metric, ScanVerdict, Submission};
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::task::{MAX_ATTEMPTS, TaskContent};
 use octopussy_core::time::Timestamp;
@@ -164,11 +162,8 @@ impl Host {
             MessageType::Task => {
                 self.admit(&message)?;
                 let key = Arc::from(message.message_id().to_string());
-                let submission = Submission {
-                    message: Arc::new(message),
-                    idempotency: Some((key, 0)),
-                    max_attempts: MAX_ATTEMPTS,
-                };
+                let submission =
+                    Submission { message: Arc::new(message), idempotency: Some((key, 0)), max_attempts: MAX_ATTEMPTS };
                 self.ports.messaging.submit(submission).await.map(|_| ())
             }
             MessageType::Result | MessageType::Event => {

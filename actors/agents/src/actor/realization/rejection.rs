@@ -25,7 +25,8 @@ impl RunTask {
             }
             Verdict::Expired => {
                 warn!(task.id = %self.task.id, agent.id = %self.shared.id, "the task expired before it was begun");
-                self.dead_letter(DeadLetterReason::Expired, "its time to live passed before it was begun".to_owned()).await;
+                self.dead_letter(DeadLetterReason::Expired, "its time to live passed before it was begun".to_owned())
+                    .await;
             }
             Verdict::Quarantined { rule } => {
                 let detail = format!("the injection scan found '{rule}'; an operator can replay or discard it");

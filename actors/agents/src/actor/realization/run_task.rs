@@ -117,7 +117,8 @@ impl Checks for TaskChecks<'_> {
         if message.message_type() != MessageType::Task {
             return Err(format!("a message of type {:?} is not a task", message.message_type()));
         }
-        let content = message.payload().parse().map_err(|error| format!("the task's payload does not read: {error}"))?;
+        let content =
+            message.payload().parse().map_err(|error| format!("the task's payload does not read: {error}"))?;
         self.content = Some(content);
         Ok(())
     }

@@ -39,7 +39,8 @@ pub(super) fn cron(expression: &str) -> Result<(), Wrong> {
         5 => &CRON_FIELDS[1..],
         6 => &CRON_FIELDS[..],
         count => {
-            let message = format!("'{expression}' has {count} fields, a cron expression has five (or six, with seconds)");
+            let message =
+                format!("'{expression}' has {count} fields, a cron expression has five (or six, with seconds)");
             return Err((message, Some("for example '0 7 * * Mon-Fri': at 7:00 from Monday to Friday".to_owned())));
         }
     };
@@ -49,11 +50,16 @@ pub(super) fn cron(expression: &str) -> Result<(), Wrong> {
         let mut alone = ["*"; 6];
         alone[offset + index] = field;
         if ::cron::Schedule::from_str(&alone.join(" ")).is_err() {
-            return Err((format!("the cron field '{field}' (field {}, {name}) is not valid", index + 1), range_of(name)));
+            return Err((
+                format!("the cron field '{field}' (field {}, {name}) is not valid", index + 1),
+                range_of(name),
+            ));
         }
     }
     let whole = if offset == 1 { format!("0 {expression}") } else { expression.to_owned() };
-    ::cron::Schedule::from_str(&whole).map(|_| ()).map_err(|_| (format!("'{expression}' is not a cron expression"), None))
+    ::cron::Schedule::from_str(&whole)
+        .map(|_| ())
+        .map_err(|_| (format!("'{expression}' is not a cron expression"), None))
 }
 
 fn range_of(field: &str) -> Option<String> {

@@ -58,7 +58,9 @@ fn every_finding_is_reported_at_once_with_its_line() {
     let yaml = "name: Clerk One\ninteligence:\n  provider: x\ntype: STATEFUL_LOP\nintelligence:\n  temperature: 3\n  max_token: 5\nrag: {top_k: many}\n";
     let mut files = with_yaml(yaml);
     files.files.retain(|file| file.path != "goal.md");
-    files.files.extend(bundle_of(&[("memory.md", "x\n- document: gone.md\n[a](../out.md)\n- document: /etc/passwd\n")]).files);
+    files
+        .files
+        .extend(bundle_of(&[("memory.md", "x\n- document: gone.md\n[a](../out.md)\n- document: /etc/passwd\n")]).files);
     let found = validate(&files).expect_err("errors");
     let at: Vec<_> = found.iter().map(|finding| (finding.file.as_str(), finding.line)).collect();
     assert_eq!(
@@ -178,8 +180,14 @@ fn compare(root: &Value, at: &Value, fields: &[Field], compared: &mut usize) {
                 let text = resolve(root, &properties[field.key]).to_string();
                 assert!(words.iter().all(|word| text.contains(&format!("\"{word}\""))), "{}: {text}", field.key);
             }
-            Shape::Text(_) | Shape::Bool | Shape::Integer(..) | Shape::Number(..) | Shape::List(_) | Shape::Name
-            | Shape::Cron | Shape::TimeZone => {}
+            Shape::Text(_)
+            | Shape::Bool
+            | Shape::Integer(..)
+            | Shape::Number(..)
+            | Shape::List(_)
+            | Shape::Name
+            | Shape::Cron
+            | Shape::TimeZone => {}
         }
     }
 }

@@ -29,9 +29,10 @@ pub fn validate(bundle: &AgentBundle) -> Result<Blueprint, Vec<Finding>> {
     let documents = documents(bundle, &mut findings);
     findings.sort_by(|a, b| (file_rank(&a.file), &a.file, a.line).cmp(&(file_rank(&b.file), &b.file, b.line)));
     match settings {
-        Some(settings) if findings.is_empty() => {
-            Ok(Blueprint { spec: spec_of(settings, bundle), documents: documents.into_iter().map(|(_, path)| path).collect() })
-        }
+        Some(settings) if findings.is_empty() => Ok(Blueprint {
+            spec: spec_of(settings, bundle),
+            documents: documents.into_iter().map(|(_, path)| path).collect(),
+        }),
         Some(_) | None => Err(findings),
     }
 }
@@ -157,14 +158,22 @@ fn check_relations(settings: &AgentYaml, tree: &yaml::Node, findings: &mut Vec<F
         });
     };
     if settings.agent_type == AgentType::ScheduledTaskDaemon && settings.scheduler.is_none() {
-        note("type", "an agent of type SCHEDULED_TASK_DAEMON needs 'scheduler'", "add 'scheduler: {cron: \"0 7 * * *\"}'");
+        note(
+            "type",
+            "an agent of type SCHEDULED_TASK_DAEMON needs 'scheduler'",
+            "add 'scheduler: {cron: \"0 7 * * *\"}'",
+        );
     }
     let needs_three = match settings.reasoning.pattern {
         Pattern::Direct => false,
         Pattern::Reflection | Pattern::PlanAndExecute => true,
     };
     if needs_three && settings.reasoning.max_iterations < 3 {
-        note("reasoning", "this pattern of reasoning takes at least 3 model calls", "raise 'reasoning.max_iterations' to 3 or more");
+        note(
+            "reasoning",
+            "this pattern of reasoning takes at least 3 model calls",
+            "raise 'reasoning.max_iterations' to 3 or more",
+        );
     }
 }
 
@@ -174,7 +183,10 @@ fn documents(bundle: &AgentBundle, findings: &mut Vec<Finding>) -> Vec<(u32, Str
     let mut named = bundle::referenced_documents(&memory.text);
     named.retain(|(line, path)| {
         let (message, hint) = if !bundle::is_inside(path) {
-            (format!("'{path}' leads out of the agent's directory"), "name files inside the directory, by relative paths")
+            (
+                format!("'{path}' leads out of the agent's directory"),
+                "name files inside the directory, by relative paths",
+            )
         } else if bundle.file(path).is_none() {
             (format!("the document '{path}' is not there"), "add the file, or remove this line")
         } else {

@@ -38,7 +38,8 @@ impl Walk<'_> {
             }
         }
         for field in fields.iter().filter(|field| field.required) {
-            let given = entries.iter().any(|(key, _, value)| key == field.key && value.kind != Kind::Scalar(Value::Null));
+            let given =
+                entries.iter().any(|(key, _, value)| key == field.key && value.kind != Kind::Scalar(Value::Null));
             if !given {
                 let key = join(path, field.key);
                 self.note(node.line, format!("'{key}' is missing"), Some(format!("add '{}:'", field.key)));
@@ -134,7 +135,8 @@ impl Walk<'_> {
 
     fn list(&mut self, path: &str, node: &Node, item: Shape) -> Option<Json> {
         let Kind::List(items) = &node.kind else { return self.wrong(path, node, "a list") };
-        let read = items.iter().enumerate().filter_map(|(index, node)| self.value(&format!("{path}[{index}]"), node, item));
+        let read =
+            items.iter().enumerate().filter_map(|(index, node)| self.value(&format!("{path}[{index}]"), node, item));
         Some(Json::Array(read.collect()))
     }
 

@@ -259,7 +259,10 @@ impl PromptPort for FakePrompt {
     }
     fn select_passages(&self, question: &str, documents: &[(String, Arc<str>)], top_k: usize) -> Vec<Passage> {
         let fitting = documents.iter().filter(|(_, text)| text.contains(question));
-        fitting.take(top_k).map(|(name, text)| Passage { source: name.clone(), line: 1, text: text.to_string() }).collect()
+        fitting
+            .take(top_k)
+            .map(|(name, text)| Passage { source: name.clone(), line: 1, text: text.to_string() })
+            .collect()
     }
     fn list(&self) -> Vec<String> {
         Vec::new()
@@ -276,10 +279,15 @@ pub(super) fn content(input: &str) -> TaskContent {
 
 pub(super) fn spec(name: &str) -> AgentSpec {
     let bundle = AgentBundle {
-        files: [("agent.yaml", format!("name: {name}\n")), ("persona.md", "p".to_owned()), ("goal.md", "g".to_owned()), ("permissions.md", "n".to_owned())]
-            .into_iter()
-            .map(|(path, text)| BundleFile { path: path.to_owned(), text })
-            .collect(),
+        files: [
+            ("agent.yaml", format!("name: {name}\n")),
+            ("persona.md", "p".to_owned()),
+            ("goal.md", "g".to_owned()),
+            ("permissions.md", "n".to_owned()),
+        ]
+        .into_iter()
+        .map(|(path, text)| BundleFile { path: path.to_owned(), text })
+        .collect(),
     };
     crate::agent_factory::essence::validate(&bundle).expect("valid").spec
 }

@@ -6,9 +6,7 @@ use futures::future::BoxFuture;
 use octopussy_core::agent::{AgentRecord, Desired};
 use octopussy_core::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
 use octopussy_core::ports::{AgentQuery, LedgerObserver, LedgerPort, Page, ProposeError, TaskQuery};
-use octopussy_core::task::{
-    Applied, Command, DeadLetterReason, LedgerEvent, Outcome, Refusal, TaskRecord, TaskState,
-};
+use octopussy_core::task::{Applied, Command, DeadLetterReason, LedgerEvent, Outcome, Refusal, TaskRecord, TaskState};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +58,9 @@ impl FakeLedger {
                 Arc::make_mut(record).desired = desired;
                 let record = Arc::clone(record);
                 let mut events = vec![LedgerEvent::AgentChanged { agent }];
-                for task in state.tasks.values_mut().filter(|task| task.agent == agent && task.state == TaskState::Accepted) {
+                for task in
+                    state.tasks.values_mut().filter(|task| task.agent == agent && task.state == TaskState::Accepted)
+                {
                     match desired {
                         Desired::Active => events.push(LedgerEvent::TaskReady { agent, task: task.id }),
                         Desired::Paused => {}
@@ -109,7 +109,15 @@ impl FakeLedger {
                 changed.error = Some(reason);
                 Ok((Applied::Task(Arc::clone(record)), Vec::new()))
             }
-            other => panic!("the actor does not propose {other:?}"),
+            other @ (Command::Activate { .. }
+            | Command::CreateAgent { .. }
+            | Command::Accept { .. }
+            | Command::Replay { .. }
+            | Command::Discard { .. }
+            | Command::Tick { .. }
+            | Command::Forget { .. }
+            | Command::RecordUsage { .. }
+            | Command::ResetUsage { .. }) => panic!("the actor does not propose {other:?}"),
         }
     }
 }

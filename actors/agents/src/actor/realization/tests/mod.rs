@@ -41,8 +41,13 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        Self::with(ActorConfig { one_shot_idle_ms: 20, stateful_idle_ms: 20, retry_base_ms: 1, ..ActorConfig::default() })
-            .await
+        Self::with(ActorConfig {
+            one_shot_idle_ms: 20,
+            stateful_idle_ms: 20,
+            retry_base_ms: 1,
+            ..ActorConfig::default()
+        })
+        .await
     }
 
     async fn with(config: ActorConfig) -> Self {
@@ -96,7 +101,8 @@ impl World {
 
     fn task_with(&self, agent: AgentId, input: &str, keys: &Keyring, change: impl FnOnce(&mut TaskRecord)) -> TaskId {
         let id = TaskId::for_agent(agent, Uuid::now_v7());
-        let message = Arc::new(keys.sign(draft(agent, MessageType::Task, Payload::from_value(&content(input)).expect("fits"))));
+        let message =
+            Arc::new(keys.sign(draft(agent, MessageType::Task, Payload::from_value(&content(input)).expect("fits"))));
         let mut task = TaskRecord {
             id,
             agent,
@@ -142,11 +148,13 @@ impl World {
 
     fn states(&self, agent: AgentId) -> Vec<AgentState> {
         let events = self.messaging.events.lock();
-        let states = events.iter().filter_map(|(of, _, kind)| match kind {
-            EventKind::Agent(state) if *of == agent => Some(*state),
-            _ => None,
-        });
-        states.collect()
+        let mut states = Vec::new();
+        for (_, _, kind) in events.iter().filter(|(of, ..)| *of == agent) {
+            if let EventKind::Agent(state) = kind {
+                states.push(*state);
+            }
+        }
+        states
     }
 
     async fn stop(mut self) {
@@ -288,14 +296,18 @@ async fn documents_become_passages_in_the_journal() {
         Arc::make_mut(record).documents = Arc::new([document]);
     }
     let done = world.ends(world.task(agent, "hours")).await;
-    assert_eq!(done.steps.iter().map(|step| (&*step.name, step.kind)).collect::<Vec<_>>(), [
-        ("passages", StepKind::Retrieve),
-        ("answer", StepKind::Model)
-    ]);
+    assert_eq!(
+        done.steps.iter().map(|step| (&*step.name, step.kind)).collect::<Vec<_>>(),
+        [("passages", StepKind::Retrieve), ("answer", StepKind::Model)]
+    );
     assert!(result_text(&done).ends_with("knowing [opening hours are 8 to 12]"));
     world.blobs.0.lock().clear();
     until("the agent sleeps", || world.actor.active() == 0).await;
-    assert_eq!(world.ends(world.task(agent, "hours")).await.state, TaskState::Succeeded, "documents outlive an activation in the cache");
+    assert_eq!(
+        world.ends(world.task(agent, "hours")).await.state,
+        TaskState::Succeeded,
+        "documents outlive an activation in the cache"
+    );
     world.stop().await;
 }
 
@@ -305,7 +317,14 @@ async fn a_spent_budget_pauses_the_agent_and_keeps_the_task() {
     let agent = world.agent(|_| {});
     world.budget.0.store(true, Ordering::SeqCst);
     let task = world.task(agent, "x");
-    let told = || world.messaging.events.lock().iter().any(|(_, of, kind)| matches!(kind, EventKind::BudgetExhausted(_)) && *of == Some(task));
+    let told = || {
+        world
+            .messaging
+            .events
+            .lock()
+            .iter()
+            .any(|(_, of, kind)| matches!(kind, EventKind::BudgetExhausted(_)) && *of == Some(task))
+    };
     until("the sender is told", told).await;
     until("it pauses", || world.states(agent).last() == Some(&AgentState::Paused)).await;
     assert_eq!((world.record(task).state, world.record(task).attempts), (TaskState::Accepted, 0));
@@ -398,10 +417,9 @@ async fn a_lost_leadership_silences_the_agent() {
     world.ledger.tell(&LedgerEvent::LeaderGained { shard: ShardId(0), epoch: EPOCH });
     let other = world.task(agent, "y");
     world.ends(other).await;
-    let state = world.ledger.state.lock();
-    let spoke = state.commands[before..].iter().any(|command| matches!(command, Command::End { task: of, .. } if *of == task));
+    let commands = world.ledger.state.lock().commands[before..].to_vec();
+    let spoke = commands.iter().any(|command| matches!(command, Command::End { task: of, .. } if *of == task));
     assert!(!spoke, "the fenced run says nothing");
-    drop(state);
     world.stop().await;
 }
 
@@ -417,7 +435,8 @@ async fn control_messages_are_verified_and_count_once() {
     let again = host.control(pause).await.expect_err("a replay");
     assert_eq!(again.code, Code::Forbidden);
     let foreign = Keyring::new(SigningKey::new(KeyId(1), [1; 32]));
-    let forged = foreign.sign(draft(agent, MessageType::Control, Payload::from_value(&ControlCommand::Stop).expect("fits")));
+    let forged =
+        foreign.sign(draft(agent, MessageType::Control, Payload::from_value(&ControlCommand::Stop).expect("fits")));
     assert!(host.control(forged).await.is_err());
     assert_eq!(desired(), Desired::Paused);
     // Through the inbox it has the same effect.
@@ -463,12 +482,11 @@ async fn a_one_shot_agent_works_in_parallel_and_no_task_is_begun_twice() {
     for task in &tasks {
         world.ends(*task).await;
     }
-    let state = world.ledger.state.lock();
+    let commands = world.ledger.state.lock().commands.clone();
     for task in &tasks {
-        let begun = state.commands.iter().filter(|command| matches!(command, Command::Begin { task: of, .. } if of == task));
+        let begun = commands.iter().filter(|command| matches!(command, Command::Begin { task: of, .. } if of == task));
         assert!(begun.count() <= 1);
     }
-    drop(state);
     world.stop().await;
 }
 
@@ -482,9 +500,13 @@ async fn a_graceful_stop_hands_back_what_hangs() {
     world.running.stop(Deadline::after(Duration::from_millis(700))).await.expect("in time");
     let record = world.record(task);
     assert_eq!((record.state, record.attempts), (TaskState::Accepted, 0));
-    let ended = world.ledger.state.lock().commands.iter().any(|command| {
-        matches!(command, Command::End { outcome: Outcome::HandedBack, .. })
-    });
+    let ended = world
+        .ledger
+        .state
+        .lock()
+        .commands
+        .iter()
+        .any(|command| matches!(command, Command::End { outcome: Outcome::HandedBack, .. }));
     assert!(ended && Interrupt::Fence.outcome().is_none());
     world.running.cleanup().await;
 }
