@@ -51,6 +51,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether another process has the stores open. One that was just killed lets go of them a moment later.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Locked { .. }))
+    }
+
     pub(crate) fn record(path: &std::path::Path, error: &ColdError) -> Self {
         Self::Record { path: path.to_path_buf(), detail: error.0.to_string() }
     }

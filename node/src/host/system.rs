@@ -6,7 +6,9 @@ use anyhow::Context;
 use octopussy_agents::actor::ActorCapability;
 use octopussy_agents::agent_factory::AgentFactoryCapability;
 use octopussy_agents::agent_lifecycle::AgentLifecycleCapability;
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{BlobPort, LedgerPort};
+use octopussy_core::time::Clock;
 use octopussy_execution::llm_router::LlmRouterCapability;
 use octopussy_gateway::{Addresses, GatewayConfig, NodeFacts, OrchestratorCapability, OrchestratorConfig, TlsMode};
 use octopussy_infrastructure::configuration::{ConfigurationCapability, ConfigurationConfig};
@@ -17,9 +19,15 @@ use octopussy_infrastructure::security::SecurityCapability;
 use octopussy_knowledge::prompt_engine::PromptEngineCapability;
 use octopussy_knowledge::token_budget::TokenBudgetCapability;
 use octopussy_lifecycle::{Host, Registry, Sealed, StatusBoard, System};
-use octopussy_shard::{FileBlobs, SingleNode};
+use octopussy_shard::{FileBlobs, OpenError, ShardConfig, SingleNode};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long the store may be held by another process: a node that was killed takes a moment to disappear.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked whether the store is free.
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// What a system is started for.
 pub(super) enum Purpose {
@@ -42,7 +50,7 @@ impl Prepared {
         let (config, clock, node) = (self.settings.shards.clone(), self.clock.clone(), self.identity.node_id);
         // Opening reads files and waits for the disk, for long when there is a log to replay.
         let (shards, blobs) = tokio::task::spawn_blocking(move || {
-            let shards = SingleNode::open(config.clone(), clock, node).context("the store cannot be opened")?;
+            let shards = open_shards(&config, &clock, node).context("the store cannot be opened")?;
             let blobs = FileBlobs::open(&config.dir).context("the blobs cannot be opened")?;
             anyhow::Ok((shards, Arc::new(blobs)))
         })
@@ -124,6 +132,17 @@ impl Prepared {
                     }
                 }),
             },
+        }
+    }
+}
+
+/// Opens the shards; waits a little for a process that is just ending to let go of them.
+fn open_shards(config: &ShardConfig, clock: &Arc<dyn Clock>, node: NodeId) -> Result<Arc<SingleNode>, OpenError> {
+    let patience = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match SingleNode::open(config.clone(), clock.clone(), node) {
+            Err(error) if error.is_locked() && Instant::now() < patience => std::thread::sleep(LOCK_POLL),
+            opened => return opened,
         }
     }
 }
