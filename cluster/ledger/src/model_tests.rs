@@ -155,6 +155,8 @@ impl Model {
                 self.known.push(record.id);
                 self.removable.remove(&record.id);
                 self.finished.remove(&record.id);
+                // An id that comes again after it was forgotten (checked above) is a new task, without its old key.
+                self.keys.retain(|_, task| *task != record.id);
                 if let Some((_, key)) = &task.idempotency {
                     let key = (task.agent, u8::try_from(*key).unwrap());
                     let before = self.keys.insert(key, record.id);
@@ -215,7 +217,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_ledger_keeps_its_promises(acts in proptest::collection::vec(act(), 1..120)) {

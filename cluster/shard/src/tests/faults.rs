@@ -84,8 +84,12 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
                 }
             }
             assert!(std::time::Instant::now() < deadline, "{name}: a full disk was not noticed");
-            assert!(acknowledged.len() < 1_000, "{name}: a full disk was not noticed");
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            if node.waiting(agent) > 500 {
+                // Room for the next: the state store notices at its next flush only.
+                let next = node.next_task(agent).unwrap().id;
+                let _ = node.begin(next).await;
+            }
+            tokio::task::yield_now().await;
         }
         assert!(matches!(node.health(), Err(ProposeError::DiskFull)));
         for id in &acknowledged {
