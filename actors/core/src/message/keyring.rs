@@ -8,7 +8,7 @@ use sha2::Sha256;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Names a signing key. Larger is newer.
+/// Names a signing key. Whoever keeps the keys derives it from the key, so that it means the same after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(pub u32);
