@@ -102,11 +102,16 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: Output) -> Result<(), Failure> {
-    let home_is_named = cli.global.home.is_some() && cli.global.home != std::env::var_os("OCTOPUSSY_HOME").map(PathBuf::from);
-    let context = Context { home: Home::locate(cli.global.home)?, home_is_named, port_offset: cli.global.port_offset, out };
-    let runtime = match &cli.command {
-        Command::Start(args) if args.foreground => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
-        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    let home_is_named =
+        cli.global.home.is_some() && cli.global.home != std::env::var_os("OCTOPUSSY_HOME").map(PathBuf::from);
+    let context =
+        Context { home: Home::locate(cli.global.home)?, home_is_named, port_offset: cli.global.port_offset, out };
+    // A node works on every core; a command waits for one answer at a time.
+    let is_node = matches!(&cli.command, Command::Start(args) if args.foreground);
+    let runtime = if is_node {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
     }
     .map_err(|error| Failure::new(format!("the runtime cannot start: {error}")))?;
     runtime.block_on(Box::pin(dispatch(cli.command, context)))
@@ -127,6 +132,11 @@ async fn dispatch(command: Command, context: Context) -> Result<(), Failure> {
     }
 }
 
+/// The grammar, for completion scripts.
+pub(crate) fn grammar() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,8 +149,8 @@ mod tests {
 
     #[test]
     fn global_flags_may_follow_the_command() {
-        let cli = Cli::try_parse_from(["octopussy", "status", "--json", "--home", "/tmp/x", "--port-offset", "7"])
-            .unwrap();
+        let cli =
+            Cli::try_parse_from(["octopussy", "status", "--json", "--home", "/tmp/x", "--port-offset", "7"]).unwrap();
         assert!(cli.global.json);
         assert_eq!(cli.global.port_offset, Some(7));
         assert_eq!(cli.global.home.as_deref(), Some(std::path::Path::new("/tmp/x")));
@@ -158,9 +168,4 @@ mod tests {
         assert_eq!(Cli::try_parse_from(both).unwrap_err().exit_code(), 2);
         Cli::try_parse_from(["octopussy", "task", "submit", "librarian", "text", "--wait"]).unwrap();
     }
-}
-
-/// The grammar, for completion scripts.
-pub(crate) fn grammar() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
 }

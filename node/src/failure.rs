@@ -31,7 +31,7 @@ pub(crate) struct Failure {
     /// With which code the process ends.
     pub(crate) exit: Exit,
     /// The stable code of the node's answer, when it came from there.
-    pub(crate) code: Option<String>,
+    pub(crate) code: Option<Box<str>>,
     /// What happened.
     pub(crate) message: String,
     /// What to do next.
@@ -39,7 +39,7 @@ pub(crate) struct Failure {
     /// Single findings, where there are several.
     pub(crate) findings: Vec<Finding>,
     /// Under which id the node's logs tell of it.
-    pub(crate) trace_id: Option<String>,
+    pub(crate) trace_id: Option<Box<str>>,
 }
 
 impl Failure {
@@ -58,11 +58,14 @@ impl Failure {
     /// A failure of reading or writing `path`.
     pub(crate) fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let failure = Self::new(format!("{doing} {}: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => failure.hint("check the path"),
-            std::io::ErrorKind::PermissionDenied => failure.hint("check the owner and the mode of the file and its folder"),
-            std::io::ErrorKind::StorageFull => failure.hint("make room on the disk"),
-            _ => failure,
+        let hints = [
+            (std::io::ErrorKind::NotFound, "check the path"),
+            (std::io::ErrorKind::PermissionDenied, "check the owner and the mode of the file and its folder"),
+            (std::io::ErrorKind::StorageFull, "make room on the disk"),
+        ];
+        match hints.iter().find(|(kind, _)| *kind == error.kind()) {
+            Some((_, hint)) => failure.hint(*hint),
+            None => failure,
         }
     }
 
@@ -114,7 +117,7 @@ impl From<anyhow::Error> for Failure {
         };
         match error.downcast_ref::<octopussy_core::problem::Problem>() {
             Some(problem) => Self {
-                code: Some(problem.code.to_string()),
+                code: Some(problem.code.to_string().into()),
                 hint: problem.hint.as_ref().map(ToString::to_string),
                 ..Self::new(problem.detail.clone()).findings(problem.findings.clone())
             },
@@ -130,7 +133,8 @@ mod tests {
     #[test]
     fn a_problem_of_the_host_keeps_its_hint() {
         use octopussy_core::problem::{Code, Problem};
-        let failure = Failure::from(anyhow::Error::new(Problem::new(Code::InvalidConfiguration, "wrong").hint("mend it")));
+        let failure =
+            Failure::from(anyhow::Error::new(Problem::new(Code::InvalidConfiguration, "wrong").hint("mend it")));
         assert_eq!((failure.message.as_str(), failure.hint.as_deref()), ("wrong", Some("mend it")));
         let failure = Failure::from(anyhow::Error::new(Failure::new("no").exit(Exit::Usage)));
         assert_eq!(failure.exit, Exit::Usage);

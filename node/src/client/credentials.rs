@@ -36,7 +36,8 @@ impl Credentials {
         let mut credentials: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         if !credentials.ca.contains("-----BEGIN") {
             let file = home.path().join(&credentials.ca);
-            credentials.ca = std::fs::read_to_string(&file).map_err(|error| bad(format!("{}: {error}", file.display())))?;
+            credentials.ca =
+                std::fs::read_to_string(&file).map_err(|error| bad(format!("{}: {error}", file.display())))?;
         }
         if let Some(url) = NodeFile::of_running(home).and_then(|node| node.url) {
             credentials.url = url;

@@ -50,7 +50,10 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Problem(problem) => problem.status == 503 && problem.code.as_deref() == Some("OCTO-1502"),
-            Self::NoCredentials(_) | Self::BadCredentials { .. } | Self::WrongCertificate { .. } | Self::BadAnswer(_) => false,
+            Self::NoCredentials(_)
+            | Self::BadCredentials { .. }
+            | Self::WrongCertificate { .. }
+            | Self::BadAnswer(_) => false,
         }
     }
 }
@@ -78,9 +81,9 @@ impl From<ClientError> for Failure {
                     exit: if matches!(problem.status, 401 | 403) { Exit::Denied } else { Exit::Failed },
                     message: problem.text(),
                     hint: problem.way_out(),
-                    code: problem.code,
+                    code: problem.code.map(Into::into),
                     findings: problem.findings,
-                    trace_id: problem.trace_id,
+                    trace_id: problem.trace_id.map(Into::into),
                 }
             }
             ClientError::BadAnswer(_) => Self::new(message).hint("are the command line and the node of the same version? `octopussy status`"),

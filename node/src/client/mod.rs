@@ -83,15 +83,15 @@ impl Client {
     /// The client of the node in `home`.
     pub(crate) fn open(home: &Home, port_offset: Option<u16>) -> Result<Self, ClientError> {
         let credentials = Credentials::load(home, port_offset)?;
-        Self::new(&credentials)
-            .map_err(|reason| ClientError::BadCredentials { path: home.credentials(), reason })
+        Self::new(&credentials).map_err(|reason| ClientError::BadCredentials { path: home.credentials(), reason })
     }
 
     /// The client that these credentials make.
     pub(crate) fn new(credentials: &Credentials) -> Result<Self, String> {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(credentials.ca.as_bytes()) {
-            let certificate = certificate.map_err(|error| format!("the authority's certificate is damaged: {error}"))?;
+            let certificate =
+                certificate.map_err(|error| format!("the authority's certificate is damaged: {error}"))?;
             roots.add(certificate).map_err(|error| format!("the authority's certificate is not accepted: {error}"))?;
         }
         if roots.is_empty() && credentials.url.starts_with("https") {
@@ -156,11 +156,8 @@ impl Client {
 
     /// Opens a stream of events, after the last one that was seen.
     pub(crate) async fn events(&self, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
-        let mut request = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(&self.token)
-            .header("accept", "text/event-stream");
+        let mut request =
+            self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).header("accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

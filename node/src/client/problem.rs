@@ -50,17 +50,23 @@ impl ApiProblem {
     /// The node's hint, or ours where it gave none.
     pub(crate) fn way_out(&self) -> Option<String> {
         self.hint.clone().or_else(|| match (self.code.as_deref(), self.status) {
-            (_, 401) => Some("the token in credentials.json is not valid (any more): restart the node, it renews it".to_owned()),
+            (_, 401) => {
+                Some("the token in credentials.json is not valid (any more): restart the node, it renews it".to_owned())
+            }
             (_, 403) => Some("the token's role does not allow this".to_owned()),
             (Some("OCTO-1200"), _) => Some("octopussy agent list".to_owned()),
-            (Some("OCTO-1202"), _) => Some("octopussy agent info NAME, or choose another name in agent.yaml".to_owned()),
+            (Some("OCTO-1202"), _) => {
+                Some("octopussy agent info NAME, or choose another name in agent.yaml".to_owned())
+            }
             (Some("OCTO-1300"), _) => Some("octopussy task list".to_owned()),
             (Some("OCTO-1302"), _) => Some("octopussy task list --dlq".to_owned()),
             (Some("OCTO-1400"), _) => Some("octopussy provider list".to_owned()),
-            (_, 429) => Some(self.retry_after_seconds.map_or_else(
-                || "try again in a moment".to_owned(),
-                |seconds| format!("try again in {seconds:.0} s"),
-            )),
+            (_, 429) => {
+                Some(self.retry_after_seconds.map_or_else(
+                    || "try again in a moment".to_owned(),
+                    |seconds| format!("try again in {seconds:.0} s"),
+                ))
+            }
             (_, 503) => Some("octopussy status".to_owned()),
             _ => None,
         })

@@ -105,9 +105,10 @@ impl EventStream {
                     return Err(ClientError::Unreachable { url: self.url.clone(), reason, refused: false });
                 }
             };
-            let events = self.decoder.feed(&chunk).map_err(|()| {
-                ClientError::BadAnswer(format!("an event is larger than {MAX_EVENT} bytes"))
-            })?;
+            let events = self
+                .decoder
+                .feed(&chunk)
+                .map_err(|()| ClientError::BadAnswer(format!("an event is larger than {MAX_EVENT} bytes")))?;
             self.ready.extend(events);
         }
     }
@@ -117,7 +118,8 @@ impl EventStream {
 mod tests {
     use super::*;
 
-    const STREAM: &str = ": hello\n\nid: 3-1\nevent: token\ndata: {\"text\":\"ü\"}\n\nevent: two\r\ndata: a\r\ndata:b\r\n\r\nid: 9\n\n";
+    const STREAM: &str =
+        ": hello\n\nid: 3-1\nevent: token\ndata: {\"text\":\"ü\"}\n\nevent: two\r\ndata: a\r\ndata:b\r\n\r\nid: 9\n\n";
 
     fn expected() -> Vec<ServerEvent> {
         vec![

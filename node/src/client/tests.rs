@@ -42,12 +42,8 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 fn client(url: &str) -> Client {
-    let credentials = Credentials {
-        url: url.to_owned(),
-        ws_url: String::new(),
-        ca: String::new(),
-        token: "the-token".to_owned(),
-    };
+    let credentials =
+        Credentials { url: url.to_owned(), ws_url: String::new(), ca: String::new(), token: "the-token".to_owned() };
     Client::new(&credentials).unwrap()
 }
 
@@ -114,7 +110,8 @@ async fn a_refusal_is_not_tried_again() {
 
 #[tokio::test]
 async fn events_are_read_as_they_come() {
-    let stream = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n: hi\n\nid: 1-1\nevent: token\ndata: {\"text\":\"a\"}\n\n";
+    let stream =
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n: hi\n\nid: 1-1\nevent: token\ndata: {\"text\":\"a\"}\n\n";
     let (url, received) = serve(vec![stream.to_owned()]);
     let mut events = client(&url).events("/e", Some("1-0")).await.unwrap();
     let event = events.next().await.unwrap().unwrap();

@@ -110,7 +110,9 @@ fn words(value: &serde_json::Value) -> Option<String> {
             let text = ["message", "detail", "reason", "error"].iter().find_map(|key| map.get(*key)?.as_str());
             Some(text.map_or_else(|| value.to_string(), str::to_owned))
         }
-        other => Some(other.to_string()),
+        serde_json::Value::Bool(_) | serde_json::Value::Number(_) | serde_json::Value::Array(_) => {
+            Some(value.to_string())
+        }
     }
 }
 

@@ -90,11 +90,17 @@ pub(crate) async fn run(args: InstallArgs, context: &Context) -> Result<(), Fail
     if installed.already {
         out.line(format_args!("{home} is prepared already; nothing was changed."));
         if args.provider.is_some() || args.profile.is_some() {
-            out.note(format_args!("--provider and --profile count for a new config.yaml only: edit {}.", context.home.config().display()));
+            out.note(format_args!(
+                "--provider and --profile count for a new config.yaml only: edit {}.",
+                context.home.config().display()
+            ));
         }
     } else {
         out.line(format_args!("{} {home} is prepared", paint(GOOD, "✓")));
-        out.line(paint(DIM, "  config.yaml, encrypted secrets, certificates of its own authority, credentials.json (yours alone)"));
+        out.line(paint(
+            DIM,
+            "  config.yaml, encrypted secrets, certificates of its own authority, credentials.json (yours alone)",
+        ));
         out.line("Next: octopussy start");
     }
     out.document(&json!({
@@ -110,11 +116,9 @@ pub(crate) async fn prepare(args: &InstallArgs, context: &Context) -> Result<Ins
     if home.is_installed() {
         return Ok(Installed { already: true, provider: None });
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(home.path())
-        .map_err(|error| Failure::io("cannot create", home.path(), &error).hint("choose another place with --home DIR"))?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(home.path()).map_err(|error| {
+        Failure::io("cannot create", home.path(), &error).hint("choose another place with --home DIR")
+    })?;
     let mut provider = None;
     if !home.config().exists() {
         let chosen = choose(args, context).await?;
@@ -165,12 +169,12 @@ async fn ollama_answers() -> bool {
 }
 
 fn agrees(found: ProviderChoice) -> Result<bool, Failure> {
-    let _ = write!(anstream::stderr(), "{} was found on this machine. Shall agents think with it? [Y/n] ", found.name());
+    let _ =
+        write!(anstream::stderr(), "{} was found on this machine. Shall agents think with it? [Y/n] ", found.name());
     let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::new(format!("the answer cannot be read: {error}")).exit(Exit::Usage).hint("use --yes or --provider"))?;
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| {
+        Failure::new(format!("the answer cannot be read: {error}")).exit(Exit::Usage).hint("use --yes or --provider")
+    })?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes"))
 }
 
@@ -197,7 +201,12 @@ fn router_section(provider: ProviderChoice, ollama_model: Option<&str>) -> Strin
 
 /// The first model that Ollama has.
 async fn ollama_model() -> Option<String> {
-    let client = reqwest::Client::builder().no_proxy().timeout(LOCAL_PROBE * 2).tls_backend_preconfigured(no_tls()?).build().ok()?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(LOCAL_PROBE * 2)
+        .tls_backend_preconfigured(no_tls()?)
+        .build()
+        .ok()?;
     let answer = client.get(format!("http://{OLLAMA}/api/tags")).send().await.ok()?;
     let body: serde_json::Value = answer.json().await.ok()?;
     body["models"][0]["name"].as_str().map(str::to_owned)
@@ -214,13 +223,8 @@ fn no_tls() -> Option<rustls::ClientConfig> {
 fn write_new(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io("cannot write", path, &error);
     let draft = path.with_extension("yaml.new");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .map_err(failed)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&draft, path).map_err(failed)
 }
@@ -232,7 +236,8 @@ mod tests {
     #[test]
     fn every_choice_makes_a_configuration_that_names_it() {
         for choice in [ProviderChoice::Ollama, ProviderChoice::Openai, ProviderChoice::Anthropic] {
-            let text = octopussy_config::default_config_yaml(Profile::default()) + &router_section(choice, Some("a: \"b"));
+            let text =
+                octopussy_config::default_config_yaml(Profile::default()) + &router_section(choice, Some("a: \"b"));
             let tree = octopussy_config::parse_yaml("config.yaml", &text).unwrap().to_value();
             assert_eq!(tree["llm_router"]["default_provider"], choice.name());
             let model = tree["llm_router"]["providers"][choice.name()]["model"].as_str().unwrap();

@@ -31,7 +31,9 @@ pub(crate) enum SecretCommand {
 
 /// Which secret, and where its value is.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  octopussy secret set openai.api_key\n  pass openai | octopussy secret set openai.api_key")]
+#[command(
+    after_help = "Examples:\n  octopussy secret set openai.api_key\n  pass openai | octopussy secret set openai.api_key"
+)]
 pub(crate) struct SetArgs {
     /// Its name, such as openai.api_key
     name: String,
@@ -67,7 +69,9 @@ async fn set(args: SetArgs, context: &Context) -> Result<(), Failure> {
         None => read_bounded(std::io::stdin().lock())?,
     };
     if value.is_empty() {
-        return Err(Failure::new("the value is empty").exit(Exit::Usage).hint("type or pipe the value; it is not a command line argument"));
+        return Err(Failure::new("the value is empty")
+            .exit(Exit::Usage)
+            .hint("type or pipe the value; it is not a command line argument"));
     }
     let path = format!("/api/v1/secrets/{}", args.name.split('/').map(segment).collect::<Vec<_>>().join("/"));
     client.send(Call::new(Method::PUT, &path).body(&json!({"value": value}))).await?;
@@ -97,10 +101,13 @@ fn read_bounded(source: impl Read) -> Result<String, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::new(format!("the value cannot be read: {error}")))?;
     if bytes.len() as u64 > MAX_SECRET {
-        return Err(Failure::new(format!("the value is larger than {MAX_SECRET} bytes")).hint("store a key, not a file"));
+        return Err(
+            Failure::new(format!("the value is larger than {MAX_SECRET} bytes")).hint("store a key, not a file")
+        );
     }
-    let mut value = String::from_utf8(bytes)
-        .map_err(|_| Failure::new("the value is not UTF-8 text").hint("encode binary values, for example with base64"))?;
+    let mut value = String::from_utf8(bytes).map_err(|_| {
+        Failure::new("the value is not UTF-8 text").hint("encode binary values, for example with base64")
+    })?;
     if value.ends_with('\n') {
         value.pop();
         if value.ends_with('\r') {

@@ -36,7 +36,10 @@ pub(crate) async fn run(args: StopArgs, context: &Context) -> Result<(), Failure
         if begun.elapsed() > Duration::from_secs(args.timeout) {
             spinner.finish_and_clear();
             return Err(Failure::new(format!("the node (process {}) still runs after {} s", node.pid, args.timeout))
-                .hint(format!("wait longer with --timeout, or end it with `kill -9 {}`: no accepted task is lost", node.pid)));
+                .hint(format!(
+                    "wait longer with --timeout, or end it with `kill -9 {}`: no accepted task is lost",
+                    node.pid
+                )));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -33,10 +33,8 @@ pub(super) fn load_or_create(folder: &Path, now: OffsetDateTime) -> Result<Autho
     let pem = match existing {
         Some(pem) => pem,
         None => {
-            let pem = params(now)
-                .self_signed(&key)
-                .map_err(|error| IdentityError::Certificate(error.to_string()))?
-                .pem();
+            let pem =
+                params(now).self_signed(&key).map_err(|error| IdentityError::Certificate(error.to_string()))?.pem();
             files::write(&path, &pem, files::PUBLIC)?;
             pem
         }

@@ -56,7 +56,10 @@ pub(super) fn load_or_create_key(path: &Path) -> Result<KeyPair, IdentityError> 
 }
 
 /// The certificate in a PEM text.
-pub(super) fn parse_certificate(path: &Path, pem: &str) -> Result<rustls::pki_types::CertificateDer<'static>, IdentityError> {
+pub(super) fn parse_certificate(
+    path: &Path,
+    pem: &str,
+) -> Result<rustls::pki_types::CertificateDer<'static>, IdentityError> {
     use rustls::pki_types::pem::PemObject;
     rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes())
         .map_err(|error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() })

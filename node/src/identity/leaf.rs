@@ -44,7 +44,9 @@ fn to_san(name: &str) -> Result<SanType, IdentityError> {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    if name.len() > 253 || !name.split('.').enumerate().all(|(index, label)| fits(label) || (index == 0 && label == "*")) {
+    if name.len() > 253
+        || !name.split('.').enumerate().all(|(index, label)| fits(label) || (index == 0 && label == "*"))
+    {
         return Err(bad("it is neither a host name nor an IP address".to_owned()));
     }
     name.to_owned().try_into().map(SanType::DnsName).map_err(|error: rcgen::Error| bad(error.to_string()))
@@ -73,7 +75,8 @@ pub(super) fn load_or_issue(
 
 /// Whether the certificate is this key's, of this authority, covers the names and will for a while.
 fn is_good(der: &CertificateDer<'_>, key: &KeyPair, authority: &Authority, names: &Names, now: OffsetDateTime) -> bool {
-    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(&authority.der)) else {
+    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(&authority.der))
+    else {
         return false;
     };
     let validity = leaf.validity();
@@ -88,14 +91,13 @@ fn is_good(der: &CertificateDer<'_>, key: &KeyPair, authority: &Authority, names
 
 fn covered(leaf: &X509Certificate<'_>) -> Names {
     let Ok(Some(extension)) = leaf.subject_alternative_name() else { return Names::new() };
-    let names = extension.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
-            16 => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
-            _ => None,
-        },
-        _ => None,
+    let names = extension.value.general_names.iter().filter_map(|name| {
+        if let GeneralName::DNSName(name) = name {
+            return Some((*name).to_owned());
+        }
+        let GeneralName::IPAddress(bytes) = name else { return None };
+        let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+        v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
     });
     names.collect()
 }

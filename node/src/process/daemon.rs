@@ -27,7 +27,7 @@ pub(crate) struct StartError {
     /// The way out.
     hint: Option<String>,
     /// The stable code.
-    code: Option<String>,
+    code: Option<Box<str>>,
     /// Single findings.
     findings: Vec<Finding>,
 }
@@ -127,7 +127,10 @@ impl Daemon {
         while self.child.try_wait().map_err(gone)?.is_none() {
             if Instant::now() > deadline {
                 self.kill()?;
-                return Err(Failure::new(format!("the node did not stop within {} s and was killed", within.as_secs())));
+                return Err(Failure::new(format!(
+                    "the node did not stop within {} s and was killed",
+                    within.as_secs()
+                )));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -136,7 +139,9 @@ impl Daemon {
 
     /// The child's own words, or the end of its log.
     fn explain(&self, what: &str) -> Failure {
-        let told = std::fs::read(self.home.start_error()).ok().and_then(|text| serde_json::from_slice::<StartError>(&text).ok());
+        let told = std::fs::read(self.home.start_error())
+            .ok()
+            .and_then(|text| serde_json::from_slice::<StartError>(&text).ok());
         if let Some(told) = told {
             let hint = told.hint.or_else(|| Some(format!("the log: {}", self.home.log().display())));
             return Failure { code: told.code, hint, findings: told.findings, ..Failure::new(told.message) };

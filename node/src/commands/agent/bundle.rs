@@ -45,7 +45,9 @@ fn read_file(directory: &Path, name: &str) -> Result<Option<BundleFile>, Failure
         Err(error) => return Err(failed(error)),
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(&path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(Failure::new(format!("{} is larger than 8 MiB", path.display())).hint("split the document"));
     }
@@ -69,8 +71,11 @@ mod tests {
         let root = directory.path();
         fs::create_dir(root.join("docs")).unwrap();
         fs::write(root.join("agent.yaml"), "name: a\n").unwrap();
-        fs::write(root.join("memory.md"), "# Facts\n- document: docs/one.md\n- document: docs/absent.md\n- document: ../secret\n")
-            .unwrap();
+        fs::write(
+            root.join("memory.md"),
+            "# Facts\n- document: docs/one.md\n- document: docs/absent.md\n- document: ../secret\n",
+        )
+        .unwrap();
         fs::write(root.join("docs/one.md"), "one").unwrap();
         fs::write(root.join("docs/two.md"), "not named").unwrap();
         fs::write(root.join("notes.txt"), "not part").unwrap();

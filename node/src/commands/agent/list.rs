@@ -32,7 +32,8 @@ pub(crate) async fn list(tag: Option<&str>, context: &Context) -> Result<(), Fai
         context.out.line("There are no agents. octopussy agent create DIR makes one; config/agents/ has examples.");
         return Ok(());
     }
-    let mut table = Table::new(["name", "state", "type", "pattern", "waiting", "done", "description"]).right(4).right(5);
+    let mut table =
+        Table::new(["name", "state", "type", "pattern", "waiting", "done", "description"]).right(4).right(5);
     for agent in agents {
         table.row([
             agent.name,
@@ -57,7 +58,11 @@ pub(crate) async fn info(agent: &str, context: &Context) -> Result<(), Failure> 
     out.document(&value);
     out.line(format_args!("{}  {}", paint(BOLD, &agent.name), paint(DIM, &agent.agent_id)));
     out.line(printable(&agent.description));
-    let model = [agent.provider.as_deref().unwrap_or("the default provider"), agent.model.as_deref().unwrap_or("its default model")].join(", ");
+    let model = [
+        agent.provider.as_deref().unwrap_or("the default provider"),
+        agent.model.as_deref().unwrap_or("its default model"),
+    ]
+    .join(", ");
     let lines = [
         ("state", format!("{} (wanted: {})", agent.state, agent.desired)),
         ("type", agent.r#type),

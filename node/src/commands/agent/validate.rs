@@ -42,9 +42,12 @@ fn invalid(directory: &Path, findings: Vec<Finding>) -> Failure {
         .map(|finding| Finding { file: directory.join(&finding.file).display().to_string(), ..finding })
         .collect();
     let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
-    Failure { code: Some(octopussy_core::problem::Code::InvalidAgent.to_string()), ..Failure::new(format!("{} has {errors}", directory.display())) }
-        .findings(findings)
-        .hint("mend these lines; `octopussy agent schema` prints what agent.yaml may say")
+    Failure {
+        code: Some(octopussy_core::problem::Code::InvalidAgent.to_string().into()),
+        ..Failure::new(format!("{} has {errors}", directory.display()))
+    }
+    .findings(findings)
+    .hint("mend these lines; `octopussy agent schema` prints what agent.yaml may say")
 }
 
 /// Prints the schema of `agent.yaml`.

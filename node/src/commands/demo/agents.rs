@@ -53,7 +53,7 @@ pub(super) async fn create_all(client: &Client, context: &Context) -> Result<Vec
             count => format!("{count} documents, {}", bytes(size)),
         };
         table.row([agent.name.clone(), agent.r#type, agent.pattern, knows, shorten(&agent.description, 48)]);
-        names.push(agent.name);
+        names.push(sample.name.to_owned());
     }
     context.out.line("");
     context.out.line(table);
@@ -72,7 +72,8 @@ mod tests {
         for sample in &SAMPLES {
             let bundle = sample.bundle();
             let read = crate::commands::agent::read_bundle(&root.join(sample.name)).unwrap();
-            let paths = |bundle: &AgentBundle| bundle.files.iter().map(|file| file.path.clone()).collect::<BTreeSet<_>>();
+            let paths =
+                |bundle: &AgentBundle| bundle.files.iter().map(|file| file.path.clone()).collect::<BTreeSet<_>>();
             assert_eq!(paths(&bundle), paths(&read), "{}", sample.name);
         }
     }

@@ -211,14 +211,23 @@ fn show(crash: &Crash, accepted: usize, pid: u32, context: &Context) {
     let out = context.out;
     let evidence = &crash.evidence;
     let tick = || paint(GOOD, "✓");
-    out.line(format_args!("  {accepted} tasks were accepted, then kill -9 {pid}; {} were in the middle of their steps", evidence.resumed.len()));
+    out.line(format_args!(
+        "  {accepted} tasks were accepted, then kill -9 {pid}; {} were in the middle of their steps",
+        evidence.resumed.len()
+    ));
     out.line(format_args!("{} the node is ready again after {}", tick(), duration_ms(crash.restart_ms)));
     if crash.again > 0 {
-        out.line(format_args!("{} {} submissions were cut off and sent again with their keys: none made a second task", tick(), crash.again));
+        out.line(format_args!(
+            "{} {} submissions were cut off and sent again with their keys: none made a second task",
+            tick(),
+            crash.again
+        ));
     }
     out.line(format_args!(
         "{} all {} tasks ended with their results; {} finished steps were kept, 0 repeated",
-        tick(), evidence.tasks, evidence.kept_steps
+        tick(),
+        evidence.tasks,
+        evidence.kept_steps
     ));
     if let Some(task) = evidence.resumed.iter().max_by_key(|task| super::evidence::kept(task)) {
         out.line("");

@@ -72,7 +72,14 @@ mod tests {
     use super::*;
 
     fn step(index: u32, attempt: u32, epoch: u64) -> Step {
-        Step { index, attempt, epoch, name: format!("part-{index}"), started_at: format!("t{index}{attempt}"), ..Step::default() }
+        Step {
+            index,
+            attempt,
+            epoch,
+            name: format!("part-{index}"),
+            started_at: format!("t{index}{attempt}"),
+            ..Step::default()
+        }
     }
 
     fn task(steps: Vec<Step>) -> Task {

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 
 /// What to leave behind.
 #[derive(Debug, Args)]
-#[command(after_help = "With --home DIR the node lives in DIR (which must be empty or absent) and stays there afterwards.")]
+#[command(
+    after_help = "With --home DIR the node lives in DIR (which must be empty or absent) and stays there afterwards."
+)]
 pub(crate) struct DemoArgs {
     /// Keep the node's home directory afterwards
     #[arg(long)]
@@ -43,7 +45,12 @@ async fn demonstrate(args: &DemoArgs, context: &Context) -> Result<(), Failure> 
     out.line("");
 
     let mut node = DemoNode::start(place.home(), context).await?;
-    out.line(format_args!("{} a node is ready after {}   {}", paint(GOOD, "✓"), duration_ms(node.took_ms), paint(DIM, node.client().url())));
+    out.line(format_args!(
+        "{} a node is ready after {}   {}",
+        paint(GOOD, "✓"),
+        duration_ms(node.took_ms),
+        paint(DIM, node.client().url())
+    ));
     let created = agents::create_all(node.client(), context).await?;
     let answers = questions::ask_all(node.client(), context).await?;
     let crash = crash::run(&mut node, context).await?;

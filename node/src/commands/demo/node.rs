@@ -33,12 +33,7 @@ impl DemoNode {
     /// Installs and starts a node in `home` on free ports.
     pub(super) async fn start(home: &Home, context: &Context) -> Result<Self, Failure> {
         let offset = free_offset()?;
-        let quiet = Context {
-            home: home.clone(),
-            home_is_named: true,
-            port_offset: Some(offset),
-            out: context.out,
-        };
+        let quiet = Context { home: home.clone(), home_is_named: true, port_offset: Some(offset), out: context.out };
         install::prepare(&install::InstallArgs::unattended(), &quiet).await?;
         let (daemon, client, took_ms) = launch(home, offset).await?;
         Ok(Self { home: home.clone(), offset, daemon: Some(daemon), client, took_ms })
@@ -107,13 +102,9 @@ fn free_offset() -> Result<u16, Failure> {
     // Where the search begins differs from process to process, so that two demonstrations do not race for the same ports.
     let span = u32::from(OFFSETS.end - OFFSETS.start);
     let first = u16::try_from(std::process::id().wrapping_mul(7) % span).unwrap_or_default();
-    OFFSETS
-        .cycle()
-        .skip(usize::from(first))
-        .step_by(7)
-        .take(500)
-        .find(|&offset| free(offset))
-        .ok_or_else(|| Failure::new("no free ports were found on 127.0.0.1").hint("end other programs that listen, and try again"))
+    OFFSETS.cycle().skip(usize::from(first)).step_by(7).take(500).find(|&offset| free(offset)).ok_or_else(|| {
+        Failure::new("no free ports were found on 127.0.0.1").hint("end other programs that listen, and try again")
+    })
 }
 
 #[cfg(test)]

@@ -108,7 +108,13 @@ mod tests {
 
     #[test]
     fn filters_become_a_query_that_no_name_can_escape() {
-        let args = ListArgs { dlq: false, state: Some(State::DeadLettered), agent: Some("a&b=c".to_owned()), limit: 7, after: None };
+        let args = ListArgs {
+            dlq: false,
+            state: Some(State::DeadLettered),
+            agent: Some("a&b=c".to_owned()),
+            limit: 7,
+            after: None,
+        };
         assert_eq!(path(&args), "/api/v1/tasks?limit=7&state=DEAD_LETTERED&agent=a%26b%3Dc");
         let args = ListArgs { dlq: true, state: None, agent: None, limit: 50, after: None };
         assert_eq!(path(&args), "/api/v1/dlq?limit=50");

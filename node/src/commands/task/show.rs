@@ -7,7 +7,8 @@ use crate::output::{DIM, Table, WARN, duration_ms, money, paint, printable};
 
 /// Where the time of a run went: one line a step.
 pub(crate) fn steps_table(steps: &[Step]) -> Table {
-    let mut table = Table::new(["step", "kind", "by", "attempt", "took", "tokens", "cost"]).right(3).right(4).right(5).right(6);
+    let mut table =
+        Table::new(["step", "kind", "by", "attempt", "took", "tokens", "cost"]).right(3).right(4).right(5).right(6);
     for step in steps {
         let tokens = step.usage.prompt_tokens + step.usage.completion_tokens;
         let name = if step.name.is_empty() { step.index.to_string() } else { step.name.clone() };
@@ -36,7 +37,10 @@ pub(crate) fn show_ended(task: &Task, verbose: bool, context: &Context) -> Resul
     if verbose && !task.steps.is_empty() {
         out.line("");
         out.line(steps_table(&task.steps));
-        out.line(paint(DIM, format_args!("task {}, {} of {} attempts", task.task_id, task.attempts, task.max_attempts)));
+        out.line(paint(
+            DIM,
+            format_args!("task {}, {} of {} attempts", task.task_id, task.attempts, task.max_attempts),
+        ));
     }
     if task.succeeded() { Ok(()) } else { Err(unsuccessful(task)) }
 }

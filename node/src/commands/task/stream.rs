@@ -76,15 +76,16 @@ fn show(event: &ServerEvent, progress: &mut Progress, context: &Context) -> Resu
     if event.id.is_some() {
         progress.last_id.clone_from(&event.id);
     }
-    let data: Value =
-        serde_json::from_str(&event.data).map_err(|error| ClientError::BadAnswer(format!("event {}: {error}", event.event)))?;
+    let data: Value = serde_json::from_str(&event.data)
+        .map_err(|error| ClientError::BadAnswer(format!("event {}: {error}", event.event)))?;
     context.out.event(&json!({"event": event.event, "id": event.id, "data": data}));
     match event.event.as_str() {
         "token" => token(&data, progress, context),
         "step" => step(&decode(data.get("step").filter(|step| step.is_object()).unwrap_or(&data))?, progress, context),
         "state" | "ended" => {
             let body = data.get("task").filter(|task| task.is_object()).unwrap_or(&data);
-            if body.get("task_id").is_none() {
+            // Only the whole of a task has steps; a mere change of its state may name the end before the result is there.
+            if body.get("steps").is_none() {
                 return Ok(None);
             }
             let task: Task = decode(body)?;
@@ -146,7 +147,12 @@ mod tests {
     use crate::output::Output;
 
     fn context() -> Context {
-        Context { home: Home::locate(Some("/nowhere".into())).unwrap(), home_is_named: false, port_offset: None, out: Output::new(true) }
+        Context {
+            home: Home::locate(Some("/nowhere".into())).unwrap(),
+            home_is_named: false,
+            port_offset: None,
+            out: Output::new(true),
+        }
     }
 
     fn event(kind: &str, data: Value) -> ServerEvent {
@@ -167,7 +173,11 @@ mod tests {
     #[test]
     fn a_change_of_state_without_the_task_is_not_an_end() {
         let mut progress = Progress::default();
-        assert!(show(&event("state", json!({"state":"RUNNING"})), &mut progress, &context()).unwrap().is_none());
+        assert!(
+            show(&event("state", json!({"task_id":"t","agent_id":"a","state":"SUCCEEDED"})), &mut progress, &context())
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

@@ -95,7 +95,8 @@ pub(crate) async fn run(args: SubmitArgs, context: &Context) -> Result<(), Failu
     let key = args.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = Client::open(&context.home, context.port_offset)?;
     // A node that does not run will not come back by itself; one that runs may be restarting.
-    let patience = if NodeFile::of_running(&context.home).is_some() { SUBMIT_RETRIES } else { Duration::from_millis(500) };
+    let patience =
+        if NodeFile::of_running(&context.home).is_some() { SUBMIT_RETRIES } else { Duration::from_millis(500) };
     let value = with_retries(patience, || async {
         client.send(Call::new(Method::POST, "/api/v1/tasks").body(&body).idempotency_key(&key)).await
     })
@@ -174,7 +175,8 @@ fn documents(paths: &[PathBuf]) -> Result<Value, Failure> {
     for path in paths {
         let text = read_text(path, left)?;
         left -= text.len() as u64;
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         documents.push(json!({"name": name, "text": text}));
     }
     Ok(Value::Array(documents))
@@ -193,8 +195,9 @@ fn read(source: impl Read, path: &Path, limit: u64) -> Result<String, Failure> {
         return Err(Failure::new(format!("{} is over the limit: {limit} are left", path.display()))
             .hint("a task's text may have 256 KiB, its documents 8 MiB together; long texts belong into --document"));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())).hint("convert it to Markdown or plain text"))
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(format!("{} is not UTF-8 text", path.display())).hint("convert it to Markdown or plain text")
+    })
 }
 
 #[cfg(test)]
