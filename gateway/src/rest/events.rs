@@ -17,12 +17,25 @@ use std::time::Duration;
 /// How often a silent stream says that it is there, so that proxies do not cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// One event as it stands in the stream.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the fields of a server-sent event")]
+pub(super) struct ServerEvent {
+    /// Its kind: token, step, state, ended, agent, budget, gap, stopping, expired.
+    event: String,
+    /// What happened, as JSON.
+    data: String,
+    /// Its position, for `Last-Event-ID`; snapshots and notices have none.
+    #[schema(required = false)]
+    id: Option<String>,
+}
+
 /// Follows a task: first `state` with the task as it is, then its tokens, steps and states, until `ended`.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/events", tag = "tasks",
     params(("id" = String, Path, description = "The task's id."),
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that was received.")),
-    responses((status = 200, description = "The news.", body = String, content_type = "text/event-stream"))
+    responses((status = 200, description = "The news.", body = ServerEvent, content_type = "text/event-stream"))
 )]
 pub(super) async fn task_events(
     State(context): State<Arc<Context>>,
@@ -41,7 +54,7 @@ pub(super) async fn task_events(
     get, path = "/api/v1/agents/{id}/events", tag = "agents",
     params(("id" = String, Path, description = "The agent's name or id."),
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that was received.")),
-    responses((status = 200, description = "The news.", body = String, content_type = "text/event-stream"))
+    responses((status = 200, description = "The news.", body = ServerEvent, content_type = "text/event-stream"))
 )]
 pub(super) async fn agent_events(
     State(context): State<Arc<Context>>,

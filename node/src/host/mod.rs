@@ -78,7 +78,11 @@ pub(crate) async fn bootstrap(home: &Path) -> anyhow::Result<()> {
     let loopback = ["rest_port", "ws_port", "metrics_port"]
         .map(|port| (format!("gateway.{port}"), Value::from(0)))
         .into_iter()
-        .chain([("gateway.bind".to_owned(), Value::from("127.0.0.1"))]);
+        .chain([
+            ("gateway.bind".to_owned(), Value::from("127.0.0.1")),
+            // Nobody who prepares a directory wants to read how a node starts and stops.
+            ("observability.log.level".to_owned(), Value::from("warn")),
+        ]);
     let prepared = Prepared::new(home, loopback.collect())?;
     let (system, shards) = prepared.start(system::Purpose::Bootstrap { planned }, std::future::pending()).await?;
     let report = system.stop_all(Deadline::after(STOP_WITHIN)).await;

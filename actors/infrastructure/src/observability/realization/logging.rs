@@ -97,7 +97,9 @@ fn layers(output: AnyLayer, tracer: Option<&SdkTracer>) -> Vec<AnyLayer> {
 
 fn filter(config: &LogConfig) -> Result<EnvFilter, LoggingError> {
     let text = std::env::var(LOG_VARIABLE).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| config.level.clone());
-    EnvFilter::builder().parse(&text).map_err(|source| LoggingError::BadFilter { filter: text, source })
+    // The protocol library warns at every last piece of a stream. What matters comes back as an error; a directive of the
+    // operator's own for it goes first.
+    EnvFilter::builder().parse(format!("genai=off,{text}")).map_err(|source| LoggingError::BadFilter { filter: text, source })
 }
 
 fn output(config: &LogConfig) -> Result<AnyLayer, LoggingError> {
