@@ -139,7 +139,7 @@ impl Feed {
                 let data = json(&agent_body(&agent));
                 self.pending.push_back(Item { id: None, event: "agent", agent: Some(id), task: None, at, data });
             }
-            Topic::All => {}
+            Topic::Agents | Topic::All => {}
         }
         Ok(())
     }

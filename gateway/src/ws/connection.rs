@@ -269,7 +269,7 @@ async fn begin(
             (protocol::watching(name, Some(&task)), feed.into_stream())
         }
         Topic::Agent(_) => (protocol::watching(name, None), feed.with_snapshot().await?.into_stream()),
-        Topic::All => (protocol::watching(name, None), feed.into_stream()),
+        Topic::Agents | Topic::All => (protocol::watching(name, None), feed.into_stream()),
     })
 }
 

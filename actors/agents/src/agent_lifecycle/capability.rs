@@ -39,7 +39,7 @@ impl Capability for AgentLifecycleCapability {
     ) -> Result<(AgentLifecycleProvides, AgentLifecycleRunning), StartError> {
         let messaging = wired.ports.messaging;
         let news = messaging
-            .subscribe(Topic::All, None)
+            .subscribe(Topic::Agents, None)
             .map_err(|problem| StartError::because("the news of agents cannot be subscribed to", problem))?;
         let handle = AgentLifecycleHandle::new(wired.inner.registry, cx.clock);
         // Its own token: agents announce their end while the node stops, and are followed until this capability's turn.

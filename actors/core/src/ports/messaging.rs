@@ -21,6 +21,8 @@ pub enum Topic {
     Task(TaskId),
     /// One agent: its state, and the states of its tasks.
     Agent(AgentId),
+    /// Every agent's state and signs of life, and nothing of their tasks.
+    Agents,
     /// Every agent's and every task's state.
     All,
 }

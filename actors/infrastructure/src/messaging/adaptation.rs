@@ -90,14 +90,14 @@ impl MessagingPort for MessagingHandle {
     }
 
     fn is_watched(&self, _: AgentId, task: TaskId) -> bool {
-        self.hub.is_watched(Topic::Task(task))
+        self.hub.is_task_watched(task)
     }
 
     fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
         let agent = match topic {
             Topic::Task(task) => self.ledger.task(task)?.map(|task| task.agent),
             Topic::Agent(agent) => Some(agent),
-            Topic::All => None,
+            Topic::Agents | Topic::All => None,
         };
         self.hub.subscribe(topic, agent, after)
     }

@@ -2,4 +2,4 @@
 
 mod topic_log;
 
-pub use topic_log::{Read, TopicLog, topics_of};
+pub use topic_log::{Read, TopicLog, concerns_agents, topics_of};

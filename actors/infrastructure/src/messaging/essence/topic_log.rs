@@ -74,18 +74,28 @@ impl TopicLog {
     }
 }
 
-/// The topics an event belongs to. Tokens and steps concern the watchers of their task alone; states concern everybody.
+/// The topics an event belongs to. Tokens and steps concern the watchers of their task alone; states of tasks everybody but
+/// the watchers of agents in general; states of agents everybody.
 #[must_use]
-pub fn topics_of(agent: AgentId, task: Option<TaskId>, kind: &EventKind) -> [Option<Topic>; 3] {
+pub fn topics_of(agent: AgentId, task: Option<TaskId>, kind: &EventKind) -> [Option<Topic>; 4] {
     let of_task = task.map(Topic::Task);
     match kind {
-        EventKind::Token { .. } | EventKind::Step(_) | EventKind::Gap => [of_task, None, None],
-        EventKind::Task(_)
-        | EventKind::Ended(_)
-        | EventKind::Agent(_)
-        | EventKind::Heartbeat(_)
-        | EventKind::Passivated
-        | EventKind::BudgetExhausted(_) => [of_task, Some(Topic::Agent(agent)), Some(Topic::All)],
+        EventKind::Token { .. } | EventKind::Step(_) | EventKind::Gap => [of_task, None, None, None],
+        EventKind::Task(_) | EventKind::Ended(_) => [of_task, Some(Topic::Agent(agent)), None, Some(Topic::All)],
+        EventKind::Agent(_) | EventKind::Heartbeat(_) | EventKind::Passivated | EventKind::BudgetExhausted(_) => {
+            [of_task, Some(Topic::Agent(agent)), Some(Topic::Agents), Some(Topic::All)]
+        }
+    }
+}
+
+/// Whether the watchers of agents in general are told of it.
+#[must_use]
+pub const fn concerns_agents(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Agent(_) | EventKind::Heartbeat(_) | EventKind::Passivated | EventKind::BudgetExhausted(_) => true,
+        EventKind::Token { .. } | EventKind::Step(_) | EventKind::Gap | EventKind::Task(_) | EventKind::Ended(_) => {
+            false
+        }
     }
 }
 
@@ -105,6 +115,27 @@ mod tests {
             task: None,
             kind: EventKind::Agent(AgentState::Idle),
         }
+    }
+
+    #[test]
+    fn the_topic_of_agents_gets_what_concerns_agents() {
+        let task = TaskId::for_agent(AgentId::from_name("a"), uuid::Uuid::nil());
+        let kinds = [
+            EventKind::Token { step: 0, text: "x".into() },
+            EventKind::Task(octopussy_core::task::TaskState::Running),
+            EventKind::Agent(AgentState::Idle),
+            EventKind::Heartbeat(AgentState::Idle),
+            EventKind::Passivated,
+            EventKind::BudgetExhausted("spent".into()),
+            EventKind::Gap,
+        ];
+        let mut told = Vec::new();
+        for kind in kinds {
+            let topics = topics_of(AgentId::from_name("a"), Some(task), &kind);
+            told.push(topics.contains(&Some(Topic::Agents)));
+            assert_eq!(told.last(), Some(&concerns_agents(&kind)));
+        }
+        assert_eq!(told, [false, false, true, true, true, true, false]);
     }
 
     proptest! {

@@ -1,11 +1,12 @@
 //! Topics that are watched, or were a moment ago. Nothing is kept of topics that nobody watches.
 
 use crate::messaging::MessagingConfig;
-use crate::messaging::essence::{Read, TopicLog, topics_of};
+use crate::messaging::essence::{Read, TopicLog, concerns_agents, topics_of};
 use futures::StreamExt;
 use octopussy_core::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
 use octopussy_core::ports::{Event, EventId, EventKind, Metric, ObservabilityPort, Subscription, Topic};
 use octopussy_core::problem::{Code, Problem};
+use octopussy_core::task::StepRecord;
 use octopussy_core::time::{Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How many times more of the topic of everything is remembered: thousands of tasks a second meet there.
+/// How many times more of the topics of everything is remembered: thousands of tasks a second meet there.
 const EVERYTHING: usize = 8;
 
 /// The watched topics.
@@ -22,6 +23,9 @@ pub(crate) struct Hub {
     topics: RwLock<HashMap<Topic, Arc<Watched>>>,
     /// How many topics there are: publishing looks here first, so that it costs nothing while nobody watches.
     count: AtomicUsize,
+    /// How many of them news of tasks can reach. The states of all agents are always watched, by the node itself; tasks that
+    /// nobody watches must not pay for that.
+    of_tasks: AtomicUsize,
     sequence: AtomicU64,
     epochs: Box<[AtomicU64]>,
     shards: ShardCount,
@@ -51,6 +55,7 @@ impl Hub {
         Self {
             topics: RwLock::default(),
             count: AtomicUsize::new(0),
+            of_tasks: AtomicUsize::new(0),
             sequence: AtomicU64::new(0),
             epochs: shards.all().map(|_| AtomicU64::new(0)).collect(),
             shards,
@@ -72,13 +77,25 @@ impl Hub {
         self.count.load(Ordering::Acquire) == 0
     }
 
-    pub(crate) fn is_watched(&self, topic: Topic) -> bool {
-        !self.is_quiet() && self.topics.read().contains_key(&topic)
+    /// Whether nobody could be told of a task's news.
+    pub(crate) fn is_quiet_for_tasks(&self) -> bool {
+        self.of_tasks.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn is_task_watched(&self, task: TaskId) -> bool {
+        !self.is_quiet_for_tasks() && self.topics.read().contains_key(&Topic::Task(task))
+    }
+
+    fn note_count(&self, topics: &HashMap<Topic, Arc<Watched>>) {
+        let count = topics.len();
+        self.count.store(count, Ordering::Release);
+        self.of_tasks.store(count - usize::from(topics.contains_key(&Topic::Agents)), Ordering::Release);
     }
 
     /// Publishes to every topic the event belongs to and that is watched.
     pub(crate) fn publish(&self, agent: AgentId, task: Option<TaskId>, kind: EventKind) {
-        if self.is_quiet() {
+        let quiet = if concerns_agents(&kind) { self.is_quiet() } else { self.is_quiet_for_tasks() };
+        if quiet {
             return;
         }
         let topics = self.topics.read();
@@ -98,14 +115,15 @@ impl Hub {
     }
 
     /// Publishes a step, whose agent only its watched topic knows.
-    pub(crate) fn publish_step(&self, task: TaskId, kind: EventKind) {
-        if self.is_quiet() {
+    pub(crate) fn publish_step(&self, task: TaskId, step: &Arc<StepRecord>) {
+        if self.is_quiet_for_tasks() {
             return;
         }
         let topics = self.topics.read();
         if let Some(watched) = topics.get(&Topic::Task(task)) {
             let agent = watched.agent.get().copied().unwrap_or(nobody());
             let id = EventId { epoch: self.epoch(self.shards.shard_of_task(task)), sequence: self.next_sequence() };
+            let kind = EventKind::Step(step.clone());
             watched.push(Event { id, at: self.clock.now(), agent, task: Some(task), kind });
         }
     }
@@ -169,7 +187,7 @@ impl Hub {
         }
         let remembered = match topic {
             Topic::Task(_) | Topic::Agent(_) => self.config.remembered_events,
-            Topic::All => self.config.remembered_events * EVERYTHING,
+            Topic::Agents | Topic::All => self.config.remembered_events * EVERYTHING,
         };
         let watched = topics.entry(topic).or_insert_with(|| {
             Arc::new(Watched {
@@ -184,7 +202,7 @@ impl Hub {
             watched.agent.get_or_init(|| agent);
         }
         watched.watchers.fetch_add(1, Ordering::AcqRel);
-        self.count.store(topics.len(), Ordering::Release);
+        self.note_count(&topics);
         Ok(topics[&topic].clone())
     }
 
@@ -193,7 +211,7 @@ impl Hub {
         if !self.is_quiet() {
             let mut topics = self.topics.write();
             self.forget(&mut topics, self.clock.now());
-            self.count.store(topics.len(), Ordering::Release);
+            self.note_count(&topics);
         }
     }
 
@@ -269,11 +287,11 @@ impl Watcher {
         self.observability.count(Metric::WatcherGaps, "", 1);
         let task = match self.topic {
             Topic::Task(task) => Some(task),
-            Topic::Agent(_) | Topic::All => None,
+            Topic::Agent(_) | Topic::Agents | Topic::All => None,
         };
         let agent = match self.topic {
             Topic::Agent(agent) => agent,
-            Topic::Task(_) | Topic::All => self.watched.agent.get().copied().unwrap_or(nobody()),
+            Topic::Task(_) | Topic::Agents | Topic::All => self.watched.agent.get().copied().unwrap_or(nobody()),
         };
         Event { id, at: self.clock.now(), agent, task, kind: EventKind::Gap }
     }

@@ -24,13 +24,13 @@ impl LedgerObserver for Observer {
             }
             LedgerEvent::StepDone { task, step } => {
                 self.observability.count(Metric::Steps, step.kind.name(), 1);
-                self.hub.publish_step(*task, EventKind::Step(step.clone()));
+                self.hub.publish_step(*task, step);
             }
             LedgerEvent::TaskEnded { task } => {
                 self.observability.count(Metric::TasksEnded, task.state.name(), 1);
                 let took = task.updated_at.since(task.accepted_at);
                 self.observability.observe(Metric::TaskSeconds, "", took.as_secs_f64());
-                if !self.hub.is_quiet() {
+                if !self.hub.is_quiet_for_tasks() {
                     self.hub.publish(task.agent, Some(task.id), EventKind::Ended(task.clone()));
                 }
             }
