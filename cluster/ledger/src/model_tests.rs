@@ -206,10 +206,15 @@ impl Model {
             let waiting =
                 || memory.hot().filter(|task| task.record.agent == id && task.record.state == TaskState::Accepted);
             assert_eq!(machine.waiting(id), waiting().count());
-            let next =
-                waiting().min_by_key(|task| (task.record.priority, task.record.sequence)).map(|task| task.record.id);
             let active = memory.agents[&id].desired == Desired::Active;
-            assert_eq!(machine.next_task(id).map(|task| task.id), next.filter(|_| active), "the order of the mailbox");
+            let mut queue: Vec<_> = waiting().filter(|_| active).map(|task| &task.record).collect();
+            queue.sort_unstable_by_key(|task| (task.priority, task.sequence));
+            assert_eq!(machine.next_task(id).map(|task| task.id), queue.first().map(|task| task.id));
+            for limit in [0, 2, usize::MAX] {
+                let next: Vec<_> = machine.next_tasks(id, limit).collect();
+                let expected: Vec<_> = queue.iter().copied().take(limit).collect();
+                assert_eq!(next, expected, "the order of the mailbox");
+            }
         }
         let restored = Machine::restore(ShardId(0), *machine.record(), memory.hot().cloned(), memory).unwrap();
         assert_eq!(restored, *machine, "what is stored is what is in memory");

@@ -44,6 +44,13 @@ impl Machine {
         self.hot_task(hot.mailbox.first()?)
     }
 
+    /// The tasks an agent should do next, in that order, at most `limit`. None for an agent that is paused.
+    pub fn next_tasks(&self, agent: AgentId, limit: usize) -> impl Iterator<Item = &Arc<TaskRecord>> {
+        let hot = self.agents.get(&agent).filter(|hot| Self::takes_work(&hot.record));
+        let waiting = hot.into_iter().flat_map(|hot| hot.mailbox.tasks());
+        waiting.take(limit).filter_map(|task| self.hot_task(task))
+    }
+
     /// How many tasks wait for an agent.
     #[must_use]
     pub fn waiting(&self, agent: AgentId) -> usize {

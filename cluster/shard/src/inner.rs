@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) agents: AgentCache,
     pub(crate) waiters: Waiters,
     pub(crate) observers: RwLock<Vec<Arc<dyn LedgerObserver>>>,
+    /// Everything up to this index is applied and answered.
+    pub(crate) applied: AtomicU64,
     /// Everything up to this index is in the state store, on the disk.
     pub(crate) durable: AtomicU64,
     /// The epochs of the shards, for readers that should not wait for the state.

@@ -83,6 +83,12 @@ impl LedgerPort for SingleNode {
         state.machine(self.shards().shard_of(agent))?.next_task(agent).cloned()
     }
 
+    fn next_tasks(&self, agent: AgentId, limit: usize) -> Vec<Arc<TaskRecord>> {
+        let state = self.inner.state.read();
+        let Some(machine) = state.machine(self.shards().shard_of(agent)) else { return Vec::new() };
+        machine.next_tasks(agent, limit).cloned().collect()
+    }
+
     fn waiting(&self, agent: AgentId) -> usize {
         let state = self.inner.state.read();
         state.machine(self.shards().shard_of(agent)).map_or(0, |machine| machine.waiting(agent))

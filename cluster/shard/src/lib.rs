@@ -6,6 +6,7 @@
 //! dropped. A restart reads the state and replays the log's tail.
 
 mod applier;
+mod applying;
 mod blobs;
 mod config;
 mod dirty;

@@ -83,6 +83,7 @@ impl SingleNode {
             agents,
             waiters: crate::waiters::Waiters::default(),
             observers: RwLock::default(),
+            applied: AtomicU64::new(last),
             durable: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
         });

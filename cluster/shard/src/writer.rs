@@ -1,5 +1,7 @@
 //! The log writer: the one thread that waits for the disk on behalf of every shard.
 
+use crate::applier::FLUSH_BYTES;
+use crate::applying::Outcome;
 use crate::error::propose_error;
 use crate::failure::Part;
 use crate::inner::Inner;
@@ -17,6 +19,9 @@ use std::time::Duration;
 
 /// How many batches may be durable and not applied yet: one being applied and one to go on with. More would only add waiting.
 pub(crate) const BATCHES_AHEAD: usize = 2;
+
+/// How many commands the writer applies itself: about as many as take the time of waking the applier.
+const APPLIED_HERE: usize = 64;
 
 /// How long to wait before a failed store is tried again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -76,11 +81,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives durable commands to the applier.
+    /// Applies durable commands, or gives them to the applier. Says whether the node goes on.
     fn hand_on(&mut self, proposals: Vec<Proposal>) -> bool {
         let first = self.next;
         self.next += proposals.len() as u64;
-        self.applier.send(Committed { first, proposals }).is_ok()
+        let committed = Committed { first, proposals };
+        if !self.applies_here(&committed) {
+            return self.applier.send(committed).is_ok();
+        }
+        match self.inner.apply(committed) {
+            Outcome::Applied { first_changes: false } => true,
+            // The applier sleeps while there is nothing to flush.
+            Outcome::Applied { first_changes: true } => {
+                self.applier.send(Committed { first: self.next, proposals: Vec::new() }).is_ok()
+            }
+            Outcome::Stopped => false,
+        }
+    }
+
+    /// Whether these are few and everything before them is applied. While there is much to flush, the applier's pace counts.
+    fn applies_here(&self, committed: &Committed) -> bool {
+        committed.proposals.len() <= APPLIED_HERE
+            && self.inner.applied.load(Ordering::Acquire) + 1 == committed.first
+            && self.inner.state.read().active.bytes < FLUSH_BYTES
     }
 
     /// Answers everybody with the error, then tries until the log works again. What the failed write left in the log is
