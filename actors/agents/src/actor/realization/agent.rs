@@ -7,23 +7,18 @@ use super::shared::AgentShared;
 use crate::actor::essence::{Wanted, next_event};
 use async_trait::async_trait;
 use octopussy_core::agent::{AgentEvent, AgentRecord, AgentState, AgentType, Desired};
-use octopussy_core::ids::TaskId;
 use octopussy_core::ports::EventKind;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::{debug, warn};
 
-/// What the agent's mailbox takes. Every variant is bounded by something outside: a wake-up by its flag, the ends by the
-/// runs, the rest by timers.
+/// What the agent's mailbox takes. Every variant is bounded by something outside: a wake-up by its flag, the
+/// rest by timers.
 #[derive(Debug)]
 pub(crate) enum AgentMsg {
     /// Look what there is to do.
     Wake,
-    /// A sequential run has put its end in line.
-    Sealed,
-    /// A run is over; whether it failed.
-    Ended(TaskId, bool),
     /// Say that the runtime is alive.
     Beat,
     /// Go to sleep when there is nothing to do.
@@ -78,8 +73,6 @@ impl Actor for AgentActor {
         agent.reread();
         match message {
             AgentMsg::Wake => agent.look(),
-            AgentMsg::Sealed => agent.pull(),
-            AgentMsg::Ended(task, failed) => agent.ended(task, failed),
             AgentMsg::Beat => {
                 agent.host.ports.messaging.publish(agent.shared.id, None, EventKind::Heartbeat(agent.state));
             }
@@ -113,6 +106,10 @@ impl Active {
 
     /// Takes what there is to do.
     fn look(&mut self) {
+        if self.shared.take_failed() && self.state == AgentState::Processing {
+            self.apply(AgentEvent::Fail);
+            self.publish();
+        }
         match self.record.desired {
             Desired::Active => {}
             Desired::Paused => self.shared.interrupt_all(Interrupt::HandBack),
@@ -154,15 +151,6 @@ impl Active {
             AgentType::StatelessOneShot => self.host.config.one_shot_parallelism,
             AgentType::StatefulLoop | AgentType::ScheduledTaskDaemon | AgentType::UserDefined => 1,
         }
-    }
-
-    fn ended(&mut self, task: TaskId, failed: bool) {
-        self.shared.remove_run(task);
-        if failed && self.state == AgentState::Processing {
-            self.apply(AgentEvent::Fail);
-            self.publish();
-        }
-        self.pull();
     }
 
     /// Whether nothing at all is under way.

@@ -1,29 +1,156 @@
-//! Proposing to the ledger, patiently while its log is at its bound.
+//! Proposing to the ledger, patiently: a run's commands are not given up on while its leadership lasts.
 
 use super::host::Host;
 use super::shared::AgentShared;
 use octopussy_core::ports::ProposeError;
-use octopussy_core::task::{Applied, Command};
+use octopussy_core::task::{Applied, Command, Outcome, Refusal, TaskRecord, TaskState};
 use std::time::Duration;
+use tracing::warn;
 
-/// The longest wait between two proposals to a busy log.
-const BUSY_MAX: Duration = Duration::from_millis(200);
+/// The shortest and the longest wait between two proposals to a busy log.
+const BUSY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+
+/// The wait between two proposals to a log that cannot be written: the node itself tries its disk about that often.
+const FAILED: Duration = Duration::from_secs(1);
+
+/// What a proposal that was not taken means for the next one.
+enum Again {
+    /// Nothing changed; ask soon.
+    Soon,
+    /// The command may be in the log or not.
+    Unsure,
+    /// No other proposal would fare better.
+    Never,
+}
 
 impl Host {
-    /// Commits a command of an active agent. A busy log is asked again until it takes the command or the agent is fenced.
+    /// Commits a command of an active agent. While the log is at its bound or cannot be written it is proposed again, until
+    /// it is taken, the leadership is lost, or (with a log that cannot be written) the node stops: then the next
+    /// leadership recovers the task.
     pub(crate) async fn commit(&self, shared: &AgentShared, command: Command) -> Result<Applied, ProposeError> {
-        let mut wait = Duration::from_millis(5);
+        if shared.is_fenced() {
+            return Err(ProposeError::NotLeader(shared.shard));
+        }
+        match self.ports.ledger.propose(shared.shard, command.clone()).await {
+            Ok(applied) => Ok(applied),
+            Err(error) => self.commit_again(shared, command, error).await,
+        }
+    }
+
+    /// Commits a command whose first proposal was answered with `error`.
+    pub(crate) async fn commit_again(
+        &self,
+        shared: &AgentShared,
+        command: Command,
+        mut error: ProposeError,
+    ) -> Result<Applied, ProposeError> {
+        let mut wait = BUSY.0;
+        let mut unsure = false;
         loop {
+            match again(&error, &command) {
+                Again::Soon => {
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(BUSY.1);
+                }
+                Again::Unsure => {
+                    if !std::mem::replace(&mut unsure, true) {
+                        warn!(agent.id = %shared.id, %error, "the log does not take a command; it is proposed again");
+                    }
+                    if self.stopping.run_until_cancelled(tokio::time::sleep(FAILED)).await.is_none() {
+                        return Err(error);
+                    }
+                }
+                Again::Never => {
+                    return match &error {
+                        ProposeError::Refused(refusal) if unsure => self.applied_before(&command, refusal),
+                        ProposeError::Refused(_)
+                        | ProposeError::NotLeader(_)
+                        | ProposeError::Busy
+                        | ProposeError::DiskFull
+                        | ProposeError::Store(_)
+                        | ProposeError::Stopping => Err(error),
+                    };
+                }
+            }
             if shared.is_fenced() {
                 return Err(ProposeError::NotLeader(shared.shard));
             }
+            // A task of a sequential agent is begun behind the end of the one before it, also after a failure of both.
+            if let Command::Begin { task, .. } = &command
+                && shared.has_overdue_end_besides(*task)
+            {
+                continue;
+            }
             match self.ports.ledger.propose(shared.shard, command.clone()).await {
-                Err(ProposeError::Busy) => {
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(BUSY_MAX);
-                }
-                other => return other,
+                Ok(applied) => return Ok(applied),
+                Err(next) => error = next,
             }
         }
+    }
+
+    /// A command that may have been in the log after all was refused: because it was?
+    fn applied_before(&self, command: &Command, refusal: &Refusal) -> Result<Applied, ProposeError> {
+        let task = match command {
+            Command::Begin { task, .. } | Command::Step { task, .. } | Command::End { task, .. } => *task,
+            Command::Activate { .. }
+            | Command::CreateAgent { .. }
+            | Command::SetDesired { .. }
+            | Command::Accept { .. }
+            | Command::Cancel { .. }
+            | Command::Replay { .. }
+            | Command::Discard { .. }
+            | Command::Tick { .. }
+            | Command::Forget { .. }
+            | Command::RecordUsage { .. }
+            | Command::ResetUsage { .. } => return Err(refusal.clone().into()),
+        };
+        match self.ports.ledger.task(task)? {
+            Some(record) if shows(&record, command) => Ok(Applied::Task(record)),
+            Some(_) | None => Err(refusal.clone().into()),
+        }
+    }
+}
+
+fn again(error: &ProposeError, command: &Command) -> Again {
+    match error {
+        ProposeError::Busy => Again::Soon,
+        // Spent tokens would count twice if the first proposal is in the log after all.
+        ProposeError::DiskFull | ProposeError::Store(_) if matches!(command, Command::RecordUsage { .. }) => {
+            Again::Never
+        }
+        ProposeError::DiskFull | ProposeError::Store(_) => Again::Unsure,
+        ProposeError::Refused(_) | ProposeError::NotLeader(_) | ProposeError::Stopping => Again::Never,
+    }
+}
+
+/// Whether the task is as the command leaves it. Nobody else commits for a task while its run is on the agent's list, so
+/// that it cannot have got there by another way than this command, or one with the same effect.
+fn shows(record: &TaskRecord, command: &Command) -> bool {
+    match command {
+        Command::Begin { epoch, .. } => {
+            record.state.is_ended() || (record.state == TaskState::Running && record.epoch == *epoch)
+        }
+        Command::Step { step, .. } => {
+            usize::try_from(step.index).ok().and_then(|index| record.steps.get(index)) == Some(step)
+        }
+        Command::End { outcome, .. } => match outcome {
+            Outcome::Succeeded(result) => record.result.as_ref() == Some(result),
+            Outcome::Failed(_) => record.state == TaskState::Failed,
+            Outcome::Cancelled(_) => record.state == TaskState::Cancelled,
+            Outcome::DeadLetter(reason, _) => record.dead_letter == Some(*reason),
+            // Back in its mailbox, or ended there because there was a reason not to try again.
+            Outcome::Retry(_) | Outcome::HandedBack => record.state != TaskState::Running,
+        },
+        Command::Activate { .. }
+        | Command::CreateAgent { .. }
+        | Command::SetDesired { .. }
+        | Command::Accept { .. }
+        | Command::Cancel { .. }
+        | Command::Replay { .. }
+        | Command::Discard { .. }
+        | Command::Tick { .. }
+        | Command::Forget { .. }
+        | Command::RecordUsage { .. }
+        | Command::ResetUsage { .. } => false,
     }
 }

@@ -6,7 +6,7 @@ use super::run_control::Interrupt;
 use super::shared::AgentShared;
 use crate::actor::contract::ActorRequires;
 use crate::actor::essence::{ActorConfig, Backoff};
-use octopussy_core::agent::{AgentState, AgentType, Desired};
+use octopussy_core::agent::{AgentRecord, AgentState, AgentType, Desired};
 use octopussy_core::ids::{AgentId, ShardId};
 use octopussy_core::message::ReplayWindow;
 use octopussy_core::ports::{EventKind, Metric};
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 /// How many activations may wait to be looked at; beyond it, the whole list of agents with work is read instead.
@@ -45,6 +46,8 @@ pub(crate) struct Host {
     active: RwLock<HashMap<AgentId, Arc<AgentShared>>>,
     activations: mpsc::Sender<AgentId>,
     root: OnceLock<ActorCell>,
+    /// Cancelled when the node stops, for whoever waits for something that may not come before.
+    pub(crate) stopping: CancellationToken,
     draining: AtomicBool,
 }
 
@@ -65,6 +68,7 @@ impl Host {
             active: RwLock::default(),
             activations,
             root: OnceLock::new(),
+            stopping: CancellationToken::new(),
             draining: AtomicBool::new(false),
             ports,
             clock,
@@ -89,6 +93,7 @@ impl Host {
     /// Begins no more tasks from here on.
     pub(crate) fn start_draining(&self) {
         self.draining.store(true, Ordering::Release);
+        self.stopping.cancel();
     }
 
     /// Whether the node is stopping.
@@ -146,7 +151,7 @@ impl Host {
         }
         match self.ports.ledger.agent(agent) {
             Ok(Some(record)) if record.desired == Desired::Active => {
-                if let Err(problem) = self.activate(agent) {
+                if let Err(problem) = self.activate_as(record) {
                     debug!(agent.id = %agent, %problem, "not activated");
                 }
             }
@@ -160,20 +165,27 @@ impl Host {
         if let Some(shared) = self.get(agent) {
             return Ok(shared);
         }
-        if self.is_draining() {
-            return Err(Problem::new(Code::NotReady, "the node is stopping").retry_after(Duration::from_secs(1)));
-        }
-        let root =
-            self.root.get().ok_or_else(|| Problem::new(Code::NotReady, "the agents' supervisor is not running"))?;
         let record = self
             .ports
             .ledger
             .agent(agent)?
             .ok_or_else(|| Problem::new(Code::UnknownAgent, format!("there is no agent {agent}")))?;
+        self.activate_as(record)
+    }
+
+    /// The agent's one activation, given its record.
+    fn activate_as(self: &Arc<Self>, record: Arc<AgentRecord>) -> Result<Arc<AgentShared>, Problem> {
+        let agent = record.id;
+        if self.is_draining() {
+            return Err(Problem::new(Code::NotReady, "the node is stopping").retry_after(Duration::from_secs(1)));
+        }
+        let root =
+            self.root.get().ok_or_else(|| Problem::new(Code::NotReady, "the agents' supervisor is not running"))?;
         if record.desired == Desired::Stopped {
             return Err(Problem::new(Code::AgentStopped, format!("agent '{}' is stopped", record.spec.name)));
         }
         let shard = self.ports.ledger.shards().shard_of(agent);
+        let idle = self.config.idle(record.spec.agent_type == AgentType::StatelessOneShot);
         let mut active = self.active.write();
         if let Some(shared) = active.get(&agent) {
             return Ok(Arc::clone(shared));
@@ -183,7 +195,7 @@ impl Host {
             Problem::new(Code::NotReady, format!("this node does not lead shard {shard}"))
                 .retry_after(Duration::from_secs(1))
         })?;
-        let shared = Arc::new(AgentShared::new(agent, shard, epoch));
+        let shared = Arc::new(AgentShared::new(agent, shard, epoch, idle));
         let activation = Activation { host: Arc::clone(self), shared: Arc::clone(&shared), record };
         let (actor, _) = ActorRuntime::spawn_linked_instant(None, AgentActor, activation, root.clone())
             .map_err(|error| Problem::new(Code::Internal, format!("the agent's actor cannot be started: {error}")))?;
@@ -253,15 +265,6 @@ impl Host {
             self.ports.messaging.publish(shared.id, None, EventKind::Passivated);
         }
         self.gauge(count);
-    }
-
-    /// How long an agent of this type may be idle.
-    pub(crate) fn idle_limit(&self, agent: AgentId) -> Duration {
-        let one_shot = match self.ports.ledger.agent(agent) {
-            Ok(Some(record)) => record.spec.agent_type == AgentType::StatelessOneShot,
-            Ok(None) | Err(_) => true,
-        };
-        self.config.idle(one_shot)
     }
 
     fn gauge(&self, count: usize) {

@@ -11,6 +11,11 @@ pub(crate) struct Observer(pub(crate) Weak<Host>);
 
 impl LedgerObserver for Observer {
     fn on_event(&self, event: &LedgerEvent) {
+        // Most of what is told; the runs know it already.
+        if matches!(event, LedgerEvent::TaskBegun { .. } | LedgerEvent::StepDone { .. } | LedgerEvent::TaskEnded { .. })
+        {
+            return;
+        }
         let Some(host) = self.0.upgrade() else { return };
         match event {
             LedgerEvent::TaskReady { agent, .. } => host.wake(*agent),

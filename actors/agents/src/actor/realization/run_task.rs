@@ -1,6 +1,5 @@
 //! The child task around one run: waits for its turn, takes the task through the inbound chain, catches panics.
 
-use super::agent::AgentMsg;
 use super::execution::Execution;
 use super::host::Host;
 use super::run_control::RunControl;
@@ -14,6 +13,7 @@ use octopussy_core::task::{Command, Outcome, TaskContent, TaskRecord};
 use octopussy_core::time::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{error, warn};
 
 /// One task to be run.
@@ -39,12 +39,11 @@ pub(crate) fn spawn(run: RunTask) {
                 true
             }
         };
-        run.shared.cast(AgentMsg::Ended(run.task.id, failed));
-        // An agent whose actor is gone has nobody else to take the run off its list.
-        if run.shared.is_fenced() {
-            run.shared.remove_run(run.task.id);
+        run.shared.run_is_over(run.task.id, failed);
+        // Only a stopping node waits for the ends of runs. It has set the mark before it looks at the list.
+        if run.host.is_draining() {
+            run.host.quieter.notify_waiters();
         }
-        run.host.quieter.notify_waiters();
     });
 }
 
@@ -56,13 +55,7 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 impl RunTask {
     /// Whether it failed.
     async fn drive(&self) -> bool {
-        let permit = tokio::select! {
-            biased;
-            _ = self.control.until_interrupted() => return false,
-            permit = Arc::clone(&self.host.permits).acquire_owned() => permit,
-        };
-        // The semaphore is never closed; a closed one would mean that the host is gone.
-        let Ok(permit) = permit else { return false };
+        let Some(permit) = self.permit().await else { return false };
         let mut checks = TaskChecks { run: self, now: self.host.clock.now(), content: None };
         let verdict = inbound(&mut checks);
         match (verdict, checks.content) {
@@ -71,6 +64,22 @@ impl RunTask {
                 self.reject(rejected).await;
                 false
             }
+        }
+    }
+
+    /// Its turn; `None` when it was interrupted while it waited.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if self.control.interrupted().is_some() {
+            return None;
+        }
+        if let Ok(permit) = Arc::clone(&self.host.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        tokio::select! {
+            biased;
+            _ = self.control.until_interrupted() => None,
+            // The semaphore is never closed; a closed one would mean that the host is gone.
+            permit = Arc::clone(&self.host.permits).acquire_owned() => permit.ok(),
         }
     }
 

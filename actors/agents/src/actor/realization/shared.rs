@@ -3,7 +3,7 @@
 use super::agent::AgentMsg;
 use super::documents::Documents;
 use super::run_control::{Interrupt, RunControl};
-use crate::actor::essence::Inbox;
+use crate::actor::essence::{Inbox, Memory};
 use octopussy_core::agent::AgentState;
 use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
 use octopussy_core::ports::LlmPort;
@@ -31,18 +31,23 @@ pub(crate) struct AgentShared {
     pub(crate) documents: OnceCell<Documents>,
     /// Its model, resolved once an activation.
     pub(crate) llm: OnceLock<Arc<dyn LlmPort>>,
+    /// What a stateful agent remembers, beside the text it is stored as: spares reading it back for the next task.
+    pub(crate) memory: Mutex<Option<(Arc<str>, Memory)>>,
+    /// How long it may be without work before it is put to sleep.
+    pub(crate) idle_limit: Duration,
     /// Whether a task hands live messages on.
     pub(crate) delivering: AtomicBool,
     actor: OnceLock<ActorRef<AgentMsg>>,
     woken: AtomicBool,
     stale: AtomicBool,
+    failed: AtomicBool,
     fenced: AtomicBool,
     runs: Mutex<Vec<Arc<RunControl>>>,
     idle_since: Mutex<Option<Instant>>,
 }
 
 impl AgentShared {
-    pub(crate) fn new(id: AgentId, shard: ShardId, epoch: Epoch) -> Self {
+    pub(crate) fn new(id: AgentId, shard: ShardId, epoch: Epoch, idle_limit: Duration) -> Self {
         Self {
             id,
             shard,
@@ -51,11 +56,14 @@ impl AgentShared {
             state: watch::Sender::new(AgentState::Created),
             documents: OnceCell::new(),
             llm: OnceLock::new(),
+            memory: Mutex::new(None),
+            idle_limit,
             delivering: AtomicBool::new(false),
             actor: OnceLock::new(),
             // True until the actor is there: whoever wakes it before need not cast.
             woken: AtomicBool::new(true),
             stale: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             fenced: AtomicBool::new(false),
             runs: Mutex::default(),
             idle_since: Mutex::new(None),
@@ -125,9 +133,18 @@ impl AgentShared {
         *self.idle_since.lock() = None;
     }
 
-    /// Removes a run.
-    pub(crate) fn remove_run(&self, task: TaskId) {
+    /// A run is over; whether it failed. Any number of them before the actor looks are one wake-up.
+    pub(crate) fn run_is_over(&self, task: TaskId, failed: bool) {
+        if failed {
+            self.failed.store(true, Ordering::Release);
+        }
         self.runs.lock().retain(|run| run.task != task);
+        self.wake();
+    }
+
+    /// Whether a run has failed since this was last asked.
+    pub(crate) fn take_failed(&self) -> bool {
+        self.failed.swap(false, Ordering::AcqRel)
     }
 
     /// How many runs there are, and how many of them still take a place.
@@ -139,6 +156,11 @@ impl AgentShared {
     /// Whether the task is being run.
     pub(crate) fn runs(&self, task: TaskId) -> bool {
         self.runs.lock().iter().any(|run| run.task == task)
+    }
+
+    /// Whether the end of another run than the task's is overdue.
+    pub(crate) fn has_overdue_end_besides(&self, task: TaskId) -> bool {
+        self.runs.lock().iter().any(|run| run.task != task && run.is_overdue())
     }
 
     /// Interrupts one run.

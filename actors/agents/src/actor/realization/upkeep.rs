@@ -68,7 +68,7 @@ impl Upkeep {
         let shortest = Duration::from_millis(self.host.config.one_shot_idle_ms.min(self.host.config.stateful_idle_ms));
         for shared in self.host.all() {
             let idle = shared.idle_for();
-            if idle > shortest && idle >= self.host.idle_limit(shared.id) {
+            if idle > shortest && idle >= shared.idle_limit {
                 shared.cast(AgentMsg::Sleep);
             }
         }
@@ -100,9 +100,7 @@ async fn silent_until(host: &Host, deadline: Instant) -> bool {
         if host.all().iter().all(|shared| shared.run_counts().0 == 0) {
             return true;
         }
-        // Ends are noticed by the actor a moment after the run has told; hence a short second look.
-        let look = (Instant::now() + Duration::from_millis(5)).min(deadline);
-        if tokio::time::timeout_at(look, told).await.is_err() && Instant::now() >= deadline {
+        if tokio::time::timeout_at(deadline, told).await.is_err() {
             return false;
         }
     }

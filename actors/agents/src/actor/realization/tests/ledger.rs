@@ -20,6 +20,41 @@ pub(super) struct State {
     pub(super) tasks: BTreeMap<TaskId, Arc<TaskRecord>>,
     pub(super) commands: Vec<Command>,
     pub(super) lost: bool,
+    /// The commands whose next proposals fail, in any order.
+    pub(super) faults: Vec<Fault>,
+}
+
+/// One failure of the log.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    /// Of which kind of command.
+    pub(super) of: Kind,
+    /// What the proposer is told.
+    pub(super) error: ProposeError,
+    /// Whether the command is in the log nevertheless.
+    pub(super) applied: bool,
+}
+
+/// A kind of command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Begin,
+    Step,
+    End,
+}
+
+impl Kind {
+    const fn of(command: &Command) -> Option<Self> {
+        if matches!(command, Command::Begin { .. }) {
+            Some(Self::Begin)
+        } else if matches!(command, Command::Step { .. }) {
+            Some(Self::Step)
+        } else if matches!(command, Command::End { .. }) {
+            Some(Self::End)
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(Default)]
@@ -109,6 +144,7 @@ impl FakeLedger {
                 changed.error = Some(reason);
                 Ok((Applied::Task(Arc::clone(record)), Vec::new()))
             }
+            Command::RecordUsage { .. } => Ok((Applied::Done, Vec::new())),
             other @ (Command::Activate { .. }
             | Command::CreateAgent { .. }
             | Command::Accept { .. }
@@ -116,7 +152,6 @@ impl FakeLedger {
             | Command::Discard { .. }
             | Command::Tick { .. }
             | Command::Forget { .. }
-            | Command::RecordUsage { .. }
             | Command::ResetUsage { .. }) => panic!("the actor does not propose {other:?}"),
         }
     }
@@ -170,12 +205,23 @@ impl LedgerPort for FakeLedger {
         ShardCount::new(1).expect("one shard")
     }
     fn propose(&self, _: ShardId, command: Command) -> BoxFuture<'static, Result<Applied, ProposeError>> {
+        let fault = {
+            let faults = &mut self.state.lock().faults;
+            let next = faults.iter().position(|fault| Kind::of(&command) == Some(fault.of));
+            next.map(|index| faults.remove(index))
+        };
+        if let Some(Fault { error, applied: false, .. }) = fault {
+            return async move { Err(error) }.boxed();
+        }
         let applied = self.apply(command).map(|(applied, events)| {
             for event in &events {
                 self.tell(event);
             }
             applied
         });
+        if let Some(Fault { error, .. }) = fault {
+            return async move { Err(error) }.boxed();
+        }
         async move { applied }.boxed()
     }
     fn epoch(&self, _: ShardId) -> Option<Epoch> {
