@@ -141,7 +141,6 @@ impl Active {
                 record: Arc::clone(&self.record),
                 task,
                 control,
-                sequential: limit == 1,
             });
         }
     }

@@ -75,7 +75,8 @@ impl Host {
             if shared.is_fenced() {
                 return Err(ProposeError::NotLeader(shared.shard));
             }
-            // A task of a sequential agent is begun behind the end of the one before it, also after a failure of both.
+            // A task is begun behind the end of the one whose place it took, also after a failure of both: a stateful agent
+            // must remember the one before.
             if let Command::Begin { task, .. } = &command
                 && shared.has_overdue_end_besides(*task)
             {

@@ -76,7 +76,8 @@ impl RunControl {
         self.reason.lock().unwrap_or(Interrupt::Fence)
     }
 
-    /// The run has proposed its end: the next task of a sequential agent may be begun behind it in the log.
+    /// The run has proposed its end: its place is free, and the next task may be begun behind it in the log, without waiting
+    /// for the disk in between.
     pub(crate) fn seal(&self) {
         self.sealed.store(true, Ordering::Release);
     }

@@ -23,8 +23,6 @@ pub(crate) struct RunTask {
     pub(crate) record: Arc<AgentRecord>,
     pub(crate) task: Arc<TaskRecord>,
     pub(crate) control: Arc<RunControl>,
-    /// Whether the agent does one task after the other.
-    pub(crate) sequential: bool,
 }
 
 /// Runs the task beside the actor and reports to it.

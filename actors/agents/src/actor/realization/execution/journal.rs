@@ -70,18 +70,14 @@ impl Execution<'_> {
         let memory = self.remember_answer(text);
         let end = cx.end_command(result, memory);
         let ended = cx.host.ports.ledger.propose(cx.shared.shard, end.clone());
-        if cx.sequential {
-            cx.control.seal();
-            cx.shared.wake();
-        }
+        cx.control.seal();
+        cx.shared.wake();
         let mut lost = match step {
             None => None,
             Some((step, committed)) => committed.await.err().map(|error| (step, error)),
         };
         if let Err(error) = ended.await {
-            if cx.sequential {
-                cx.control.unseal();
-            }
+            cx.control.unseal();
             // Behind its last step, as in the first place. One that was refused stays out of the journal for good.
             lost = match lost {
                 Some((step, error @ ProposeError::Refused(_))) => Some((step, error)),
