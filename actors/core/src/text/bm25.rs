@@ -1,12 +1,14 @@
 //! Okapi BM25: how well each of many short texts fits a question.
 
-use super::Term;
+use super::{QuestionTerm, Term};
 use std::collections::HashMap;
 
 /// How fast repetition saturates (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
 const K1: f32 = 1.2;
 /// How much long texts are held back.
 const B: f32 = 0.75;
+/// What a word counts that only means nearly the same as the one asked for.
+const ALIKE: f32 = 0.4;
 
 /// A text that fits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,17 +67,16 @@ impl Bm25 {
         self.postings.get(&term).map_or(0.0, |postings| self.inverse_frequency(postings.len()))
     }
 
-    /// Every text's score for `query` (each term counts once), 0 where nothing fits.
+    /// Every text's score for `query`, 0 where nothing fits.
     #[must_use]
-    pub fn scores(&self, query: &[Term]) -> Vec<f32> {
+    pub fn scores(&self, query: &[QuestionTerm]) -> Vec<f32> {
         let mut scores = vec![0.0; self.lengths.len()];
         let mean = self.mean();
-        for (position, term) in query.iter().enumerate() {
-            if query[..position].contains(term) {
-                continue;
-            }
-            let Some(postings) = self.postings.get(term) else { continue };
-            let weight = self.inverse_frequency(postings.len());
+        let asked = query.iter().map(|asked| (asked.term, asked.counts));
+        let alike = query.iter().flat_map(|asked| asked.alike.iter().map(|term| (*term, ALIKE * asked.counts)));
+        for (term, counts) in asked.chain(alike) {
+            let Some(postings) = self.postings.get(&term) else { continue };
+            let weight = counts * self.inverse_frequency(postings.len());
             for &(index, count) in postings {
                 let index = index as usize;
                 scores[index] += weight * saturated(count, self.lengths[index], mean);
@@ -84,9 +85,9 @@ impl Bm25 {
         scores
     }
 
-    /// The texts that fit `query`, best first, at most `limit`; of equals the earlier one first.
+    /// The texts that fit `query` best, best first, at most `limit`; of equals the earlier one first.
     #[must_use]
-    pub fn search(&self, query: &[Term], limit: usize) -> Vec<Hit> {
+    pub fn search(&self, query: &[QuestionTerm], limit: usize) -> Vec<Hit> {
         let scores = self.scores(query);
         let mut hits: Vec<Hit> = scores
             .into_iter()

@@ -4,7 +4,9 @@
 
 mod analyzer;
 mod bm25;
+mod index;
 mod passages;
+mod question;
 mod sentences;
 mod stop_words;
 #[cfg(test)]
@@ -12,5 +14,7 @@ mod tests;
 
 pub use analyzer::{Analyzer, Keyword, Language, Term};
 pub use bm25::{Bm25, Hit};
+pub use index::DocumentIndex;
 pub use passages::{Chunk, chunks};
+pub use question::{QuestionTerm, asks_for_summary, question_terms};
 pub use sentences::{Sentence, SentenceKind, sentences};

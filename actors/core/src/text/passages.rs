@@ -3,10 +3,11 @@
 use super::{Sentence, SentenceKind, sentences};
 use std::ops::Range;
 
-/// A passage is closed at the next paragraph once it has this many bytes: a few sentences.
-const TARGET: usize = 500;
+/// A passage is closed at the next paragraph once it has this many bytes. Most sections are shorter, and a section that stays
+/// together keeps what its sentences need to be understood.
+const TARGET: usize = 900;
 /// A passage is closed at the next sentence once it has this many bytes.
-const LIMIT: usize = 1200;
+const LIMIT: usize = 1600;
 
 /// A passage of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -164,7 +164,8 @@ fn boundaries(block: &str) -> Vec<usize> {
         if follower.is_empty() || !(wide || spaced) {
             continue;
         }
-        if c == '.' && !ends_sentence(&block[..at], follower) {
+        let goes_on = !wide && follower.starts_with(char::is_lowercase);
+        if goes_on || (c == '.' && !ends_sentence(&block[..at], follower)) {
             continue;
         }
         ends.push(end);
@@ -187,9 +188,6 @@ const MONTHS: &[&str] = &[
 /// Whether the full stop between `before` and `after` ends a sentence.
 fn ends_sentence(before: &str, after: &str) -> bool {
     let word = before.rsplit(|c: char| c.is_whitespace() || "([\"'*_".contains(c)).next().unwrap_or_default();
-    if after.chars().next().is_some_and(char::is_lowercase) {
-        return false;
-    }
     let mut letters = word.chars();
     if let (Some(only), None) = (letters.next(), letters.next())
         && only.is_uppercase()

@@ -5,6 +5,8 @@ mod gpu;
 mod health;
 mod http;
 mod key;
+#[cfg(test)]
+mod measure;
 mod provider;
 mod routing;
 mod table_file;

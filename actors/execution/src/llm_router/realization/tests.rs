@@ -125,7 +125,7 @@ fn answer(path: &str) -> Response {
     }
 }
 
-struct Fakes {
+pub(super) struct Fakes {
     section: Mutex<Value>,
     key: Mutex<String>,
     now: AtomicU64,
@@ -176,7 +176,7 @@ impl Clock for Fakes {
     }
 }
 
-fn router(section: Value) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
+pub(super) fn router(section: Value) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
     let fakes =
         Arc::new(Fakes { section: Mutex::new(section.clone()), key: Mutex::new("sk-one".into()), now: AtomicU64::new(1) });
     let config: LlmRouterConfig = serde_json::from_value(section).unwrap();
@@ -186,7 +186,7 @@ fn router(section: Value) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
     (LlmRouterHandle::new(shared.clone()), shared, fakes)
 }
 
-fn request(timeout: Duration) -> ChatRequest {
+pub(super) fn request(timeout: Duration) -> ChatRequest {
     let agent = AgentId::from_name("a");
     ChatRequest {
         model: None,
@@ -211,7 +211,7 @@ async fn ask(router: &LlmRouterHandle, intelligence: &Intelligence, timeout: Dur
     (result, streamed.into_inner())
 }
 
-fn of(provider: &str) -> Intelligence {
+pub(super) fn of(provider: &str) -> Intelligence {
     Intelligence { provider: Some(provider.into()), ..Intelligence::default() }
 }
 

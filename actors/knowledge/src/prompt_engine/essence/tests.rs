@@ -1,5 +1,6 @@
 use super::*;
 use octopussy_core::ports::PromptError;
+use octopussy_core::text::DocumentIndex;
 use proptest::prelude::*;
 use std::sync::Arc;
 

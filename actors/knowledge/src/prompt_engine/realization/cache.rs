@@ -1,6 +1,6 @@
 //! Keeps the index of documents that are asked again and again.
 
-use crate::prompt_engine::essence::DocumentIndex;
+use octopussy_core::text::DocumentIndex;
 use parking_lot::Mutex;
 use std::sync::Arc;
 

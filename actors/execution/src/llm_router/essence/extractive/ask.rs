@@ -1,7 +1,7 @@
 //! What is asked.
 
 use octopussy_core::ports::{ChatRequest, ChatTurn, Intent, Role};
-use octopussy_core::text::{Sentence, sentences};
+use octopussy_core::text::{Sentence, asks_for_summary, sentences};
 
 /// A question longer than this, in bytes, brings its own material.
 const LONG: usize = 280;
@@ -60,18 +60,6 @@ pub(super) struct Ask<'a> {
     pub(super) summary: bool,
 }
 
-/// What asks for a summary, as beginnings of lower-case words.
-const SUMMARY: &[&str] = &[
-    "summar", "overview", "tl;dr", "tldr", "gist", "abstract", "zusammenfass", "fasse", "überblick", "outline", "recap",
-];
-/// Words that say nothing about the subject of a summary.
-const EMPTY: &[&str] = &[
-    "document", "documents", "text", "texts", "file", "files", "material", "main", "points", "key", "short", "brief",
-    "briefly", "following", "give", "write", "sentences", "bullet", "bullets", "content", "contents", "article", "dokument",
-    "dokumente", "datei", "kurz", "folgende", "folgenden", "inhalt", "gib", "punkte", "wichtigsten", "zusammen", "page",
-    "everything", "whole", "tell", "explain", "describe", "erkläre", "beschreibe", "say", "says", "said",
-];
-
 /// Words at which a sentence that tells what to do begins, lower-case.
 const COMMANDS: &[&str] = &[
     "answer", "beschreibe", "compare", "describe", "erkläre", "explain", "extract", "fasse", "find", "finde", "give", "liste",
@@ -96,13 +84,7 @@ impl<'a> Ask<'a> {
             }
             (question.iter().map(|sentence| sentence.text).collect::<Vec<_>>().join(" "), material)
         };
-        let lower = question.to_lowercase();
-        let summary = lower.split_whitespace().any(|word| SUMMARY.iter().any(|start| word.starts_with(start)));
+        let summary = asks_for_summary(&question);
         Self { question, material, summary }
     }
-}
-
-/// Whether a lower-case word of a question says something about its subject.
-pub(super) fn is_telling(word: &str) -> bool {
-    !EMPTY.contains(&word) && !SUMMARY.iter().any(|start| word.starts_with(start))
 }

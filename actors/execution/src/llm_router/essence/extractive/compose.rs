@@ -4,13 +4,14 @@ use super::material::Unit;
 use super::{NOTHING, NOTICE};
 use octopussy_core::ports::ChatRequest;
 use octopussy_core::text::SentenceKind;
+use std::fmt;
 
 /// The longest quote, in bytes; code and tables can be longer than anybody wants to read.
 const MAX_QUOTE: usize = 800;
 
 /// The answer made of these quotes, as text or as JSON.
-pub(super) fn write(request: &ChatRequest, units: &[Unit<'_>]) -> String {
-    let lines: Vec<String> = units.iter().map(quote).collect();
+pub(super) fn write(request: &ChatRequest, quotes: &[Quote<'_>]) -> String {
+    let lines: Vec<String> = quotes.iter().map(ToString::to_string).collect();
     write_lines(request, &lines)
 }
 
@@ -52,31 +53,105 @@ pub(super) fn citation(line: &str) -> Option<&str> {
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(inner)
 }
 
-/// A sentence on one line, with its citation.
-pub(super) fn quote(unit: &Unit<'_>) -> String {
-    let text = match unit.kind {
-        SentenceKind::ListItem => without_marker(unit.text),
-        SentenceKind::TableRow => unit.text.trim_matches('|').trim(),
-        SentenceKind::Prose | SentenceKind::Heading | SentenceKind::Code | SentenceKind::Rule => unit.text,
-    };
-    let mut out = String::with_capacity(text.len() + 32);
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
+/// Sentences that follow one another, on one line.
+#[derive(Debug)]
+pub(super) struct Quote<'a> {
+    source: &'a str,
+    line: u32,
+    text: String,
+}
+
+impl<'a> Quote<'a> {
+    /// A quote of these sentences; of none, an empty one.
+    pub(super) fn of(units: &[Unit<'a>]) -> Self {
+        let mut text = String::with_capacity(128);
+        for unit in units {
+            if !text.is_empty() {
+                text.push_str(if unit.kind == SentenceKind::ListItem && units.len() > 2 && !text.ends_with(':') { " – " } else { " " });
+            }
+            append(&mut text, unit);
+        }
+        shorten(&mut text);
+        let (source, line) = units.first().map_or(("", 0), |unit| (unit.source, unit.line));
+        Self { source, line, text }
+    }
+
+    /// Where it stands, as it is cited.
+    pub(super) fn place(&self) -> String {
+        format!("[{}:{}]", self.source, self.line)
+    }
+}
+
+impl fmt::Display for Quote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}:{}]", self.text, self.source, self.line)
+    }
+}
+
+/// Appends a sentence without its line breaks. A table's row is written so that it can be read without the table.
+fn append(out: &mut String, unit: &Unit<'_>) {
+    match unit.kind {
+        SentenceKind::ListItem => words(out, without_marker(unit.text)),
+        SentenceKind::TableRow => row(out, unit),
+        SentenceKind::Code if !unit.text.contains(['`', '\n']) => {
+            out.push('`');
+            words(out, unit.text);
+            out.push('`');
+        }
+        SentenceKind::Prose | SentenceKind::Heading | SentenceKind::Code | SentenceKind::Rule => words(out, unit.text),
+    }
+}
+
+fn words(out: &mut String, text: &str) {
+    for (at, word) in text.split_whitespace().enumerate() {
+        if at > 0 {
             out.push(' ');
         }
         out.push_str(word);
     }
-    if out.len() > MAX_QUOTE {
+}
+
+/// The cells of a row; those behind the first with the names of their columns.
+fn row(out: &mut String, unit: &Unit<'_>) {
+    let names: Vec<&str> = unit.header.map(cells).unwrap_or_default();
+    let mut first = true;
+    for (at, cell) in cells(unit.text).into_iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+        if !first {
+            out.push_str(" – ");
+        }
+        if let Some(name) = names.get(at).filter(|name| !name.is_empty()) {
+            words(out, name);
+            out.push_str(": ");
+        }
+        words(out, cell);
+        first = false;
+    }
+}
+
+/// A row's cells. A bar that is escaped does not end a cell.
+fn cells(row: &str) -> Vec<&str> {
+    let row = row.trim();
+    let row = row.strip_prefix('|').unwrap_or(row);
+    let row = row.strip_suffix('|').unwrap_or(row);
+    let mut cells = Vec::new();
+    let mut begin = 0;
+    for (at, _) in row.match_indices('|').filter(|(at, _)| !row[..*at].ends_with('\\')) {
+        cells.push(row[begin..at].trim());
+        begin = at + 1;
+    }
+    cells.push(row[begin..].trim());
+    cells
+}
+
+fn shorten(text: &mut String) {
+    if text.len() > MAX_QUOTE {
         let mut end = MAX_QUOTE;
-        while !out.is_char_boundary(end) {
+        while !text.is_char_boundary(end) {
             end -= 1;
         }
-        out.truncate(end);
-        out.push('…');
+        text.truncate(end);
+        text.push('…');
     }
-    out.push(' ');
-    out.push_str(&unit.to_string());
-    out
 }
 
 fn without_marker(text: &str) -> &str {

@@ -1,10 +1,10 @@
 //! Calls that do not answer: planning, reviewing, revising, bringing together.
 
-use super::ask::{Ask, Dialogue, is_telling};
+use super::ask::{Ask, Dialogue};
 use super::material::Material;
 use super::{NOTHING, NOTICE, compose, rank};
 use octopussy_core::ports::ChatRequest;
-use octopussy_core::text::{Keyword, Term, sentences};
+use octopussy_core::text::{Keyword, Term, question_terms, sentences};
 use std::collections::HashSet;
 
 /// The most parts of a plan.
@@ -21,20 +21,24 @@ const ASKING: &[&str] = &[
 
 /// The parts of a question, one a line.
 pub(super) fn plan(question: &str) -> String {
-    let ask = Ask::of(question);
-    let mut parts: Vec<String> = Vec::new();
-    for sentence in sentences(&ask.question) {
+    let parts = parts(&Ask::of(question).question);
+    if parts.is_empty() { question.trim().to_owned() } else { parts.join("\n") }
+}
+
+/// The parts of a question, each on one line. Empty only when there is no word in it.
+pub(super) fn parts(question: &str) -> Vec<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for sentence in sentences(question) {
         let mut rest = sentence.text;
         while let Some((head, tail)) = split(rest) {
-            parts.push(head.trim_end_matches([',', ';', ' ']).to_owned());
+            parts.push(head.trim_end_matches([',', ';', ' ']));
             rest = tail;
         }
-        parts.push(rest.to_owned());
+        parts.push(rest);
     }
     parts.retain(|part| part.chars().any(char::is_alphanumeric));
     parts.truncate(PARTS);
-    let lines: Vec<String> = parts.iter().map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    if lines.is_empty() { question.trim().to_owned() } else { lines.join("\n") }
+    parts.into_iter().map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// Splits at the first joint behind which another question begins.
@@ -60,7 +64,9 @@ fn gap<'a>(request: &'a ChatRequest, ask: &Ask<'a>, question: &'a str, draft: &s
     let material = Material::of(request, ask, &dialogue);
     let there: HashSet<Term> = material.analyzer.terms(draft).into_iter().collect();
     let mut missing = material.analyzer.keywords(&ask.question);
-    missing.retain(|keyword| is_telling(&keyword.word) && !there.contains(&keyword.term) && material.own.weight(keyword.term) > 0.0);
+    let telling = question_terms(&material.analyzer, &ask.question);
+    let counts = |term: Term| telling.iter().any(|asked| asked.term == term && asked.counts >= 1.0);
+    missing.retain(|keyword| counts(keyword.term) && !there.contains(&keyword.term) && material.frequency(keyword.term) > 0);
     Gap { material, missing }
 }
 
@@ -72,8 +78,9 @@ pub(super) fn review(request: &ChatRequest, question: &str, draft: &str) -> Stri
         .missing
         .iter()
         .filter_map(|keyword| {
-            let unit = rank::for_terms(&gap.material, &[keyword.term], 1).into_iter().next()?;
-            Some(format!("The answer does not speak of '{}', which the question asks for; see {unit}.", keyword.word))
+            let quote = rank::for_terms(&gap.material, &[keyword.term], 1).into_iter().next()?;
+            let place = quote.place();
+            Some(format!("The answer does not speak of '{}', which the question asks for; see {place}.", keyword.word))
         })
         .collect();
     let cited = draft.lines().any(|line| compose::citation(line).is_some());
@@ -92,10 +99,10 @@ pub(super) fn revise(request: &ChatRequest, question: &str, draft: &str) -> Stri
     let mut lines = quotes(draft);
     if lines.is_empty() {
         let dialogue = Dialogue { question, draft: None, history: &[] };
-        lines = rank::best(request, &ask, &dialogue).iter().map(compose::quote).collect();
+        lines = rank::best(request, &ask, &dialogue).iter().map(ToString::to_string).collect();
     }
-    for unit in &found {
-        add(&mut lines, compose::quote(unit));
+    for quote in &found {
+        add(&mut lines, quote.to_string());
     }
     compose::write_lines(request, &lines)
 }

@@ -2,10 +2,15 @@
 //! with its source and line. The same request always gets the same answer; there is nothing to download and nothing to pay.
 
 mod ask;
+mod central;
 mod compose;
+mod cues;
+#[cfg(test)]
+mod evaluation;
 mod intents;
 mod material;
 mod rank;
+mod score;
 #[cfg(test)]
 mod tests;
 

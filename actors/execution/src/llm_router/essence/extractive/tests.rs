@@ -5,7 +5,7 @@ use std::time::Duration;
 
 const RAFT: &str = "# Raft\nA leader replicates the log to its followers. An entry is committed once a majority has stored it.\n\n# Elections\nA follower that hears nothing becomes a candidate. Candidates ask for votes.\nRandom timeouts keep elections apart.\n\n# Lunch\nOn Fridays there is soup.\n";
 
-fn request(intent: Intent, turns: &[(Role, &str)]) -> ChatRequest {
+pub(super) fn request(intent: Intent, turns: &[(Role, &str)]) -> ChatRequest {
     ChatRequest {
         model: None,
         system: String::new(),
@@ -122,12 +122,39 @@ proptest! {
 #[ignore = "prints what it is asked for; checks nothing by itself"]
 fn look() {
     let (Ok(file), Ok(questions)) = (std::env::var("ASK_FILE"), std::env::var("ASK")) else { return };
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text: std::sync::Arc<str> = std::fs::read_to_string(&file).unwrap().into();
+    let name = file.rsplit('/').next().unwrap().to_owned();
+    let index = octopussy_core::text::DocumentIndex::new(&[(name, text)]);
     for question in questions.split('|') {
         let mut request = request(Intent::Answer, &[(Role::User, question)]);
-        request.passages = vec![Passage { source: file.clone(), line: 1, text: text.clone() }];
+        request.passages = index.search(question, 5);
         let began = std::time::Instant::now();
         let answer = answer(&request);
         println!("\n== {question} ({:?})\n{answer}", began.elapsed());
+    }
+}
+
+/// The same for the other intents: `ASK_FILE=doc.md ASK="question|…" cargo test … intents -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints what it is asked for; checks nothing by itself"]
+fn look_at_intents() {
+    let (Ok(file), Ok(questions)) = (std::env::var("ASK_FILE"), std::env::var("ASK")) else { return };
+    let text: std::sync::Arc<str> = std::fs::read_to_string(&file).unwrap().into();
+    let index = octopussy_core::text::DocumentIndex::new(&[("doc.md".to_owned(), text)]);
+    for question in questions.split('|') {
+        let run = |intent, turns: &[(Role, &str)]| {
+            let mut request = request(intent, turns);
+            request.passages = index.search(question, 5);
+            answer(&request)
+        };
+        let plan = run(Intent::Plan, &[(Role::User, question)]);
+        let parts: Vec<String> = plan.lines().map(|part| run(Intent::Answer, &[(Role::User, part)])).collect();
+        let parts = parts.join("\n\n");
+        let asked = (Role::User, question);
+        let synthesis = run(Intent::Synthesize, &[asked, (Role::Assistant, &parts), (Role::User, "Bring together.")]);
+        let draft = run(Intent::Answer, &[asked]);
+        let review = run(Intent::Review, &[asked, (Role::Assistant, &draft), (Role::User, "Review.")]);
+        let revised = run(Intent::Revise, &[asked, (Role::Assistant, &draft), (Role::User, &review)]);
+        println!("\n== {question}\n-- plan\n{plan}\n-- synthesis\n{synthesis}\n-- draft\n{draft}\n-- review\n{review}\n-- revised\n{revised}");
     }
 }

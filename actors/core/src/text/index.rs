@@ -1,7 +1,7 @@
 //! Documents cut into passages and indexed for ranking.
 
-use octopussy_core::ports::Passage;
-use octopussy_core::text::{Analyzer, Bm25, Chunk, chunks};
+use super::{Analyzer, Bm25, Chunk, chunks, question_terms};
+use crate::ports::Passage;
 use std::sync::Arc;
 
 /// A set of documents, ready to be asked.
@@ -57,7 +57,7 @@ impl DocumentIndex {
     /// this", gets how the documents begin.
     #[must_use]
     pub fn search(&self, question: &str, top_k: usize) -> Vec<Passage> {
-        let hits = self.ranking.search(&self.analyzer.terms(question), top_k);
+        let hits = self.ranking.search(&question_terms(&self.analyzer, question), top_k);
         if hits.is_empty() {
             return self.leads(top_k);
         }
