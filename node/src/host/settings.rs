@@ -47,8 +47,6 @@ const SECTIONS: &[&str] = &[
 pub(super) struct NodeSection {
     /// More names and addresses the certificate is to be good for.
     pub(super) names: Vec<String>,
-    /// Worker threads; 0 takes one for each core.
-    pub(super) threads: usize,
 }
 
 /// The section `store`.
