@@ -210,7 +210,10 @@ impl DirtyTask {
                 (&task.record, task.cancel.as_ref())
             }
             Latest::Ended(record) => {
-                batch.delete(Keyspace::HotTasks, key);
+                // One that was accepted and ended since the last flush was never stored among the hot ones.
+                if !self.head || self.revived {
+                    batch.delete(Keyspace::HotTasks, key);
+                }
                 batch.put(Keyspace::TasksByState, keys::by_state(record.state, id), Vec::new());
                 if record.state != TaskState::DeadLettered {
                     batch.put(Keyspace::TasksByEnd, keys::by_end(self.shard, record.updated_at, id), Vec::new());

@@ -2,7 +2,7 @@
 //!
 //! A command's way: [`SingleNode::propose`](octopussy_core::ports::LedgerPort::propose) puts it in line; the one **writer**
 //! appends everything in line to the log with one fsync; the **applier** applies it to its shard's machine in memory and
-//! answers; the **flusher** brings what has changed into the state store about once a second, after which the log below is
+//! answers, or for a few commands the writer does that itself; the **flusher** brings what has changed into the state store about once a second, after which the log below is
 //! dropped. A restart reads the state and replays the log's tail.
 
 mod applier;

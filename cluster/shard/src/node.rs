@@ -159,10 +159,14 @@ impl SingleNode {
 impl Drop for SingleNode {
     fn drop(&mut self) {
         self.inner.queue.close();
-        for thread in self.threads.lock().drain(..) {
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // Each of the threads waits for the one before it: one of them, in an observer, must not wait for any.
+        let here = std::thread::current().id();
+        if threads.iter().any(|thread| thread.thread().id() == here) {
+            return;
+        }
+        for thread in threads {
+            let _ = thread.join();
         }
     }
 }

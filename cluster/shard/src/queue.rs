@@ -26,7 +26,9 @@ struct Line {
 #[derive(Default)]
 pub(crate) struct Queue {
     line: Mutex<Line>,
+    /// The writer alone waits for this, so that an arrival wakes nobody else.
     arrived: Condvar,
+    closing: Condvar,
 }
 
 /// What the writer finds.
@@ -76,6 +78,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         self.line.lock().closed = true;
         self.arrived.notify_all();
+        self.closing.notify_all();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -86,7 +89,7 @@ impl Queue {
     pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
         let mut line = self.line.lock();
         if !line.closed {
-            self.arrived.wait_for(&mut line, limit);
+            self.closing.wait_for(&mut line, limit);
         }
         line.closed
     }

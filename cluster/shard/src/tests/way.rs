@@ -1,8 +1,9 @@
 //! The way of a task through the node.
 
 use super::support::*;
+use crate::{ShardConfig, SingleNode};
 use octopussy_core::ports::{AgentQuery, LedgerPort, TaskFilter, TaskQuery};
-use octopussy_core::task::{Outcome, TaskState};
+use octopussy_core::task::{Command, Outcome, TaskState};
 use std::time::Duration;
 
 #[tokio::test]
@@ -75,4 +76,62 @@ async fn listings_page_newest_first_from_memory_and_store() {
     assert!(first.more && first.items.len() == 1);
     let rest = node.agents(&AgentQuery { after: Some(first.items[0].id), limit: 5 }).unwrap();
     assert!(!rest.more && rest.items.len() == 1);
+}
+
+#[tokio::test]
+async fn commands_keep_their_order_whoever_applies_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let agent = node.create("alice").await;
+    let shard = node.shards().shard_of(agent);
+    let mut proposed = Vec::new();
+    // Batches that the writer applies itself beside ones that the applier gets.
+    for size in [1, 200, 2, 150, 64, 65, 1] {
+        let mut answers = Vec::new();
+        for _ in 0..size {
+            let task = Box::new(new_task(agent));
+            let id = task.id;
+            answers.push((id, node.propose(shard, Command::Accept { task, now: node.inner.clock.now() })));
+            proposed.push(id);
+        }
+        // Only some are waited for, so that the next come while these are applied.
+        let (id, last) = answers.pop().unwrap();
+        assert_eq!(task_of(last.await.unwrap()).id, id);
+    }
+    let next = node.next_tasks(agent, usize::MAX);
+    assert!(next.is_sorted_by(|a, b| a.sequence < b.sequence));
+    assert_eq!(next.iter().map(|task| task.id).collect::<Vec<_>>(), proposed);
+    assert_eq!(node.next_tasks(agent, 3), next[..3]);
+    assert!(node.next_tasks(agent, 0).is_empty());
+    let durable = || node.inner.durable.load(std::sync::atomic::Ordering::SeqCst);
+    eventually("the flush of all", || durable() >= next.last().unwrap().sequence).await;
+}
+
+#[tokio::test]
+async fn a_task_that_was_stored_while_hot_is_not_hot_after_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let agent = node.create("alice").await;
+    let (brief, long) = (node.run(agent).await, node.accept_one(agent).await);
+    assert!(node.close(Duration::from_secs(10)).await);
+    drop(node);
+    // Buried, revived and ended again within one flush.
+    let config = ShardConfig { flush_interval: Duration::from_secs(3_600), ..config(dir.path()) };
+    let node = SingleNode::open(config, clock(), octopussy_core::ids::NodeId([7; 16])).unwrap();
+    node.begin(long).await.unwrap();
+    let reason = octopussy_core::task::DeadLetterReason::Quarantined;
+    node.end(long, Outcome::DeadLetter(reason, "suspicious".into())).await.unwrap();
+    let message =
+        message(agent, octopussy_core::message::Priority::Normal, START, octopussy_core::message::DEFAULT_TTL);
+    let replay = Command::Replay { task: long, message: std::sync::Arc::clone(&message), now: node.inner.clock.now() };
+    node.on_task(long, replay).await.unwrap();
+    node.begin(long).await.unwrap();
+    node.end(long, Outcome::Succeeded(message)).await.unwrap();
+    assert!(node.close(Duration::from_secs(10)).await);
+    drop(node);
+    let node = open(dir.path());
+    assert_eq!(node.inner.state.read().hot_count(), 0);
+    for id in [brief, long] {
+        assert_eq!(node.task(id).unwrap().unwrap().state, TaskState::Succeeded);
+    }
 }
