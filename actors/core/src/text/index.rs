@@ -40,11 +40,9 @@ impl DocumentIndex {
     #[must_use]
     pub fn is_of(&self, documents: &[(String, Arc<str>)]) -> bool {
         self.documents.len() == documents.len()
-            && self
-                .documents
-                .iter()
-                .zip(documents)
-                .all(|((name, text), (other, other_text))| name == other && (Arc::ptr_eq(text, other_text) || text == other_text))
+            && self.documents.iter().zip(documents).all(|((name, text), (other, other_text))| {
+                name == other && (Arc::ptr_eq(text, other_text) || text == other_text)
+            })
     }
 
     /// How many bytes of text it holds.

@@ -53,7 +53,7 @@ impl Builder {
             let length = open.range.len();
             let would_be = range.end - open.range.start;
             let full = (sentence.block != self.block && length >= TARGET) || would_be > LIMIT;
-            if (is_heading && !self.only_headings) || (full && !self.only_headings) {
+            if (is_heading || full) && !self.only_headings {
                 self.close();
             }
         }

@@ -9,12 +9,74 @@ const LITTLE: f32 = 0.25;
 
 /// Words of questions that say little about their subject, sorted.
 const GENERIC: &[&str] = &[
-    "available", "benutzt", "brauche", "braucht", "call", "called", "can", "come", "comes", "detail", "different", "done",
-    "exist", "exists", "find", "funktioniert", "get", "gets", "gibt", "give", "given", "gives", "go", "goes", "handle",
-    "handled", "handles", "happen", "happened", "happens", "keep", "keeps", "kind", "know", "known", "like", "look",
-    "looks", "macht", "make", "makes", "mean", "means", "need", "needed", "needs", "passiert", "possible", "put", "run",
-    "see", "set", "show", "supported", "take", "taken", "takes", "thing", "things", "tun", "use", "used", "uses",
-    "verwendet", "want", "way", "work", "works",
+    "available",
+    "benutzt",
+    "brauche",
+    "braucht",
+    "call",
+    "called",
+    "can",
+    "come",
+    "comes",
+    "detail",
+    "different",
+    "done",
+    "exist",
+    "exists",
+    "find",
+    "funktioniert",
+    "get",
+    "gets",
+    "gibt",
+    "give",
+    "given",
+    "gives",
+    "go",
+    "goes",
+    "handle",
+    "handled",
+    "handles",
+    "happen",
+    "happened",
+    "happens",
+    "keep",
+    "keeps",
+    "kind",
+    "know",
+    "known",
+    "like",
+    "look",
+    "looks",
+    "macht",
+    "make",
+    "makes",
+    "mean",
+    "means",
+    "need",
+    "needed",
+    "needs",
+    "passiert",
+    "possible",
+    "put",
+    "run",
+    "see",
+    "set",
+    "show",
+    "supported",
+    "take",
+    "taken",
+    "takes",
+    "thing",
+    "things",
+    "tun",
+    "use",
+    "used",
+    "uses",
+    "verwendet",
+    "want",
+    "way",
+    "work",
+    "works",
 ];
 
 /// Words that only say of which kind the answer is, sorted.
@@ -22,24 +84,63 @@ const ASKING: &[&str] = &["lange", "many", "much", "oft", "often", "viel", "viel
 
 /// Words that only say of which kind the answer is when they stand behind "how", sorted.
 const MEASURES: &[&str] = &[
-    "big", "far", "fast", "groß", "high", "hoch", "large", "long", "old", "quick", "quickly", "schnell", "slow", "slowly",
-    "small", "soon", "weit",
+    "big", "far", "fast", "groß", "high", "hoch", "large", "long", "old", "quick", "quickly", "schnell", "slow",
+    "slowly", "small", "soon", "weit",
 ];
 
 /// What a name counts, or in German a noun: questions have verbs in common with any text.
 const NAME: f32 = 1.3;
 
 /// Words that ask for a summary, by how they begin.
-const SUMMARY: &[&str] = &[
-    "abstract", "fasse", "gist", "outline", "overview", "recap", "summar", "tldr", "zusammenfass", "überblick",
-];
+const SUMMARY: &[&str] =
+    &["abstract", "fasse", "gist", "outline", "overview", "recap", "summar", "tldr", "zusammenfass", "überblick"];
 
 /// Words that speak of the text itself or of the answer's shape, sorted: they are no subject.
 const ABOUT_TEXT: &[&str] = &[
-    "article", "beschreibe", "brief", "briefly", "bullet", "bullets", "content", "contents", "datei", "describe", "document",
-    "documents", "dokument", "dokumente", "erkläre", "everything", "explain", "file", "files", "folgende", "folgenden",
-    "following", "gib", "give", "inhalt", "key", "kurz", "main", "material", "page", "points", "punkte", "said", "say", "says",
-    "sentences", "short", "tell", "text", "texts", "whole", "wichtigsten", "write", "zusammen",
+    "article",
+    "beschreibe",
+    "brief",
+    "briefly",
+    "bullet",
+    "bullets",
+    "content",
+    "contents",
+    "datei",
+    "describe",
+    "document",
+    "documents",
+    "dokument",
+    "dokumente",
+    "erkläre",
+    "everything",
+    "explain",
+    "file",
+    "files",
+    "folgende",
+    "folgenden",
+    "following",
+    "gib",
+    "give",
+    "inhalt",
+    "key",
+    "kurz",
+    "main",
+    "material",
+    "page",
+    "points",
+    "punkte",
+    "said",
+    "say",
+    "says",
+    "sentences",
+    "short",
+    "tell",
+    "text",
+    "texts",
+    "whole",
+    "wichtigsten",
+    "write",
+    "zusammen",
 ];
 
 /// Words of different stems that mean nearly the same; a question with one is answered by a sentence with another.
@@ -155,11 +256,15 @@ mod tests {
     fn the_subject_counts_most() {
         let analyzer = Analyzer::new(Language::English);
         let terms = question_terms(&analyzer, "How many nodes happen to need a leader?");
-        let count = |word: &str| terms.iter().find(|found| analyzer.terms(word)[0] == found.term).map(|found| found.counts);
+        let count =
+            |word: &str| terms.iter().find(|found| analyzer.terms(word)[0] == found.term).map(|found| found.counts);
         assert_eq!((count("node"), count("leader")), (Some(1.0), Some(1.0)));
         let named = question_terms(&analyzer, "How large is Raft in large systems?");
         assert_eq!(named.iter().map(|found| found.counts).collect::<Vec<_>>(), [1.0, NAME, 1.0]);
-        assert!(asks_for_summary("Give me an overview.") && question_terms(&analyzer, "Summarize this document.").is_empty());
+        assert!(
+            asks_for_summary("Give me an overview.")
+                && question_terms(&analyzer, "Summarize this document.").is_empty()
+        );
         let [fails] = &question_terms(&analyzer, "What fails?")[..] else { panic!("one term") };
         assert!(fails.alike.contains(&analyzer.terms("crashed")[0]));
         assert_eq!((count("needs"), count("happening"), count("many")), (Some(LITTLE), Some(LITTLE), None));

@@ -152,7 +152,10 @@ fn boundaries(block: &str) -> Vec<usize> {
         let wide = matches!(c, '。' | '！' | '？');
         let mut end = at + c.len_utf8();
         while let Some((next, closer)) = chars.peek().copied() {
-            if !matches!(closer, '.' | '!' | '?' | '…' | ')' | ']' | '"' | '\'' | '”' | '’' | '»' | '«' | '“' | '*' | '`') {
+            if !matches!(
+                closer,
+                '.' | '!' | '?' | '…' | ')' | ']' | '"' | '\'' | '”' | '’' | '»' | '«' | '“' | '*' | '`'
+            ) {
                 break;
             }
             end = next + closer.len_utf8();
@@ -175,14 +178,25 @@ fn boundaries(block: &str) -> Vec<usize> {
 
 /// Words that end in a full stop without ending a sentence; lower-case, without the last stop.
 const ABBREVIATIONS: &[&str] = &[
-    "abb", "abs", "al", "approx", "art", "bsp", "bzgl", "bzw", "ca", "cf", "co", "d.h", "dept", "dr", "e.g", "eq", "evtl",
-    "fig", "ggf", "i.e", "inc", "inkl", "jr", "kap", "lt", "ltd", "max", "min", "mr", "mrs", "ms", "nr", "prof", "resp",
-    "s.o", "s.u", "sog", "sr", "st", "str", "u.a", "v.a", "vgl", "vs", "z.b", "zzgl",
+    "abb", "abs", "al", "approx", "art", "bsp", "bzgl", "bzw", "ca", "cf", "co", "d.h", "dept", "dr", "e.g", "eq",
+    "evtl", "fig", "ggf", "i.e", "inc", "inkl", "jr", "kap", "lt", "ltd", "max", "min", "mr", "mrs", "ms", "nr",
+    "prof", "resp", "s.o", "s.u", "sog", "sr", "st", "str", "u.a", "v.a", "vgl", "vs", "z.b", "zzgl",
 ];
 
 /// German months, after an ordinal such as `3.`.
 const MONTHS: &[&str] = &[
-    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember",
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
 ];
 
 /// Whether the full stop between `before` and `after` ends a sentence.
@@ -230,9 +244,10 @@ fn list_marker_len(line: &str) -> Option<usize> {
 /// A line of three or more of the same separating character.
 fn is_rule(line: &str) -> bool {
     line.len() >= 3
-        && line.bytes().next().is_some_and(|first| {
-            b"-*_=".contains(&first) && line.bytes().all(|byte| byte == first || byte == b' ')
-        })
+        && line
+            .bytes()
+            .next()
+            .is_some_and(|first| b"-*_=".contains(&first) && line.bytes().all(|byte| byte == first || byte == b' '))
 }
 
 fn opens(line: &str) -> Option<(u8, usize)> {

@@ -62,7 +62,9 @@ fn words_meet_at_their_stems() {
 fn the_fitting_text_ranks_first_and_the_unfitting_not_at_all() {
     let analyzer = Analyzer::new(Language::English);
     let mut index = Bm25::new();
-    for text in ["Apples grow on trees.", "Nodes elect a leader.", "A leader replicates the log to all nodes of the group."] {
+    for text in
+        ["Apples grow on trees.", "Nodes elect a leader.", "A leader replicates the log to all nodes of the group."]
+    {
         index.add(&analyzer.terms(text));
     }
     let hits = index.search(&question_terms(&analyzer, "Who is elected leader?"), 10);

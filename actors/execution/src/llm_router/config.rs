@@ -226,7 +226,10 @@ impl LlmRouterConfig {
         match &self.default_provider {
             Some(name) if name != BUILTIN && !self.providers.contains_key(name) => {
                 let known: Vec<&str> = self.providers.keys().map(String::as_str).chain([BUILTIN]).collect();
-                Err(format!("llm_router.default_provider: '{name}' is not configured (there are: {})", known.join(", ")))
+                Err(format!(
+                    "llm_router.default_provider: '{name}' is not configured (there are: {})",
+                    known.join(", ")
+                ))
             }
             Some(_) | None => Ok(()),
         }

@@ -41,8 +41,14 @@ fn content() -> TaskContent {
 fn a_request_holds_the_agent_the_conversation_and_the_facts() {
     let handle = PromptHandle::new(Library::new([]).unwrap());
     let (spec, content) = (spec(), content());
-    let mut input =
-        PromptInput { spec: &spec, content: &content, memory: &[], passages: &[], intent: Intent::Answer, earlier: &[] };
+    let mut input = PromptInput {
+        spec: &spec,
+        content: &content,
+        memory: &[],
+        passages: &[],
+        intent: Intent::Answer,
+        earlier: &[],
+    };
     let request = handle.render(&input).unwrap();
     assert!(request.system.starts_with("You are reader: Reads.\n"), "{}", request.system);
     for part in ["You are calm.", "- be brief", "[source:line]", "Markdown"] {
@@ -76,4 +82,35 @@ fn a_directory_replaces_templates_and_its_errors_name_file_and_line() {
     assert!(load(home.path(), false).is_ok());
     std::fs::write(home.path().join("other.md"), "").unwrap();
     assert!(load(home.path(), false).unwrap_err().to_string().contains("other.md"));
+}
+
+/// `cargo test --release -p octopussy-knowledge --all-features --lib measure -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints times; checks nothing, because a busy machine proves nothing"]
+fn measure() {
+    const ROUNDS: u32 = 20_000;
+    const GUIDE: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/agents/librarian/docs/pi-cluster-field-guide.md"));
+    let handle = PromptHandle::new(Library::new([]).unwrap());
+    let (spec, content) = (spec(), content());
+    let documents = [("guide.md".to_owned(), std::sync::Arc::from(GUIDE))];
+    let question = "How much power does a Raspberry Pi cluster need?";
+    let passages = handle.select_passages(question, &documents, 5);
+    let input = PromptInput {
+        spec: &spec,
+        content: &content,
+        memory: &[],
+        passages: &passages,
+        intent: Intent::Answer,
+        earlier: &[],
+    };
+    let time = |name: &str, one: &mut dyn FnMut()| {
+        let began = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            one();
+        }
+        println!("{name:<44} mean {:>9.1?}", began.elapsed() / ROUNDS);
+    };
+    time("render, 5 passages", &mut || drop(handle.render(&input).unwrap()));
+    time("select_passages, indexed before", &mut || drop(handle.select_passages(question, &documents, 5)));
 }

@@ -78,7 +78,12 @@ impl RoutingTable {
 
 /// What a call cost, in millionths of a dollar, at prices per million tokens. Rounded up: a call that costs is never free.
 #[must_use]
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the prices")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bounded by the prices"
+)]
 pub fn cost_micros(usage: Usage, cost_in: f64, cost_out: f64) -> u64 {
     // Dollars per million tokens are millionths of a dollar per token.
     (usage.prompt_tokens as f64 * cost_in + usage.completion_tokens as f64 * cost_out).ceil().max(0.0) as u64

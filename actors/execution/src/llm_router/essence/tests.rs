@@ -25,9 +25,12 @@ fn offer<'a>(name: &'a str, model: &'a str, local: bool) -> Offer<'a> {
 
 #[test]
 fn strategies_order_by_what_they_say() {
-    let table = RoutingTable { models: vec![entry("a", "big", 10.0, 0.95), entry("a", "mid", 1.0, 0.7), entry("b", "own", 0.0, 0.4)] };
+    let table = RoutingTable {
+        models: vec![entry("a", "big", 10.0, 0.95), entry("a", "mid", 1.0, 0.7), entry("b", "own", 0.0, 0.4)],
+    };
     let offers = [offer("a", "mid", false), offer("b", "own", true)];
-    let first = |strategy, vision| choose(&table, &offers, strategy, None, vision, false).first().map(|c| c.model.clone());
+    let first =
+        |strategy, vision| choose(&table, &offers, strategy, None, vision, false).first().map(|c| c.model.clone());
     assert_eq!(first(Preference::Cost, false).as_deref(), Some("own"));
     assert_eq!(first(Preference::Quality, false).as_deref(), Some("big"));
     assert_eq!(first(Preference::Local, false).as_deref(), Some("own"));
@@ -40,7 +43,10 @@ fn strategies_order_by_what_they_say() {
 fn a_call_that_costs_is_never_free() {
     let usage = Usage { prompt_tokens: 1, completion_tokens: 0, cost_micros: 0 };
     assert_eq!(cost_micros(usage, 0.1, 0.1), 1);
-    assert_eq!(cost_micros(Usage { prompt_tokens: 1_000_000, completion_tokens: 1_000_000, cost_micros: 0 }, 3.0, 15.0), 18_000_000);
+    assert_eq!(
+        cost_micros(Usage { prompt_tokens: 1_000_000, completion_tokens: 1_000_000, cost_micros: 0 }, 3.0, 15.0),
+        18_000_000
+    );
     assert_eq!(cost_micros(usage, 0.0, 0.0), 0);
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 const DETAIL: usize = 300;
 
 /// A failed call, in our words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "another crate's enum: what it learns to say later is a failure, too")]
 pub(super) fn from_genai(provider: &str, error: &genai::Error) -> LlmError {
     let name = || provider.to_owned();
     // A refusal that comes where a stream was expected is wrapped; unwrapped, it has its status and headers.
@@ -20,7 +21,9 @@ pub(super) fn from_genai(provider: &str, error: &genai::Error) -> LlmError {
     if let Some(status) = error.status() {
         let body = match error {
             genai::Error::HttpError { body, .. } => body.as_str(),
-            genai::Error::WebModelCall { webc_error: genai::webc::Error::ResponseFailedStatus { body, .. }, .. } => body,
+            genai::Error::WebModelCall {
+                webc_error: genai::webc::Error::ResponseFailedStatus { body, .. }, ..
+            } => body,
             _ => "",
         };
         return from_status(provider, status, error.headers(), body);

@@ -30,7 +30,8 @@ mod tests {
         let nodes = tempfile::tempdir().unwrap();
         let put = |name: &str, count: u32| {
             std::fs::create_dir(nodes.path().join(name)).unwrap();
-            std::fs::write(nodes.path().join(name).join("properties"), format!("cpu_cores 8\nsimd_count {count}\n")).unwrap();
+            std::fs::write(nodes.path().join(name).join("properties"), format!("cpu_cores 8\nsimd_count {count}\n"))
+                .unwrap();
         };
         put("0", 0);
         assert!(!has_rocm_node(nodes.path()));

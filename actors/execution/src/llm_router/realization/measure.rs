@@ -29,7 +29,9 @@ async fn handle(axum::Json(body): axum::Json<Value>) -> Response {
     }
     let mut events = String::new();
     for _ in 0..PIECES {
-        events.push_str("data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"}}]}\n\n");
+        events.push_str(
+            "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"}}]}\n\n",
+        );
     }
     events.push_str("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
     events.push_str("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":16,\"total_tokens\":27}}\n\ndata: [DONE]\n\n");
@@ -73,8 +75,13 @@ async fn measure_a_call() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().tcp_nodelay(true).tls_certs_only([]).build().unwrap();
     let request = request(Duration::from_secs(20));
-    let target =
-        || Target { provider: "p", kind: ProviderKind::OpenAi, url: &url, model: "m", key: SecretValue::new(Vec::new()) };
+    let target = || Target {
+        provider: "p",
+        kind: ProviderKind::OpenAi,
+        url: &url,
+        model: "m",
+        key: SecretValue::new(Vec::new()),
+    };
     let completions = format!("{url}chat/completions");
 
     // Twice, so that the order shows no effect.
@@ -93,6 +100,17 @@ async fn measure_a_call() {
             }
         })
         .await;
+        timed("genai, one JSON answer", || async {
+            let client = genai::Client::builder().with_reqwest(http.clone()).build().unwrap();
+            let target = genai::ServiceTarget {
+                endpoint: genai::resolver::Endpoint::from_owned(url.as_str()),
+                auth: genai::resolver::AuthData::from_single(""),
+                model: genai::ModelIden::new(genai::adapter::AdapterKind::OpenAI, "m"),
+            };
+            let turns = vec![genai::chat::ChatMessage::user(request.turns[0].text.as_str())];
+            client.exec_chat(target, genai::chat::ChatRequest::new(turns), None).await.unwrap();
+        })
+        .await;
         timed("the protocol, streamed", || async {
             call(http.clone(), target(), &request, &|_| ()).await.unwrap();
         })
@@ -107,8 +125,10 @@ async fn measure_a_call() {
 #[test]
 #[ignore = "prints times; checks nothing"]
 fn measure_the_embedded_model() {
-    const GUIDE: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/agents/librarian/docs/pi-cluster-field-guide.md"));
+    const GUIDE: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../config/agents/librarian/docs/pi-cluster-field-guide.md"
+    ));
     let time = |name: &str, one: &mut dyn FnMut()| {
         let began = Instant::now();
         for _ in 0..ROUNDS {

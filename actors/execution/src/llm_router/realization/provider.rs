@@ -6,7 +6,9 @@ use super::wire::{Target, call};
 use crate::llm_router::ProviderConfig;
 use crate::llm_router::essence::{Breaker, backoff};
 use octopussy_core::agent::Usage;
-use octopussy_core::ports::{ChatRequest, LlmError, ProviderHealth, ProviderStatus, SecretName, SecretsPort, TokenSink};
+use octopussy_core::ports::{
+    ChatRequest, LlmError, ProviderHealth, ProviderStatus, SecretName, SecretsPort, TokenSink,
+};
 use octopussy_core::time::Clock;
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -56,7 +56,8 @@ impl Shared {
         clock: Arc<dyn Clock>,
         home: PathBuf,
     ) -> Result<Self, String> {
-        let empty = State { providers: BTreeMap::new(), config: LlmRouterConfig::default(), table: RoutingTable::default() };
+        let empty =
+            State { providers: BTreeMap::new(), config: LlmRouterConfig::default(), table: RoutingTable::default() };
         let gpu = gpu::present();
         let shared =
             Self { state: RwLock::new(Arc::new(empty)), configuration, secrets, observability, clock, home, gpu };
@@ -88,9 +89,7 @@ impl Shared {
         for (name, wanted) in &config.providers {
             let provider = match before.providers.get(name) {
                 Some(known) if known.is_like(wanted) => known.clone(),
-                Some(_) | None => {
-                    Arc::new(Provider::new(name, wanted, self.secrets.clone(), self.clock.clone())?)
-                }
+                Some(_) | None => Arc::new(Provider::new(name, wanted, self.secrets.clone(), self.clock.clone())?),
             };
             providers.insert(name.clone(), provider);
         }
@@ -154,7 +153,8 @@ impl Shared {
                     steps.push(Step::Builtin);
                 } else if steps.is_empty() {
                     let detail = "no enabled provider fits the agent's strategy, or all are unhealthy".to_owned();
-                    steps.push(Step::Missing(LlmError::Unavailable { provider: "the model router".to_owned(), detail }));
+                    steps
+                        .push(Step::Missing(LlmError::Unavailable { provider: "the model router".to_owned(), detail }));
                 }
             }
         }
@@ -230,7 +230,8 @@ fn named(state: &State, name: &str, model: Option<&str>) -> Step {
         return Step::Builtin;
     }
     let Some(provider) = state.providers.get(name) else { return Step::Missing(unknown(state, name)) };
-    let missing = |detail: &str| Step::Missing(LlmError::Unavailable { provider: name.to_owned(), detail: detail.to_owned() });
+    let missing =
+        |detail: &str| Step::Missing(LlmError::Unavailable { provider: name.to_owned(), detail: detail.to_owned() });
     if !provider.config.enabled {
         return missing("it is disabled in the configuration");
     }
@@ -265,6 +266,8 @@ const fn outcome(error: Option<&LlmError>) -> &'static str {
         Some(LlmError::Rejected { .. }) => "rejected",
         Some(LlmError::RateLimited { .. }) => "rate_limited",
         Some(LlmError::Timeout { .. }) => "timeout",
-        Some(LlmError::Unavailable { .. } | LlmError::Exhausted { .. } | LlmError::UnknownProvider { .. }) => "unavailable",
+        Some(LlmError::Unavailable { .. } | LlmError::Exhausted { .. } | LlmError::UnknownProvider { .. }) => {
+            "unavailable"
+        }
     }
 }

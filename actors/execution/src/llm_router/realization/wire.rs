@@ -68,7 +68,11 @@ pub(super) async fn call(
 
 fn used(usage: &genai::chat::Usage) -> Usage {
     let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
-    Usage { prompt_tokens: count(usage.prompt_tokens), completion_tokens: count(usage.completion_tokens), cost_micros: 0 }
+    Usage {
+        prompt_tokens: count(usage.prompt_tokens),
+        completion_tokens: count(usage.completion_tokens),
+        cost_micros: 0,
+    }
 }
 
 fn service(target: &Target<'_>) -> ServiceTarget {
@@ -115,7 +119,9 @@ fn messages(request: &ChatRequest) -> genai::chat::ChatRequest {
     let last = request.turns.len().saturating_sub(1);
     let messages = request.turns.iter().enumerate().map(|(index, turn)| match turn.role {
         Role::Assistant => ChatMessage::assistant(turn.text.as_str()),
-        Role::User if index == last && !request.passages.is_empty() => ChatMessage::user(with_material(request, &turn.text)),
+        Role::User if index == last && !request.passages.is_empty() => {
+            ChatMessage::user(with_material(request, &turn.text))
+        }
         Role::User => ChatMessage::user(turn.text.as_str()),
     });
     let mut all = genai::chat::ChatRequest::new(messages.collect());

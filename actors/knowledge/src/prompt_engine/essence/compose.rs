@@ -62,7 +62,11 @@ fn turn(role: Role, text: &str) -> ChatTurn {
 }
 
 fn role_of(role: &str) -> Role {
-    if role.eq_ignore_ascii_case("assistant") || role.eq_ignore_ascii_case("agent") { Role::Assistant } else { Role::User }
+    if role.eq_ignore_ascii_case("assistant") || role.eq_ignore_ascii_case("agent") {
+        Role::Assistant
+    } else {
+        Role::User
+    }
 }
 
 const fn format_of(format: OutputFormat) -> &'static str {
@@ -96,7 +100,8 @@ fn draft(input: &PromptInput<'_>) -> String {
     match input.intent {
         Intent::Answer | Intent::Plan => String::new(),
         Intent::Review | Intent::Revise => {
-            let result = input.earlier.iter().rev().find(|(name, _)| matches!(name.as_str(), "draft" | "answer" | "revise"));
+            let result =
+                input.earlier.iter().rev().find(|(name, _)| matches!(name.as_str(), "draft" | "answer" | "revise"));
             result.map_or_else(String::new, |(_, text)| text.clone())
         }
         Intent::Synthesize => {

@@ -122,10 +122,13 @@ fn render(nodes: &[Node], values: &Values<'_>, out: &mut String) {
     }
 }
 
+/// An open block: what it asks for and where it began, and what is in it. The outermost one, the template, asks for nothing.
+type Block = (Option<(Variable, u32)>, Vec<Node>);
+
 struct Parser<'a> {
     name: &'a str,
-    /// Open blocks: what they ask for, where they began, what is in them; the outermost one is the template.
-    stack: Vec<(Option<(Variable, u32)>, Vec<Node>)>,
+    /// The open blocks, the outermost first.
+    stack: Vec<Block>,
     line: u32,
 }
 

@@ -22,7 +22,9 @@ impl IndexCache {
         let made = Arc::new(DocumentIndex::new(documents));
         let mut entries = self.0.lock();
         entries.push(made.clone());
-        while entries.len() > 1 && (entries.len() > ENTRIES || entries.iter().map(|entry| entry.bytes()).sum::<usize>() > BYTES) {
+        while entries.len() > 1
+            && (entries.len() > ENTRIES || entries.iter().map(|entry| entry.bytes()).sum::<usize>() > BYTES)
+        {
             entries.remove(0);
         }
         made

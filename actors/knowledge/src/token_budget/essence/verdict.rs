@@ -26,9 +26,7 @@ pub fn report(usage: &UsageWindow, budget: &Budget, now: Timestamp) -> BudgetRep
 pub fn check(usage: &UsageWindow, budget: &Budget, now: Timestamp) -> BudgetVerdict {
     let report = report(usage, budget, now);
     match report.periods.iter().rev().find(|period| period.is_exhausted()) {
-        Some(exhausted) => {
-            BudgetVerdict::Exhausted { period: exhausted.period, detail: detail(exhausted, now) }
-        }
+        Some(exhausted) => BudgetVerdict::Exhausted { period: exhausted.period, detail: detail(exhausted, now) },
         None => BudgetVerdict::Within,
     }
 }

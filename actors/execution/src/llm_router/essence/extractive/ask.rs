@@ -62,8 +62,27 @@ pub(super) struct Ask<'a> {
 
 /// Words at which a sentence that tells what to do begins, lower-case.
 const COMMANDS: &[&str] = &[
-    "answer", "beschreibe", "compare", "describe", "erkläre", "explain", "extract", "fasse", "find", "finde", "give", "liste",
-    "list", "name", "nenne", "outline", "summarise", "summarize", "tell", "vergleiche", "write",
+    "answer",
+    "beschreibe",
+    "compare",
+    "describe",
+    "erkläre",
+    "explain",
+    "extract",
+    "fasse",
+    "find",
+    "finde",
+    "give",
+    "liste",
+    "list",
+    "name",
+    "nenne",
+    "outline",
+    "summarise",
+    "summarize",
+    "tell",
+    "vergleiche",
+    "write",
 ];
 
 impl<'a> Ask<'a> {
@@ -72,7 +91,8 @@ impl<'a> Ask<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         let all = sentences(text);
         let asks = |sentence: &Sentence<'_>| {
-            let first = sentence.text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+            let first =
+                sentence.text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
             sentence.text.ends_with(['?', '？']) || COMMANDS.contains(&first.to_lowercase().as_str())
         };
         let (question, material) = if text.len() <= LONG && all.len() <= 3 {

@@ -67,7 +67,11 @@ impl<'a> Quote<'a> {
         let mut text = String::with_capacity(128);
         for unit in units {
             if !text.is_empty() {
-                text.push_str(if unit.kind == SentenceKind::ListItem && units.len() > 2 && !text.ends_with(':') { " – " } else { " " });
+                text.push_str(if unit.kind == SentenceKind::ListItem && units.len() > 2 && !text.ends_with(':') {
+                    " – "
+                } else {
+                    " "
+                });
             }
             append(&mut text, unit);
         }

@@ -36,30 +36,69 @@ const LOSS: f32 = 0.9;
 
 /// Question words and the kind of answer they want, lower-case; the first that fits counts.
 const OPENINGS: &[(&str, Cue)] = &[
-    ("how do i", Cue::Way), ("how can i", Cue::Way), ("how should i", Cue::Way), ("how to", Cue::Way), ("how do you", Cue::Way),
-    ("what can i do", Cue::Way), ("what should", Cue::Way), ("wie kann ich", Cue::Way), ("was kann ich", Cue::Way),
-    ("how many", Cue::Quantity), ("how much", Cue::Quantity), ("how long", Cue::Quantity), ("how often", Cue::Quantity),
-    ("how fast", Cue::Quantity), ("how large", Cue::Quantity), ("how big", Cue::Quantity), ("how hot", Cue::Quantity),
-    ("how high", Cue::Quantity), ("how old", Cue::Quantity), ("how far", Cue::Quantity), ("how slow", Cue::Quantity),
-    ("what temperature", Cue::Quantity), ("what does it cost", Cue::Quantity), ("wie viel", Cue::Quantity),
-    ("wie lange", Cue::Quantity), ("wie oft", Cue::Quantity), ("wie schnell", Cue::Quantity), ("wie groß", Cue::Quantity),
-    ("what happens", Cue::Consequence), ("was passiert", Cue::Consequence), ("what if", Cue::Consequence),
-    ("what is", Cue::Definition), ("what are", Cue::Definition), ("what does", Cue::Deed),
-    ("what do", Cue::Deed), ("what did", Cue::Deed), ("which", Cue::Choice), ("welche", Cue::Choice), ("welcher", Cue::Choice),
-    ("welches", Cue::Choice), ("was ist", Cue::Definition),
-    ("was sind", Cue::Definition), ("why", Cue::Reason), ("warum", Cue::Reason), ("weshalb", Cue::Reason),
-    ("who", Cue::Person), ("wer", Cue::Person), ("when", Cue::Time), ("wann", Cue::Time), ("what year", Cue::Time),
+    ("how do i", Cue::Way),
+    ("how can i", Cue::Way),
+    ("how should i", Cue::Way),
+    ("how to", Cue::Way),
+    ("how do you", Cue::Way),
+    ("what can i do", Cue::Way),
+    ("what should", Cue::Way),
+    ("wie kann ich", Cue::Way),
+    ("was kann ich", Cue::Way),
+    ("how many", Cue::Quantity),
+    ("how much", Cue::Quantity),
+    ("how long", Cue::Quantity),
+    ("how often", Cue::Quantity),
+    ("how fast", Cue::Quantity),
+    ("how large", Cue::Quantity),
+    ("how big", Cue::Quantity),
+    ("how hot", Cue::Quantity),
+    ("how high", Cue::Quantity),
+    ("how old", Cue::Quantity),
+    ("how far", Cue::Quantity),
+    ("how slow", Cue::Quantity),
+    ("what temperature", Cue::Quantity),
+    ("what does it cost", Cue::Quantity),
+    ("wie viel", Cue::Quantity),
+    ("wie lange", Cue::Quantity),
+    ("wie oft", Cue::Quantity),
+    ("wie schnell", Cue::Quantity),
+    ("wie groß", Cue::Quantity),
+    ("what happens", Cue::Consequence),
+    ("was passiert", Cue::Consequence),
+    ("what if", Cue::Consequence),
+    ("what is", Cue::Definition),
+    ("what are", Cue::Definition),
+    ("what does", Cue::Deed),
+    ("what do", Cue::Deed),
+    ("what did", Cue::Deed),
+    ("which", Cue::Choice),
+    ("welche", Cue::Choice),
+    ("welcher", Cue::Choice),
+    ("welches", Cue::Choice),
+    ("was ist", Cue::Definition),
+    ("was sind", Cue::Definition),
+    ("why", Cue::Reason),
+    ("warum", Cue::Reason),
+    ("weshalb", Cue::Reason),
+    ("who", Cue::Person),
+    ("wer", Cue::Person),
+    ("when", Cue::Time),
+    ("wann", Cue::Time),
+    ("what year", Cue::Time),
 ];
 
 /// Numbers in words, and what is counted in them.
 const NUMBERS: &[&str] = &[
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "hundred", "thousand", "million",
-    "half", "once", "twice", "none", "times", "second", "seconds", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month",
-    "months", "year", "years", "ein", "zwei", "drei", "vier", "fünf", "sechs", "zehn", "hundert", "tausend",
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "hundred", "thousand",
+    "million", "half", "once", "twice", "none", "times", "second", "seconds", "minutes", "hour", "hours", "day",
+    "days", "week", "weeks", "month", "months", "year", "years", "ein", "zwei", "drei", "vier", "fünf", "sechs",
+    "zehn", "hundert", "tausend",
 ];
 const CONDITIONS: &[&str] =
     &["when", "once", "after", "until", "if", "before", "wenn", "sobald", "nachdem", "bevor", "falls"];
-const REASONS: &[&str] = &["because", "therefore", "since", "reason", "why", "weil", "denn", "deshalb", "damit", "grund"];
+const REASONS: &[&str] =
+    &["because", "therefore", "since", "reason", "why", "weil", "denn", "deshalb", "damit", "grund"];
 
 impl Cue {
     /// The kind of answer that `question` wants.
@@ -110,8 +149,11 @@ fn words(text: &str) -> String {
 }
 
 fn has_year(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| word.len() == 4 && (word.starts_with("19") || word.starts_with("20")) && word.bytes().all(|b| b.is_ascii_digit()))
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        word.len() == 4
+            && (word.starts_with("19") || word.starts_with("20"))
+            && word.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// How many words within the sentence begin with a capital letter and go on in small ones.
@@ -126,8 +168,9 @@ fn names(text: &str) -> usize {
 /// Whether a sentence tells to do something, as far as its first word shows: capital, no subject before the verb.
 fn commands(text: &str) -> bool {
     const VERBS: &[&str] = &[
-        "add", "buy", "call", "change", "check", "choose", "copy", "give", "install", "keep", "kill", "leave", "let", "look",
-        "make", "open", "pull", "put", "raise", "remove", "replace", "run", "set", "start", "stop", "use", "wait", "write",
+        "add", "buy", "call", "change", "check", "choose", "copy", "give", "install", "keep", "kill", "leave", "let",
+        "look", "make", "open", "pull", "put", "raise", "remove", "replace", "run", "set", "start", "stop", "use",
+        "wait", "write",
     ];
     let first = text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
     VERBS.binary_search(&first.to_lowercase().as_str()).is_ok()

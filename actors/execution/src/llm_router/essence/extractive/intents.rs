@@ -15,8 +15,8 @@ const FINE: &str = "nothing to improve";
 const JOINTS: &[&str] = &[" and ", ", and ", "; ", " und ", ", und ", " as well as ", " sowie "];
 /// Words that begin a question, lower-case.
 const ASKING: &[&str] = &[
-    "what", "who", "when", "where", "why", "how", "which", "does", "is", "are", "can", "do", "was", "wer", "wann", "wo", "warum",
-    "wie", "welche", "welcher", "welches", "worin", "wozu", "weshalb",
+    "what", "who", "when", "where", "why", "how", "which", "does", "is", "are", "can", "do", "was", "wer", "wann",
+    "wo", "warum", "wie", "welche", "welcher", "welches", "worin", "wozu", "weshalb",
 ];
 
 /// The parts of a question, one a line.
@@ -66,7 +66,9 @@ fn gap<'a>(request: &'a ChatRequest, ask: &Ask<'a>, question: &'a str, draft: &s
     let mut missing = material.analyzer.keywords(&ask.question);
     let telling = question_terms(&material.analyzer, &ask.question);
     let counts = |term: Term| telling.iter().any(|asked| asked.term == term && asked.counts >= 1.0);
-    missing.retain(|keyword| counts(keyword.term) && !there.contains(&keyword.term) && material.frequency(keyword.term) > 0);
+    missing.retain(|keyword| {
+        counts(keyword.term) && !there.contains(&keyword.term) && material.frequency(keyword.term) > 0
+    });
     Gap { material, missing }
 }
 
@@ -126,7 +128,8 @@ fn add(lines: &mut Vec<String>, line: String) {
 fn quotes(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for line in text.lines().map(str::trim) {
-        let json: Option<serde_json::Value> = if line.starts_with('{') { serde_json::from_str(line).ok() } else { None };
+        let json: Option<serde_json::Value> =
+            if line.starts_with('{') { serde_json::from_str(line).ok() } else { None };
         match json.as_ref().and_then(|value| value.get("answer")).and_then(serde_json::Value::as_str) {
             Some(answer) => lines.extend(quotes(answer)),
             None if line.is_empty() || line == NOTICE || line == NOTHING => {}

@@ -55,7 +55,8 @@ impl<'a> Material<'a> {
     /// order of the document.
     pub(super) fn of(request: &'a ChatRequest, ask: &Ask<'a>, dialogue: &Dialogue<'a>) -> Self {
         let longest = request.passages.iter().map(|passage| passage.text.as_str()).max_by_key(|text| text.len());
-        let sample = longest.or_else(|| ask.material.first().map(|sentence| sentence.text)).unwrap_or(dialogue.question);
+        let sample =
+            longest.or_else(|| ask.material.first().map(|sentence| sentence.text)).unwrap_or(dialogue.question);
         let analyzer = Analyzer::for_text(sample);
         let mut material = Self { units: Vec::new(), analyzer, headings: Vec::new(), frequency: HashMap::new() };
         let mut ordered: Vec<(usize, f32, &Passage)> = Vec::with_capacity(request.passages.len());
@@ -102,7 +103,9 @@ impl<'a> Material<'a> {
                     heading = Some(self.headings.len());
                     self.headings.push(self.analyzer.terms(sentence.text));
                 }
-                SentenceKind::TableRow if sentences.get(at + 1).is_some_and(is_separator) => header = Some(sentence.text),
+                SentenceKind::TableRow if sentences.get(at + 1).is_some_and(is_separator) => {
+                    header = Some(sentence.text)
+                }
                 SentenceKind::TableRow => {
                     unit.header = header;
                     self.push(unit);
@@ -173,10 +176,12 @@ fn is_shell(block: &str) -> bool {
 
 /// Words that point back to the sentence before, lower-case.
 const POINTING: &[&str] = &[
-    "it", "its", "this", "these", "that", "those", "they", "their", "then", "he", "she", "dies", "diese", "dieser", "dieses", "er",
+    "it", "its", "this", "these", "that", "those", "they", "their", "then", "he", "she", "dies", "diese", "dieser",
+    "dieses", "er",
 ];
 
 fn points_back(text: &str) -> bool {
-    let first = text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default().to_lowercase();
+    let first =
+        text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default().to_lowercase();
     POINTING.contains(&first.as_str())
 }

@@ -19,7 +19,8 @@ use octopussy_core::ports::{ChatRequest, Intent};
 /// The line that opens every answer made of quotes.
 pub const NOTICE: &str = "These are quotes from the material; no language model wrote this answer.";
 /// What is said when nothing fits.
-pub const NOTHING: &str = "The material holds nothing on this question; no language model is configured that could say more.";
+pub const NOTHING: &str =
+    "The material holds nothing on this question; no language model is configured that could say more.";
 
 /// Answers a request, by its intent.
 #[must_use]

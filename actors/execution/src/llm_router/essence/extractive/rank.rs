@@ -38,7 +38,11 @@ pub(super) fn best<'a>(request: &'a ChatRequest, ask: &Ask<'a>, dialogue: &Dialo
         .iter()
         .map(|part| {
             let fits = fits(&material, &wanted(&material, ask, part, parts.len()));
-            if fits.iter().any(|fit| fit.covers >= COVERED) { select(&material, &scores(&fits), QUOTES, FLOOR) } else { Vec::new() }
+            if fits.iter().any(|fit| fit.covers >= COVERED) {
+                select(&material, &scores(&fits), QUOTES, FLOOR)
+            } else {
+                Vec::new()
+            }
         })
         .collect();
     // The parts take turns, so that each has its best quote before any has a second one.

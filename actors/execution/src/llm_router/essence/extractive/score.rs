@@ -33,8 +33,8 @@ pub(super) struct Wanted {
 pub(super) struct Fit {
     /// For comparing sentences.
     pub(super) score: f32,
-    /// The share of the question, by weight, of which it or what stands around it speaks; words that are nowhere in the material
-    /// count, too.
+    /// The share of the question of which it or what stands around it speaks; words that are nowhere in the material count, too.
+    /// By the words' weight or by their number, whichever is more: in little material every word that is missing looks rare.
     pub(super) covers: f32,
 }
 
@@ -42,6 +42,7 @@ pub(super) struct Fit {
 pub(super) fn fits(material: &Material<'_>, wanted: &Wanted) -> Vec<Fit> {
     let weights: Vec<f32> = wanted.terms.iter().map(|asked| asked.counts * material.rarity(asked)).collect();
     let all: f32 = weights.iter().sum();
+    let words: f32 = wanted.terms.iter().map(|asked| asked.counts).sum();
     let known = |at: &usize| material.knows(&wanted.terms[*at]);
     let there: f32 = (0..weights.len()).filter(known).map(|at| weights[at]).sum();
     let plain: f32 = (0..weights.len()).filter(known).map(|at| wanted.terms[at].counts).sum();
@@ -52,22 +53,31 @@ pub(super) fn fits(material: &Material<'_>, wanted: &Wanted) -> Vec<Fit> {
     (0..material.units.len())
         .map(|index| {
             let unit = &material.units[index];
-            let (mut weighted, mut counted, mut around) = (0.0, 0.0, 0.0);
+            let (mut weighted, mut counted, mut around, mut speaks) = (0.0, 0.0, 0.0, 0.0f32);
             for (weight, asked) in weights.iter().zip(&wanted.terms) {
                 let alike = asked.alike.iter().map(|term| ALIKE * evidence(material, index, *term)).fold(0.0, f32::max);
                 let found = evidence(material, index, asked.term).max(alike);
                 weighted += weight * found;
                 counted += asked.counts * found;
-                around += if found > 0.0 { *weight } else { 0.0 };
+                if found > 0.0 {
+                    around += weight;
+                    speaks += asked.counts;
+                }
             }
             let near = side_by_side(unit, wanted, &weights);
             // Several of the things asked for are better than one, however rare that is.
             let coordination = 0.4 + 0.6 * counted / plain;
-            let opens = unit.heading.is_some() && index.checked_sub(1).is_none_or(|at| material.units[at].heading != unit.heading);
+            let opens = unit.heading.is_some()
+                && index.checked_sub(1).is_none_or(|at| material.units[at].heading != unit.heading);
             let place = if opens { OPENS } else { 1.0 };
             let subject = if speaks_of(unit, wanted) { wanted.cue.subject_factor() } else { 1.0 };
-            let looks = place * subject * wanted.cue.factor(unit) * kind_factor(unit.kind, wanted.cue) * length_factor(unit, mean) * unit.worth;
-            Fit { score: (weighted + near) / there * coordination * looks, covers: around / all }
+            let looks = place
+                * subject
+                * wanted.cue.factor(unit)
+                * kind_factor(unit.kind, wanted.cue)
+                * length_factor(unit, mean)
+                * unit.worth;
+            Fit { score: (weighted + near) / there * coordination * looks, covers: (around / all).max(speaks / words) }
         })
         .collect()
 }
@@ -84,7 +94,8 @@ fn evidence(material: &Material<'_>, index: usize, term: Term) -> f32 {
         return 1.0;
     }
     let neighbour = |at: Option<usize>| {
-        at.and_then(|at| material.units.get(at)).is_some_and(|other| other.block == unit.block && other.terms.contains(&term))
+        at.and_then(|at| material.units.get(at))
+            .is_some_and(|other| other.block == unit.block && other.terms.contains(&term))
     };
     let before = neighbour(index.checked_sub(1));
     if before && unit.points_back {

@@ -57,7 +57,10 @@ fn json_is_json_with_citations() {
 
 #[test]
 fn a_question_is_planned_in_parts() {
-    let plan = answer(&request(Intent::Plan, &[(Role::User, "When is an entry committed, and how are elections kept apart? Is there soup?")]));
+    let plan = answer(&request(
+        Intent::Plan,
+        &[(Role::User, "When is an entry committed, and how are elections kept apart? Is there soup?")],
+    ));
     assert_eq!(plan, "When is an entry committed\nhow are elections kept apart?\nIs there soup?");
 }
 
@@ -70,7 +73,10 @@ fn a_review_finds_what_a_revision_adds() {
     assert!(found.contains("'elections'") && found.contains("[raft.md:15]"), "{found}");
     let turns = [(Role::User, question), (Role::Assistant, draft), (Role::User, found.as_str())];
     let revised = answer(&request(Intent::Revise, &turns));
-    assert!(revised.contains(draft) && revised.contains("Random timeouts keep elections apart. [raft.md:15]"), "{revised}");
+    assert!(
+        revised.contains(draft) && revised.contains("Random timeouts keep elections apart. [raft.md:15]"),
+        "{revised}"
+    );
     let turns = [(Role::User, question), (Role::Assistant, revised.as_str()), (Role::User, "Review the answer above.")];
     assert_eq!(answer(&request(Intent::Review, &turns)), "nothing to improve");
 }
@@ -85,7 +91,11 @@ fn a_synthesis_says_everything_once() {
 
 #[test]
 fn the_tasks_own_text_is_material() {
-    let text = format!("What colour is the boat?\n\n{}The boat is painted green.\n{}", "Filler says nothing much. ".repeat(6), "Other words follow here. ".repeat(6));
+    let text = format!(
+        "What colour is the boat?\n\n{}The boat is painted green.\n{}",
+        "Filler says nothing much. ".repeat(6),
+        "Other words follow here. ".repeat(6)
+    );
     let mut request = request(Intent::Answer, &[(Role::User, &text)]);
     request.passages.clear();
     let text = answer(&request);
@@ -155,6 +165,8 @@ fn look_at_intents() {
         let draft = run(Intent::Answer, &[asked]);
         let review = run(Intent::Review, &[asked, (Role::Assistant, &draft), (Role::User, "Review.")]);
         let revised = run(Intent::Revise, &[asked, (Role::Assistant, &draft), (Role::User, &review)]);
-        println!("\n== {question}\n-- plan\n{plan}\n-- synthesis\n{synthesis}\n-- draft\n{draft}\n-- review\n{review}\n-- revised\n{revised}");
+        println!(
+            "\n== {question}\n-- plan\n{plan}\n-- synthesis\n{synthesis}\n-- draft\n{draft}\n-- review\n{review}\n-- revised\n{revised}"
+        );
     }
 }

@@ -43,7 +43,10 @@ pub(super) const SETS: &[Set] = &[
         ],
         held_out: &[
             ("At what temperature does the processor slow down?", &["begins to slow down at 80 °C"]),
-            ("How many boards do I need to survive a failure?", &["Start with three boards", "Four boards survive one failure"]),
+            (
+                "How many boards do I need to survive a failure?",
+                &["Start with three boards", "Four boards survive one failure"],
+            ),
             ("Why should I not use wireless?", &["stall for whole seconds"]),
             ("How fast is a language model on a Pi 5?", &["three to five words a second"]),
             ("How do I know whether the board has had too little power?", &["vcgencmd get_throttled"]),
@@ -59,11 +62,20 @@ pub(super) const SETS: &[Set] = &[
             ("How many participants are needed when f of them lie?", &["3f + 1 participants"]),
             ("Which systems use Raft?", &["CockroachDB and TiKV followed Raft"]),
             ("What is a fence?", &["a number that grows with each leadership"]),
-            ("What should be done after a failed fsync?", &["A careful program stops", "After a failed fsync the state"]),
+            (
+                "What should be done after a failed fsync?",
+                &["A careful program stops", "After a failed fsync the state"],
+            ),
             ("Who wrote ZooKeeper?", &["Patrick Hunt"]),
             ("What happens in Raft when the leader fails?", &["the followers hear no heartbeats"]),
-            ("How is a torn write recognised?", &["carries its length and a checksum", "the first entry that does not check"]),
-            ("Does renaming a file make it durable?", &["Renaming a finished file", "only when its directory has been synced"]),
+            (
+                "How is a torn write recognised?",
+                &["carries its length and a checksum", "the first entry that does not check"],
+            ),
+            (
+                "Does renaming a file make it durable?",
+                &["Renaming a finished file", "only when its directory has been synced"],
+            ),
         ],
         held_out: &[
             ("When was Paxos published?", &["appeared only in 1998", "followed in 2001"]),
