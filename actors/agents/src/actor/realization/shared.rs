@@ -158,6 +158,11 @@ impl AgentShared {
         self.runs.lock().iter().any(|run| run.task == task)
     }
 
+    /// The tasks of the other runs.
+    pub(crate) fn other_runs(&self, task: TaskId) -> Vec<TaskId> {
+        self.runs.lock().iter().map(|run| run.task).filter(|other| *other != task).collect()
+    }
+
     /// Whether the end of another run than the task's is overdue.
     pub(crate) fn has_overdue_end_besides(&self, task: TaskId) -> bool {
         self.runs.lock().iter().any(|run| run.task != task && run.is_overdue())

@@ -10,12 +10,16 @@ use super::run_task::RunTask;
 use crate::actor::essence::{Memory, Next, Run};
 use journal::complete;
 use octopussy_core::agent::AgentType;
+use octopussy_core::ids::TaskId;
 use octopussy_core::ports::{BudgetVerdict, Passage, ProposeError};
 use octopussy_core::task::{Applied, Outcome, StepOutcome, StepRecord, TaskContent, TaskRecord, TaskState};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
+
+/// The wait between two looks whether an end that failed is in the log by now.
+const LATE_END: Duration = Duration::from_millis(20);
 
 /// Why a run stops before its answer.
 pub(super) enum Halt {
@@ -144,17 +148,18 @@ impl<'a> Execution<'a> {
                 Halt::Outcome(Outcome::Failed(format!("the journaled passages do not read: {error}").into()))
             })?;
         }
-        self.remember();
+        self.remember().await?;
         Ok(run)
     }
 
     /// Reads the conversation so far. Only after the beginning is committed, because the end of the task before it, which
     /// writes it, may have been in line right in front.
-    fn remember(&mut self) {
+    async fn remember(&mut self) -> Result<(), Halt> {
         let cx = self.run_task;
         if cx.record.spec.agent_type != AgentType::StatefulLoop {
-            return;
+            return Ok(());
         }
+        self.wait_for_ends_before().await?;
         let stored = match cx.host.ports.ledger.agent(cx.shared.id) {
             Ok(Some(record)) => record.memory.clone(),
             Ok(None) | Err(_) => cx.record.memory.clone(),
@@ -163,12 +168,31 @@ impl<'a> Execution<'a> {
             && stored.as_ref() == Some(&written)
         {
             self.memory = memory;
-            return;
+            return Ok(());
         }
         self.memory = Memory::read(stored.as_deref()).unwrap_or_else(|error| {
             warn!(agent.id = %cx.shared.id, %error, "the agent starts a new conversation");
             Memory::default()
         });
+        Ok(())
+    }
+
+    /// Waits while an end that was in line in front of this task's beginning has failed and is proposed again. As a rule it
+    /// is applied by now, and this costs a look.
+    async fn wait_for_ends_before(&self) -> Result<(), Halt> {
+        let cx = self.run_task;
+        let is_running = |task: &TaskId| match cx.host.ports.ledger.task(*task) {
+            Ok(Some(record)) => record.state == TaskState::Running && record.epoch == cx.shared.epoch,
+            Ok(None) | Err(_) => false,
+        };
+        while cx.shared.other_runs(cx.task.id).iter().any(is_running) {
+            tokio::select! {
+                biased;
+                reason = cx.control.until_interrupted() => return Err(Halt::Interrupted(reason)),
+                () = tokio::time::sleep(LATE_END) => {}
+            }
+        }
+        Ok(())
     }
 
     fn reread(&self) -> Result<Arc<TaskRecord>, Halt> {

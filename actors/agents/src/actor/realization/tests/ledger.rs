@@ -199,6 +199,15 @@ fn end(
     Ok((Applied::Task(record), events))
 }
 
+/// A failure that is known a little later, as a disk's is: what was proposed behind it is in line by then.
+fn late(error: ProposeError) -> BoxFuture<'static, Result<Applied, ProposeError>> {
+    async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Err(error)
+    }
+    .boxed()
+}
+
 #[async_trait]
 impl LedgerPort for FakeLedger {
     fn shards(&self) -> ShardCount {
@@ -211,7 +220,7 @@ impl LedgerPort for FakeLedger {
             next.map(|index| faults.remove(index))
         };
         if let Some(Fault { error, applied: false, .. }) = fault {
-            return async move { Err(error) }.boxed();
+            return late(error);
         }
         let applied = self.apply(command).map(|(applied, events)| {
             for event in &events {
@@ -220,7 +229,7 @@ impl LedgerPort for FakeLedger {
             applied
         });
         if let Some(Fault { error, .. }) = fault {
-            return async move { Err(error) }.boxed();
+            return late(error);
         }
         async move { applied }.boxed()
     }
