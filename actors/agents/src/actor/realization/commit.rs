@@ -75,13 +75,6 @@ impl Host {
             if shared.is_fenced() {
                 return Err(ProposeError::NotLeader(shared.shard));
             }
-            // A task is begun behind the end of the one whose place it took, also after a failure of both: a stateful agent
-            // must remember the one before.
-            if let Command::Begin { task, .. } = &command
-                && shared.has_overdue_end_besides(*task)
-            {
-                continue;
-            }
             match self.ports.ledger.propose(shared.shard, command.clone()).await {
                 Ok(applied) => return Ok(applied),
                 Err(next) => error = next,

@@ -39,19 +39,12 @@ pub(crate) struct RunControl {
     token: CancellationToken,
     reason: Mutex<Option<Interrupt>>,
     sealed: AtomicBool,
-    overdue: AtomicBool,
 }
 
 impl RunControl {
     /// A run that nobody has interrupted.
     pub(crate) fn new(task: TaskId) -> Self {
-        Self {
-            task,
-            token: CancellationToken::new(),
-            reason: Mutex::new(None),
-            sealed: AtomicBool::new(false),
-            overdue: AtomicBool::new(false),
-        }
+        Self { task, token: CancellationToken::new(), reason: Mutex::new(None), sealed: AtomicBool::new(false) }
     }
 
     /// Ends the run. The first reason counts, except that a fence overrides every other.
@@ -82,15 +75,9 @@ impl RunControl {
         self.sealed.store(true, Ordering::Release);
     }
 
-    /// The end of the run was not taken and has to be proposed again: nothing may be begun in front of it.
+    /// The end of the run was not taken and has to be proposed again: until then it keeps its place.
     pub(crate) fn unseal(&self) {
-        self.overdue.store(true, Ordering::Release);
         self.sealed.store(false, Ordering::Release);
-    }
-
-    /// Whether its end was not taken so far.
-    pub(crate) fn is_overdue(&self) -> bool {
-        self.overdue.load(Ordering::Acquire)
     }
 
     /// Whether its end is in line.

@@ -163,11 +163,6 @@ impl AgentShared {
         self.runs.lock().iter().map(|run| run.task).filter(|other| *other != task).collect()
     }
 
-    /// Whether the end of another run than the task's is overdue.
-    pub(crate) fn has_overdue_end_besides(&self, task: TaskId) -> bool {
-        self.runs.lock().iter().any(|run| run.task != task && run.is_overdue())
-    }
-
     /// Interrupts one run.
     pub(crate) fn interrupt(&self, task: TaskId, reason: Interrupt) {
         if let Some(run) = self.runs.lock().iter().find(|run| run.task == task) {
