@@ -20,8 +20,9 @@ use std::time::Duration;
 /// How many batches may be durable and not applied yet: one being applied and one to go on with. More would only add waiting.
 pub(crate) const BATCHES_AHEAD: usize = 2;
 
-/// How many commands the writer applies itself: about as many as take the time of waking the applier.
-const APPLIED_HERE: usize = 64;
+/// How many commands the writer applies itself: about as many as take the time of waking the applier. With more, the next
+/// sync had better go on meanwhile.
+const APPLIED_HERE: usize = 16;
 
 /// How long to wait before a failed store is tried again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(500);

@@ -86,7 +86,7 @@ async fn commands_keep_their_order_whoever_applies_them() {
     let shard = node.shards().shard_of(agent);
     let mut proposed = Vec::new();
     // Batches that the writer applies itself beside ones that the applier gets.
-    for size in [1, 200, 2, 150, 64, 65, 1] {
+    for size in [1, 200, 2, 150, 16, 17, 1] {
         let mut answers = Vec::new();
         for _ in 0..size {
             let task = Box::new(new_task(agent));
