@@ -112,23 +112,8 @@ fn spec(name: &str) -> AgentSpec {
     AgentSpec {
         name: name.to_owned(),
         description: "An agent that is sent messages.".to_owned(),
-        agent_type: Default::default(),
-        execution: Default::default(),
         persona: "A listener.".to_owned(),
         goal: "Listen.".to_owned(),
-        permissions_text: String::new(),
-        background: String::new(),
-        output_format: Default::default(),
-        intelligence: Default::default(),
-        reasoning: Default::default(),
-        permissions: Default::default(),
-        sandbox: Default::default(),
-        budget: Default::default(),
-        rag: Default::default(),
-        graph_rag: Default::default(),
-        schedule: None,
-        mcp_servers: Vec::new(),
-        tags: Vec::new(),
-        critique: Default::default(),
+        ..AgentSpec::default()
     }
 }

@@ -141,28 +141,7 @@ fn message(now: Timestamp) -> Result<Arc<Message>> {
 }
 
 fn agent(name: &str, now: Timestamp) -> AgentRecord {
-    let spec = AgentSpec {
-        name: name.to_owned(),
-        description: String::new(),
-        agent_type: Default::default(),
-        execution: Default::default(),
-        persona: String::new(),
-        goal: String::new(),
-        permissions_text: String::new(),
-        background: String::new(),
-        output_format: Default::default(),
-        intelligence: Default::default(),
-        reasoning: Default::default(),
-        permissions: Default::default(),
-        sandbox: Default::default(),
-        budget: Default::default(),
-        rag: Default::default(),
-        graph_rag: Default::default(),
-        schedule: None,
-        mcp_servers: Vec::new(),
-        tags: Vec::new(),
-        critique: Default::default(),
-    };
+    let spec = AgentSpec { name: name.to_owned(), ..AgentSpec::default() };
     AgentRecord {
         id: AgentId::from_name(name),
         spec: Arc::new(spec),

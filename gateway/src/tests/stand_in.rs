@@ -233,24 +233,8 @@ pub(crate) fn agent_record(name: &str, description: &str, goal: &str) -> AgentRe
     let spec = AgentSpec {
         name: name.to_owned(),
         description: description.to_owned(),
-        agent_type: Default::default(),
-        execution: Default::default(),
-        persona: String::new(),
         goal: goal.to_owned(),
-        permissions_text: String::new(),
-        background: String::new(),
-        output_format: Default::default(),
-        intelligence: Default::default(),
-        reasoning: Default::default(),
-        permissions: Default::default(),
-        sandbox: Default::default(),
-        budget: Default::default(),
-        rag: Default::default(),
-        graph_rag: Default::default(),
-        schedule: None,
-        mcp_servers: Vec::new(),
-        tags: Vec::new(),
-        critique: Default::default(),
+        ..AgentSpec::default()
     };
     AgentRecord {
         id: AgentId::from_name(name),

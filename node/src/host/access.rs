@@ -106,7 +106,8 @@ impl Capability for AccessCapability {
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
         let Wired { inner: Self(config), ports } = wired;
-        let addresses = *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
+        let addresses =
+            *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
         let home = &config.home;
         let reachable = Reachable::at(addresses);
         let credentials = Credentials {

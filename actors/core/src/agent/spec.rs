@@ -296,8 +296,8 @@ impl Default for Reasoning {
     }
 }
 
-/// The immutable blueprint of an agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The immutable blueprint of an agent. The default is nameless and has every setting at its default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AgentSpec {
     /// Unique on the cluster: lower-case letters, digits, `-` and `_`.
     pub name: String,

@@ -7,24 +7,10 @@ fn spec() -> octopussy_core::agent::AgentSpec {
     octopussy_core::agent::AgentSpec {
         name: "reader".into(),
         description: "Reads.".into(),
-        agent_type: Default::default(),
-        execution: Default::default(),
         persona: "You are calm.".into(),
         goal: "Answer.".into(),
-        permissions_text: String::new(),
         background: "The moon is round.".into(),
-        output_format: Default::default(),
-        intelligence: Default::default(),
-        reasoning: Default::default(),
-        permissions: Default::default(),
-        sandbox: Default::default(),
-        budget: Default::default(),
-        rag: Default::default(),
-        graph_rag: Default::default(),
-        schedule: None,
-        mcp_servers: Vec::new(),
-        tags: Vec::new(),
-        critique: Default::default(),
+        ..Default::default()
     }
 }
 
@@ -89,8 +75,10 @@ fn a_directory_replaces_templates_and_its_errors_name_file_and_line() {
 #[ignore = "prints times; checks nothing, because a busy machine proves nothing"]
 fn measure() {
     const ROUNDS: u32 = 20_000;
-    const GUIDE: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/agents/librarian/docs/pi-cluster-field-guide.md"));
+    const GUIDE: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../config/agents/librarian/docs/pi-cluster-field-guide.md"
+    ));
     let handle = PromptHandle::new(Library::new([]).unwrap());
     let (spec, content) = (spec(), content());
     let documents = [("guide.md".to_owned(), std::sync::Arc::from(GUIDE))];

@@ -50,28 +50,7 @@ pub(crate) fn open(dir: &Path) -> Arc<SingleNode> {
 }
 
 pub(crate) fn spec(name: &str) -> AgentSpec {
-    AgentSpec {
-        name: name.to_owned(),
-        description: String::new(),
-        agent_type: Default::default(),
-        execution: Default::default(),
-        persona: "You help.".to_owned(),
-        goal: String::new(),
-        permissions_text: String::new(),
-        background: String::new(),
-        output_format: Default::default(),
-        intelligence: Default::default(),
-        reasoning: Default::default(),
-        permissions: Default::default(),
-        sandbox: Default::default(),
-        budget: Default::default(),
-        rag: Default::default(),
-        graph_rag: Default::default(),
-        schedule: None,
-        mcp_servers: Vec::new(),
-        tags: Vec::new(),
-        critique: Default::default(),
-    }
+    AgentSpec { name: name.to_owned(), persona: "You help.".to_owned(), ..AgentSpec::default() }
 }
 
 pub(crate) fn agent(name: &str) -> AgentRecord {

@@ -99,7 +99,9 @@ fn filter(config: &LogConfig) -> Result<EnvFilter, LoggingError> {
     let text = std::env::var(LOG_VARIABLE).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| config.level.clone());
     // The protocol library warns at every last piece of a stream. What matters comes back as an error; a directive of the
     // operator's own for it goes first.
-    EnvFilter::builder().parse(format!("genai=off,{text}")).map_err(|source| LoggingError::BadFilter { filter: text, source })
+    EnvFilter::builder()
+        .parse(format!("genai=off,{text}"))
+        .map_err(|source| LoggingError::BadFilter { filter: text, source })
 }
 
 fn output(config: &LogConfig) -> Result<AnyLayer, LoggingError> {
