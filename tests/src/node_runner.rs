@@ -408,6 +408,11 @@ impl Drop for NodeRunner {
     fn drop(&mut self) {
         if self.child.is_some() {
             let _ = self.kill9();
+        } else if self.options.home.is_none() && self.home.join("run/node.json").exists() {
+            // One that a failing test has started in the background.
+            let mut stop = Command::new(&self.binary);
+            self.clean(&mut stop);
+            let _ = stop.arg("stop").stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
         if std::thread::panicking() {
             eprintln!("--- the log of the node in {} ends with:\n{}\n---", self.home.display(), self.log_tail());
