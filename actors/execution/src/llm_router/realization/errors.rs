@@ -9,7 +9,10 @@ use std::time::Duration;
 const DETAIL: usize = 300;
 
 /// A failed call, in our words.
-#[expect(clippy::wildcard_enum_match_arm, reason = "another crate's enum: what it learns to say later is a failure, too")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's enum: what it learns to say later is a failure, too"
+)]
 pub(super) fn from_genai(provider: &str, error: &genai::Error) -> LlmError {
     let name = || provider.to_owned();
     // A refusal that comes where a stream was expected is wrapped; unwrapped, it has its status and headers.

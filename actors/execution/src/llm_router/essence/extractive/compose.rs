@@ -67,11 +67,16 @@ impl<'a> Quote<'a> {
         let mut text = String::with_capacity(128);
         for unit in units {
             if !text.is_empty() {
-                text.push_str(if unit.kind == SentenceKind::ListItem && units.len() > 2 && !text.ends_with(':') {
-                    " – "
-                } else {
-                    " "
-                });
+                text.push_str(
+                    if unit.kind == SentenceKind::ListItem
+                        && unit.text.starts_with(['-', '*', '+', '•', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+                        && !text.ends_with(':')
+                    {
+                        " – "
+                    } else {
+                        " "
+                    },
+                );
             }
             append(&mut text, unit);
         }

@@ -62,10 +62,17 @@ struct Gap<'a> {
 fn gap<'a>(request: &'a ChatRequest, ask: &Ask<'a>, question: &'a str, draft: &str) -> Gap<'a> {
     let dialogue = Dialogue { question, draft: None, history: &[] };
     let material = Material::of(request, ask, &dialogue);
-    let there: HashSet<Term> = material.analyzer.terms(draft).into_iter().collect();
+    let mut there: HashSet<Term> = material.analyzer.terms(draft).into_iter().collect();
+    // What is quoted speaks of what it stands under, too.
+    for unit in material.units.iter().filter(|unit| draft.contains(&unit.to_string())) {
+        there.extend(unit.heading.iter().flat_map(|heading| &material.headings[*heading]));
+    }
     let mut missing = material.analyzer.keywords(&ask.question);
     let telling = question_terms(&material.analyzer, &ask.question);
-    let counts = |term: Term| telling.iter().any(|asked| asked.term == term && asked.counts >= 1.0);
+    let counts = |term: Term| {
+        let asked = telling.iter().find(|asked| asked.term == term);
+        asked.is_some_and(|asked| asked.counts >= 1.0 && !asked.alike.iter().any(|alike| there.contains(alike)))
+    };
     missing.retain(|keyword| {
         counts(keyword.term) && !there.contains(&keyword.term) && material.frequency(keyword.term) > 0
     });

@@ -5,11 +5,12 @@ use super::central::central;
 use super::compose::Quote;
 use super::cues::Cue;
 use super::intents;
-use super::material::Material;
-use super::score::{Fit, Wanted, fits};
+use super::material::{Material, Unit};
+use super::score::{Fit, Wanted, fits, headings};
 use octopussy_core::ports::ChatRequest;
 use octopussy_core::text::{QuestionTerm, SentenceKind, Term, question_terms};
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// How many quotes an answer is made of at most.
 const QUOTES: usize = 4;
@@ -18,7 +19,7 @@ const SUMMARY_QUOTES: usize = 7;
 /// How many list items follow a sentence that announces them.
 const ITEMS: usize = 8;
 /// A sentence this much worse than the best one is left out of an answer.
-const FLOOR: f32 = 0.6;
+const FLOOR: f32 = 0.65;
 /// The same for a summary, whose sentences are about different things.
 const SUMMARY_FLOOR: f32 = 0.4;
 /// The share of a question that some sentence must speak of. One shared word of many is an accident.
@@ -33,11 +34,14 @@ pub(super) fn best<'a>(request: &'a ChatRequest, ask: &Ask<'a>, dialogue: &Dialo
         return summary(&material, ask);
     }
     let parts = intents::parts(&ask.question);
+    let mut lists: HashSet<usize> = HashSet::new();
     let mut chosen: Vec<usize> = Vec::new();
     let ranked: Vec<Vec<usize>> = parts
         .iter()
         .map(|part| {
-            let fits = fits(&material, &wanted(&material, ask, part, parts.len()));
+            let wanted = wanted(&material, ask, part, parts.len());
+            lists.extend(headings(&material, &wanted));
+            let fits = fits(&material, &wanted);
             if fits.iter().any(|fit| fit.covers >= COVERED) {
                 select(&material, &scores(&fits), QUOTES, FLOOR)
             } else {
@@ -53,14 +57,14 @@ pub(super) fn best<'a>(request: &'a ChatRequest, ask: &Ask<'a>, dialogue: &Dialo
             }
         }
     }
-    complete(&material, chosen)
+    complete(&material, chosen, &lists)
 }
 
 /// The sentences that fit `wanted` best, for one who asks for single words.
 pub(super) fn for_terms<'a>(material: &Material<'a>, wanted: &[Term], limit: usize) -> Vec<Quote<'a>> {
     let terms = wanted.iter().map(|term| QuestionTerm { term: *term, counts: 1.0, alike: Vec::new() }).collect();
     let wanted = Wanted { terms, cue: Cue::Plain };
-    complete(material, select(material, &scores(&fits(material, &wanted)), limit, FLOOR))
+    complete(material, select(material, &scores(&fits(material, &wanted)), limit, FLOOR), &HashSet::new())
 }
 
 /// What one part of a question looks for. What the other parts are about counts a little: a part may only say "it".
@@ -84,7 +88,7 @@ fn summary<'a>(material: &Material<'a>, ask: &Ask<'_>) -> Vec<Quote<'a>> {
     let scores = if about { central(material, &scores(&fits)) } else { central(material, &[]) };
     let mut chosen = select(material, &scores, SUMMARY_QUOTES, SUMMARY_FLOOR);
     chosen.sort_unstable();
-    complete(material, chosen)
+    complete(material, chosen, &HashSet::new())
 }
 
 fn scores(fits: &[Fit]) -> Vec<f32> {
@@ -129,36 +133,41 @@ fn jaccard(a: &HashSet<Term>, b: &HashSet<Term>) -> f32 {
 }
 
 /// Makes quotes of sentences. What a sentence cannot be understood without stands in the same quote: the sentence that it points
-/// back to, and the list that it announces.
-fn complete<'a>(material: &Material<'a>, chosen: Vec<usize>) -> Vec<Quote<'a>> {
-    let units = &material.units;
-    let mut taken: HashSet<usize> = HashSet::new();
-    let mut quotes = Vec::with_capacity(chosen.len());
+/// back to, the list that it announces, and of a list under one of the headings `lists` all of it.
+fn complete<'a>(material: &Material<'a>, chosen: Vec<usize>, lists: &HashSet<usize>) -> Vec<Quote<'a>> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(chosen.len());
     for index in chosen {
-        let mut range = index..index + 1;
+        let range = completed(&material.units, index, lists);
+        match ranges.iter_mut().find(|other| range.start < other.end && other.start < range.end) {
+            Some(other) => *other = other.start.min(range.start)..other.end.max(range.end),
+            None => ranges.push(range),
+        }
+    }
+    ranges.into_iter().map(|range| Quote::of(&material.units[range])).collect()
+}
+
+fn completed(units: &[Unit<'_>], index: usize, lists: &HashSet<usize>) -> Range<usize> {
+    let unit = &units[index];
+    let is_item = |at: usize| {
+        units.get(at).is_some_and(|other| {
+            other.kind == SentenceKind::ListItem && other.block.0 == unit.block.0 && other.heading == unit.heading
+        })
+    };
+    let items_behind = || (index + 1..).take_while(|at| is_item(*at)).take(ITEMS).count();
+    let mut range = index..index + 1;
+    if unit.text.ends_with(':') {
+        range.end += items_behind();
+    } else if is_item(index) && unit.heading.is_some_and(|heading| lists.contains(&heading)) {
+        range.start -= (0..index).rev().take_while(|at| is_item(*at)).take(ITEMS).count();
+        range.end += items_behind();
+    } else {
         while range.start > 0
             && index - range.start < 2
-            && units[range.start - 1].block == units[index].block
+            && units[range.start - 1].block == unit.block
             && units[range.start].points_back
         {
             range.start -= 1;
         }
-        if units[index].text.ends_with(':') {
-            let follows = |at: &usize| {
-                let same = |next: &super::material::Unit<'_>| next.block.0 == units[index].block.0;
-                units.get(*at).is_some_and(|next| next.kind == SentenceKind::ListItem && same(next))
-            };
-            range.end += (index + 1..).take_while(follows).take(ITEMS).count();
-        }
-        if range.clone().any(|at| taken.contains(&at)) {
-            // Part of it has been quoted: only what has not is added.
-            let rest: Vec<usize> = range.filter(|at| !taken.contains(at)).filter(|at| *at == index).collect();
-            quotes.extend(rest.iter().map(|at| Quote::of(&units[*at..=*at])));
-            taken.extend(rest);
-        } else {
-            quotes.push(Quote::of(&units[range.clone()]));
-            taken.extend(range);
-        }
     }
-    quotes
+    range
 }

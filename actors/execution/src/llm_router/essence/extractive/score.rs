@@ -3,6 +3,7 @@
 use super::cues::Cue;
 use super::material::{Material, Unit};
 use octopussy_core::text::{QuestionTerm, SentenceKind, Term};
+use std::collections::HashSet;
 
 /// What a word counts that stands in the heading above a sentence.
 const HEADING: f32 = 0.5;
@@ -18,6 +19,8 @@ const SIDE_BY_SIDE: f32 = 0.2;
 const NEAR: f32 = 0.1;
 /// What a word counts that only means nearly the same as the one asked for.
 const ALIKE: f32 = 0.4;
+/// The share of what is asked that makes it most of it.
+const MOST: f32 = 0.6;
 /// What the sentence counts that opens a section.
 const OPENS: f32 = 1.1;
 
@@ -80,6 +83,17 @@ pub(super) fn fits(material: &Material<'_>, wanted: &Wanted) -> Vec<Fit> {
             Fit { score: (weighted + near) / there * coordination * looks, covers: (around / all).max(speaks / words) }
         })
         .collect()
+}
+
+/// The headings that speak of most of what is asked, by weight: what stands under them is the answer.
+pub(super) fn headings(material: &Material<'_>, wanted: &Wanted) -> HashSet<usize> {
+    let weight = |asked: &QuestionTerm| asked.counts * material.rarity(asked);
+    let there: f32 = wanted.terms.iter().filter(|asked| material.knows(asked)).map(weight).sum();
+    let speaks = |heading: &Vec<Term>| -> f32 {
+        wanted.terms.iter().filter(|asked| heading.contains(&asked.term)).map(weight).sum()
+    };
+    let all = material.headings.iter().enumerate();
+    all.filter(|(_, heading)| there > 0.0 && speaks(heading) >= MOST * there).map(|(at, _)| at).collect()
 }
 
 /// Whether a sentence begins with what is asked about: it then most likely says something about it.
