@@ -143,6 +143,10 @@ const ABOUT_TEXT: &[&str] = &[
     "zusammen",
 ];
 
+/// Verbs in two words, and the noun that documents use for them; their parts alone mean something else.
+const TWO_WORDS: &[(&str, &str, &str)] =
+    &[("back", "up", "backup"), ("log", "in", "login"), ("set", "up", "setup"), ("shut", "down", "shutdown")];
+
 /// Words of different stems that mean nearly the same; a question with one is answered by a sentence with another.
 const ALIKE: &[&[&str]] = &[
     &["fail", "failure", "crash", "die", "vanish"],
@@ -178,7 +182,17 @@ pub fn question_terms(analyzer: &Analyzer, question: &str) -> Vec<QuestionTerm> 
     let about_text = if asks_for_summary(question) { 0.0 } else { LITTLE };
     let mut terms: Vec<QuestionTerm> = Vec::new();
     let mut before = String::new();
-    for (at, word) in question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).enumerate() {
+    let mut words =
+        question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).enumerate().peekable();
+    while let Some((at, mut word)) = words.next() {
+        let follower = words.peek().map_or("", |(_, next)| *next);
+        let joined = TWO_WORDS
+            .iter()
+            .find(|(first, second, _)| first.eq_ignore_ascii_case(word) && second.eq_ignore_ascii_case(follower));
+        if let Some((.., noun)) = joined {
+            words.next();
+            word = noun;
+        }
         let lower = word.to_lowercase();
         let counts = if ABOUT_TEXT.binary_search(&lower.as_str()).is_ok() || is_summary(&lower) {
             about_text
@@ -264,6 +278,10 @@ mod tests {
         assert!(
             asks_for_summary("Give me an overview.")
                 && question_terms(&analyzer, "Summarize this document.").is_empty()
+        );
+        assert_eq!(
+            question_terms(&analyzer, "Back up a node?").iter().map(|found| found.term).collect::<Vec<_>>(),
+            analyzer.terms("backup node")
         );
         let [fails] = &question_terms(&analyzer, "What fails?")[..] else { panic!("one term") };
         assert!(fails.alike.contains(&analyzer.terms("crashed")[0]));

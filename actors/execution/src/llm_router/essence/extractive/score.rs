@@ -59,7 +59,9 @@ pub(super) fn fits(material: &Material<'_>, wanted: &Wanted) -> Vec<Fit> {
             let (mut weighted, mut counted, mut around, mut speaks) = (0.0, 0.0, 0.0, 0.0f32);
             for (weight, asked) in weights.iter().zip(&wanted.terms) {
                 let alike = asked.alike.iter().map(|term| ALIKE * evidence(material, index, *term)).fold(0.0, f32::max);
-                let found = evidence(material, index, asked.term).max(alike);
+                let itself = evidence(material, index, asked.term);
+                // Two weak signs are a stronger one.
+                let found = itself + alike * (1.0 - itself);
                 weighted += weight * found;
                 counted += asked.counts * found;
                 if found > 0.0 {

@@ -92,6 +92,7 @@ pub(super) const SETS: &[Set] = &[
     Set {
         documents: &[document!("config/agents/editor/docs/operations-handbook.md")],
         tuned: &[
+            ("How do I back up a node?", &["copy the home directory"]),
             ("How can I see failed tasks?", &["octopussy task list --dlq"]),
             ("When is the certificate renewed?", &["when fewer than 30 days"]),
             ("What can I do if the port is taken?", &["Start with `--port-offset 10`"]),
@@ -100,7 +101,6 @@ pub(super) const SETS: &[Set] = &[
             ("What is the exit code of status when the node is not ready?", &["and 3 when it cannot be reached"]),
         ],
         held_out: &[
-            ("How do I back up a node?", &["copy the home directory"]),
             ("How do I stop a node?", &["`octopussy stop` sends"]),
             ("What happens when the disk is full?", &["refuses new tasks"]),
             ("How often is a task tried?", &["tried up to three times"]),
