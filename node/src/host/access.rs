@@ -51,12 +51,10 @@ pub(super) struct AccessConfig {
     pub(super) home: Home,
     /// The certificate authority that clients are to trust, as PEM.
     pub(super) ca: String,
-    /// Where the node will answer, when that is not where it answers now (a bootstrap takes any free port).
-    pub(super) planned_url: Option<String>,
     /// Where the node listens, once it does.
     pub(super) addresses: Arc<OnceLock<Addresses>>,
-    /// Whether the node is to be found by the command line; a bootstrap only leaves credentials.
-    pub(super) announce: bool,
+    /// Where it will listen, when it listens only to prepare a home directory: nobody is told of where it is now.
+    pub(super) planned: Option<Addresses>,
 }
 
 /// Where this machine reaches the node.
@@ -106,19 +104,19 @@ impl Capability for AccessCapability {
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
         let Wired { inner: Self(config), ports } = wired;
-        let addresses =
+        let present =
             *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
         let home = &config.home;
-        let reachable = Reachable::at(addresses);
+        let reachable = Reachable::at(config.planned.unwrap_or(present));
         let credentials = Credentials {
-            url: config.planned_url.unwrap_or_else(|| reachable.rest.clone()),
+            url: reachable.rest.clone(),
             ws_url: reachable.ws.clone(),
             ca: config.ca,
             token: token(home, ports.security.as_ref(), cx.clock.as_ref()),
         };
         private_file::write_json(&home.credentials(), &credentials)
             .map_err(|error| StartError::because("cannot write credentials.json", error))?;
-        if !config.announce {
+        if config.planned.is_some() {
             return Ok((AccessProvides {}, AccessRunning { node_file: None }));
         }
         tracing::info!(node.id = %ports.orchestrator.status().node, url = reachable.rest, "listening");

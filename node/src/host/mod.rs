@@ -36,9 +36,7 @@ pub(crate) struct HostOptions {
 /// Runs a node until it is told to stop, by SIGTERM or SIGINT; a second signal gives up waiting for what still runs.
 pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
     let mut overrides = options.overrides;
-    if options.port_offset != 0 {
-        overrides.push(("gateway.port_offset".to_owned(), options.port_offset.into()));
-    }
+    overrides.extend(offset(options.port_offset));
     let prepared = Prepared::new(&options.home, overrides)?;
     let mut signals = signals::Signals::listen()?;
     let (mut system, shards) = prepared.start(system::Purpose::Serve, signals.first()).await?;
@@ -73,8 +71,8 @@ pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
 
 /// Prepares a home directory as the first start would: certificates, secrets, stores, the first credentials. Listens on
 /// free loopback ports for that moment only, so that it works beside a node that runs.
-pub(crate) async fn bootstrap(home: &Path) -> anyhow::Result<()> {
-    let planned = Prepared::new(home, Vec::new())?.settings.gateway;
+pub(crate) async fn bootstrap(home: &Path, port_offset: u16) -> anyhow::Result<()> {
+    let planned = Prepared::new(home, offset(port_offset))?.settings.gateway;
     let loopback = ["rest_port", "ws_port", "metrics_port"]
         .map(|port| (format!("gateway.{port}"), Value::from(0)))
         .into_iter()
@@ -89,6 +87,11 @@ pub(crate) async fn bootstrap(home: &Path) -> anyhow::Result<()> {
     shards.close(STOP_WITHIN / 4).await;
     anyhow::ensure!(report.is_clean(), "the home directory was prepared, but: {report}");
     Ok(())
+}
+
+/// The setting that an offset on the command line stands for.
+fn offset(ports: u16) -> Vec<(String, Value)> {
+    if ports == 0 { Vec::new() } else { vec![("gateway.port_offset".to_owned(), ports.into())] }
 }
 
 /// What has to be right before anything is opened.

@@ -21,6 +21,7 @@ use octopussy_knowledge::token_budget::TokenBudgetCapability;
 use octopussy_lifecycle::{Host, Registry, Sealed, StatusBoard, System};
 use octopussy_shard::{FileBlobs, OpenError, ShardConfig, SingleNode};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -83,9 +84,9 @@ impl Prepared {
         board: &Arc<StatusBoard>,
     ) -> anyhow::Result<Registry<Sealed>> {
         let addresses = Arc::new(OnceLock::new());
-        let (announce, planned_url) = match purpose {
-            Purpose::Serve => (true, None),
-            Purpose::Bootstrap { planned } => (false, Some(planned_url(&planned))),
+        let planned = match purpose {
+            Purpose::Serve => None,
+            Purpose::Bootstrap { planned } => Some(planned_addresses(&planned)),
         };
         let orchestrator = self.orchestrator(board, &addresses);
         let Self { home, source, settings, identity, .. } = self;
@@ -95,7 +96,7 @@ impl Prepared {
             paths: vec![source.file()],
             loader: Arc::new(move || source.load().map(|settings| settings.tree)),
         };
-        let access = AccessConfig { home, ca: identity.ca_pem, planned_url, addresses, announce };
+        let access = AccessConfig { home, ca: identity.ca_pem, addresses, planned };
         let registry = Registry::new()
             .with_substrate::<dyn LedgerPort>(shards)
             .with_substrate::<dyn BlobPort>(blobs)
@@ -147,8 +148,13 @@ fn open_shards(config: &ShardConfig, clock: &Arc<dyn Clock>, node: NodeId) -> Re
     }
 }
 
-/// Where a node with these settings will answer on this machine.
-fn planned_url(gateway: &GatewayConfig) -> String {
-    let scheme = if gateway.tls == TlsMode::On { "https" } else { "http" };
-    format!("{scheme}://127.0.0.1:{}", gateway.rest_port.saturating_add(gateway.port_offset))
+/// Where a node with these settings will listen.
+fn planned_addresses(gateway: &GatewayConfig) -> Addresses {
+    let at = |port: u16| SocketAddr::new(gateway.bind, port.saturating_add(gateway.port_offset));
+    Addresses {
+        rest: at(gateway.rest_port),
+        ws: at(gateway.ws_port),
+        metrics: at(gateway.metrics_port),
+        tls: gateway.tls == TlsMode::On,
+    }
 }
