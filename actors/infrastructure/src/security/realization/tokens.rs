@@ -154,4 +154,17 @@ mod tests {
         assert!(authority(&[2, 1], "here").authenticate(&token, NOW).is_ok());
         assert_eq!(authority(&[3, 2], "here").authenticate(&token, NOW), Err(AuthError::Invalid));
     }
+
+    /// Measures speed: `cargo test --release -p octopussy-infrastructure --all-features speed -- --ignored --nocapture --test-threads=1`.
+    #[test]
+    #[ignore = "a measurement, for an optimised build on a quiet machine"]
+    fn authenticate_speed() {
+        let authority = authority(&[1], "here");
+        let token = authority.issue(&claims("here"));
+        let begun = std::time::Instant::now();
+        for _ in 0..200_000 {
+            assert!(std::hint::black_box(authority.authenticate(std::hint::black_box(&token), NOW)).is_ok());
+        }
+        println!("authenticate, remembered, {} bytes: {:?}", token.len(), begun.elapsed() / 200_000);
+    }
 }

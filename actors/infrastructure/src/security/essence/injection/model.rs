@@ -1,121 +1,132 @@
 //! The linear model: logistic regression over hashed words, word pairs and triples. `training/train_injection.py` is its
-//! other half; the features of both have to stay the same.
+//! other half.
 
-/// The weights: magic, version, log2 of the bucket count, scale, bias, then one signed byte a bucket.
+use super::features::{Sink, features};
+
+/// The weights: magic, version, count, scale, bias, shrink, then the sorted hashes and one signed byte for each.
 const WEIGHTS: &[u8] = include_bytes!("weights.bin");
-const HEADER: usize = 14;
-const LOG2: u8 = 16;
-const BUCKETS: usize = 1 << LOG2;
+const HEADER: usize = 21;
 
-/// How many words are looked at: instructions that hide further behind are found by the rules.
-const MAX_WORDS: usize = 512;
+/// Bits of the filter before the table; most features of a text are unknown and end there.
+const FILTER_BITS: usize = 1 << 17;
+
+/// What the model says of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Score {
+    /// The log-odds that it is an injection.
+    pub(super) odds: f32,
+    /// How many distinct words speak for an injection.
+    pub(super) evidence: usize,
+    /// How many distinct words of it are known: names and made-up words say nothing.
+    pub(super) words: usize,
+}
 
 /// The model over the shipped weights.
 pub(super) struct Model {
-    weights: &'static [u8],
+    filter: Box<[u64]>,
+    /// Hash and weight, open addressing; zero is no hash.
+    slots: Box<[(u32, i32)]>,
     scale: f32,
     bias: f32,
+    shrink: f32,
 }
 
 impl Model {
     pub(super) fn new() -> Self {
-        let number = |at: usize| f32::from_le_bytes([WEIGHTS[at], WEIGHTS[at + 1], WEIGHTS[at + 2], WEIGHTS[at + 3]]);
-        assert!(WEIGHTS.starts_with(&[b'O', b'I', b'N', b'J', 1, LOG2]), "the shipped weights have another format");
-        assert!(WEIGHTS.len() == HEADER + BUCKETS, "the shipped weights have another size");
-        Self { weights: &WEIGHTS[HEADER..], scale: number(6), bias: number(10) }
+        assert!(WEIGHTS.starts_with(b"OINJ\x02"), "the shipped weights have another format");
+        let word = |at: usize| [WEIGHTS[at], WEIGHTS[at + 1], WEIGHTS[at + 2], WEIGHTS[at + 3]];
+        let count = u32::from_le_bytes(word(5)) as usize;
+        assert!(WEIGHTS.len() == HEADER + 5 * count, "the shipped weights have another size");
+        let (hashes, weights) = WEIGHTS[HEADER..].split_at(4 * count);
+        let mut model = Self {
+            filter: vec![0; FILTER_BITS / 64].into(),
+            slots: vec![(0, 0); (2 * count).next_power_of_two()].into(),
+            scale: f32::from_le_bytes(word(9)),
+            bias: f32::from_le_bytes(word(13)),
+            shrink: f32::from_le_bytes(word(17)),
+        };
+        for (hash, weight) in hashes.chunks_exact(4).zip(weights) {
+            let hash = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]);
+            model.insert(hash, i32::from(weight.cast_signed()));
+        }
+        model
     }
 
-    /// The log-odds that a text is an injection.
-    pub(super) fn score(&self, text: &str) -> f32 {
-        let mut sum = Sum { model: self, seen: Box::new([0; BUCKETS / 64]), total: 0, distinct: 0 };
-        let (mut before, mut last) = (None, None);
-        let mut word = WordHash::new();
-        let mut words = 0;
-        for c in text.chars().chain([' ']) {
-            if c.is_alphanumeric() {
-                c.to_lowercase().for_each(|c| word.push(c));
-            } else if let Some((hash, prefix)) = word.take() {
-                sum.add(hash);
-                if let Some(prefix) = prefix {
-                    sum.add(prefix);
-                }
-                if let Some(last) = last {
-                    sum.add(pair(last, hash).wrapping_add(1));
-                    if let Some(before) = before {
-                        let triple = u32::wrapping_mul(before, 961).wrapping_add(pair(last, hash)).wrapping_add(2);
-                        sum.add(triple);
-                    }
-                }
-                (before, last) = (last, Some(hash));
-                words += 1;
-                if words == MAX_WORDS {
-                    break;
-                }
+    fn insert(&mut self, hash: u32, weight: i32) {
+        let (cell, bit) = filter_at(hash);
+        self.filter[cell] |= bit;
+        let mut at = self.home(hash);
+        while self.slots[at].0 != 0 {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = (hash, weight);
+    }
+
+    fn home(&self, hash: u32) -> usize {
+        mixed(hash) as usize & (self.slots.len() - 1)
+    }
+
+    /// The weight of a feature, if it is known.
+    fn weight(&self, hash: u32) -> Option<i32> {
+        let (cell, bit) = filter_at(hash);
+        if self.filter[cell] & bit == 0 || hash == 0 {
+            return None;
+        }
+        let mut at = self.home(hash);
+        while self.slots[at].0 != 0 {
+            if self.slots[at].0 == hash {
+                return Some(self.slots[at].1);
             }
+            at = (at + 1) & (self.slots.len() - 1);
         }
-        if sum.distinct == 0 {
-            return self.bias;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "both are far below 2^24")]
-        let (total, distinct) = (sum.total as f32, sum.distinct as f32);
-        self.bias + total * self.scale / distinct.sqrt()
+        None
+    }
+
+    /// Scores a text. Few known words give a score close to the bias, and so do many unknown ones.
+    pub(super) fn score(&self, text: &str) -> Score {
+        let mut known = Known { model: self, found: Vec::with_capacity(64), unknown: 0 };
+        features(text, &mut known);
+        let Known { mut found, unknown, .. } = known;
+        found.sort_unstable();
+        found.dedup();
+        let total: i32 = found.iter().map(|(_, weight, _)| weight).sum();
+        let words = found.iter().filter(|(.., word)| *word).count();
+        let evidence = found.iter().filter(|(_, weight, word)| *word && *weight > 0).count();
+        #[expect(clippy::cast_precision_loss, reason = "all are far below 2^24")]
+        let (total, known, unknown) = (total as f32, found.len() as f32, unknown as f32);
+        Score { odds: self.bias + total * self.scale / (known + unknown + self.shrink).sqrt(), evidence, words }
     }
 }
 
-const fn pair(last: u32, hash: u32) -> u32 {
-    last.wrapping_mul(31).wrapping_add(hash)
+const fn mixed(hash: u32) -> u32 {
+    let mixed = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D);
+    mixed ^ (mixed >> 12)
 }
 
-struct Sum<'a> {
+const fn filter_at(hash: u32) -> (usize, u64) {
+    let at = mixed(hash) as usize & (FILTER_BITS - 1);
+    (at / 64, 1 << (at % 64))
+}
+
+/// The known features of a text.
+struct Known<'a> {
     model: &'a Model,
-    seen: Box<[u64; BUCKETS / 64]>,
-    total: i32,
-    distinct: u32,
+    /// Hash, weight, whether it is a word.
+    found: Vec<(u32, i32, bool)>,
+    unknown: u32,
 }
 
-impl Sum<'_> {
-    /// Adds a feature's weight, once a bucket.
-    fn add(&mut self, hash: u32) {
-        let mixed = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D);
-        let bucket = ((mixed ^ (mixed >> 12)) as usize) & (BUCKETS - 1);
-        let (cell, bit) = (bucket / 64, 1_u64 << (bucket % 64));
-        if self.seen[cell] & bit == 0 {
-            self.seen[cell] |= bit;
-            self.distinct += 1;
-            self.total += i32::from(self.model.weights[bucket].cast_signed());
-        }
-    }
-}
-
-const FNV_BASIS: u32 = 0x811C_9DC5;
-const PREFIX_SEED: u32 = 7;
-
-/// FNV-1a over a word and over its first five bytes.
-struct WordHash {
-    whole: u32,
-    prefix: u32,
-    length: usize,
-}
-
-impl WordHash {
-    const fn new() -> Self {
-        Self { whole: FNV_BASIS, prefix: FNV_BASIS ^ PREFIX_SEED, length: 0 }
-    }
-
-    fn push(&mut self, c: char) {
-        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-            let step = |hash: u32| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-            self.whole = step(self.whole);
-            if self.length < 5 {
-                self.prefix = step(self.prefix);
-            }
-            self.length += 1;
+impl Sink for Known<'_> {
+    fn word(&mut self, hash: u32) {
+        match self.model.weight(hash) {
+            Some(weight) => self.found.push((hash, weight, true)),
+            None => self.unknown += 1,
         }
     }
 
-    /// The hashes of the word so far, if there is one; begins the next.
-    fn take(&mut self) -> Option<(u32, Option<u32>)> {
-        let word = std::mem::replace(self, Self::new());
-        (word.length > 0).then_some((word.whole, (word.length > 5).then_some(word.prefix)))
+    fn phrase(&mut self, hash: u32) {
+        if let Some(weight) = self.model.weight(hash) {
+            self.found.push((hash, weight, false));
+        }
     }
 }

@@ -15,13 +15,13 @@ const MAX_PAYLOAD: usize = 16 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Normalised {
     pub(super) text: String,
-    /// Whether letters were hidden in foreign ones, digits or spacing.
-    pub(super) disguised: bool,
+    /// Where in `text` words begin whose letters were hidden in foreign ones, digits or spacing.
+    pub(super) disguised: Vec<usize>,
 }
 
 /// Normalises `text`.
 pub(super) fn normalise(text: &str) -> Normalised {
-    let mut out = Normalised { text: String::with_capacity(text.len() + 2), disguised: false };
+    let mut out = Normalised { text: String::with_capacity(text.len() + 2), disguised: Vec::new() };
     out.text.push(' ');
     let mut word = String::new();
     let mut letters = String::new();
@@ -49,7 +49,9 @@ fn end_word(word: &mut String, letters: &mut String, out: &mut Normalised) {
         letters.push(only);
     } else {
         end_letters(letters, out);
-        out.disguised |= undisguise(word);
+        if undisguise(word) {
+            out.disguised.push(out.text.len());
+        }
         out.text.push_str(word);
         out.text.push(' ');
     }
@@ -58,9 +60,9 @@ fn end_word(word: &mut String, letters: &mut String, out: &mut Normalised) {
 
 fn end_letters(letters: &mut String, out: &mut Normalised) {
     if letters.len() >= 5 {
+        out.disguised.push(out.text.len());
         out.text.push_str(letters);
         out.text.push(' ');
-        out.disguised = true;
     } else {
         for letter in letters.chars() {
             out.text.push(letter);

@@ -51,23 +51,32 @@ impl Rules {
                 start: found.start(),
                 end: found.end(),
             })
+            .filter(|hit| hit.class != Class::Hidden || !is_general(&text.text, *hit))
             .collect();
         let mut total = Total { finding: Finding { weight: 0.0, rule: None }, most: 0.0 };
         total.add("instruction_override", override_weight(&hits));
-        let disguised = text.disguised && hits.iter().any(|hit| hit.class == Class::Override);
+        // Ids look like leetspeak, too: only a disguise of the very word counts.
+        let disguised = hits.iter().any(|hit| {
+            hit.class == Class::Override && text.disguised.iter().any(|at| (hit.start..hit.end).contains(at))
+        });
         total.add("disguised_text", if disguised { 2.0 } else { 0.0 });
         total.add(
             "system_prompt_exfiltration",
             if follows(&hits, Class::Reveal, Class::Hidden, 40) { 3.5 } else { 0.0 },
         );
         total.add("secret_extraction", secret_weight(&hits));
-        total.add("new_task", if has(&hits, Class::Anew) { 1.8 } else { 0.0 });
+        total.add("new_task", if has(&hits, Class::Anew) { 0.8 } else { 0.0 });
         total.add("role_takeover", role_weight(&hits));
         total.add("delimiter_smuggling", if has(&hits, Class::Delimiter) { 3.5 } else { 0.0 });
         total.add("tool_coercion", if has(&hits, Class::Tool) { 1.5 } else { 0.0 });
         total.add("false_authority", if has(&hits, Class::Authority) { 1.2 } else { 0.0 });
         total.finding
     }
+}
+
+/// Whether system prompts as such are meant and not the one at hand: "a system prompt", "system prompts".
+fn is_general(text: &str, hit: Hit) -> bool {
+    text[..hit.start].ends_with(" a") || (text[hit.start..].starts_with(" system") && text[hit.end..].starts_with("s "))
 }
 
 struct Total {
@@ -106,7 +115,10 @@ fn pairs(hits: &[Hit], first: Class, second: Class, gap: usize) -> impl Iterator
 fn override_weight(hits: &[Hit]) -> f32 {
     let verb_first = pairs(hits, Class::Override, Class::Prior, 30)
         .any(|(_, prior)| follows_hit(hits, prior, Class::Instruction, 40));
-    if verb_first || verb_last(hits) {
+    // French and Spanish: the adjective is last.
+    let adjective_last = pairs(hits, Class::Override, Class::Instruction, 30)
+        .any(|(_, instruction)| follows_hit(hits, instruction, Class::Prior, 10));
+    if verb_first || adjective_last || verb_last(hits) {
         4.5
     } else if follows(hits, Class::Override, Class::Prior, 12) {
         2.2

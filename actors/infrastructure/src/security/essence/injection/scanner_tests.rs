@@ -95,3 +95,21 @@ fn measure() {
         wrong + right,
     );
 }
+
+/// Measures speed: `cargo test --release -p octopussy-infrastructure --all-features speed -- --ignored --nocapture --test-threads=1`.
+#[test]
+#[ignore = "a measurement, for an optimised build on a quiet machine"]
+fn scan_speed() {
+    let scanner = Scanner::new();
+    let long =
+        "The meeting discussed the budget, the plans for the coming year and who writes the minutes. ".repeat(22);
+    let short = "What is the best way to learn Rust in three weeks?";
+    for (name, text, rounds) in [("short", short, 100_000_u32), ("long", long.as_str(), 5_000)] {
+        let begun = std::time::Instant::now();
+        for _ in 0..rounds {
+            std::hint::black_box(scanner.scan(std::hint::black_box(text)));
+        }
+        let each = begun.elapsed() / rounds;
+        println!("{name}, {} bytes: {each:?} a scan, {:.0} a second", text.len(), 1.0 / each.as_secs_f64());
+    }
+}
