@@ -67,7 +67,7 @@ impl Capability for OrchestratorCapability {
         config.gateway.check().map_err(|error| InitializeError(error.to_string()))?;
         if config.gateway.tls == TlsMode::On && config.tls.is_none() {
             return Err(InitializeError(
-                "gateway.tls is on and there is no certificate: create one with `octopussy init`".to_owned(),
+                "gateway.tls is on and there is no certificate: `octopussy install` makes one".to_owned(),
             ));
         }
         Ok(Self { config })
