@@ -1,4 +1,5 @@
-//! What must never be taken for an attack. None of it is training data.
+//! What must never be taken for an attack. It guards against falling back; it does not estimate how often strangers' texts are
+//! flagged, because short phrases of everyday language also occur in the training corpus.
 
 use super::Scanner;
 use proptest::prelude::*;
