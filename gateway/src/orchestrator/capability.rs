@@ -38,7 +38,7 @@ pub struct OrchestratorConfig {
     pub node: NodeFacts,
 }
 
-/// The orchestrator [25] with the interfaces that speak through it.
+/// The orchestrator, number 25, with the interfaces that speak through it.
 pub struct OrchestratorCapability {
     config: OrchestratorConfig,
 }

@@ -1,4 +1,4 @@
-//! The CLI [26]: what lets the command line reach this node. It writes where the node listens and with which token it may be
+//! The CLI, number 26: what lets the command line reach this node. It writes where the node listens and with which token it may be
 //! spoken to, keeps that token from running out, and takes the node's file away when the node stops.
 
 use super::private_file;
