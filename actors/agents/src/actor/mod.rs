@@ -1,4 +1,4 @@
-//! The actor capability [16]: runs agents as virtual actors, activated by work and put to sleep when idle.
+//! The actor capability \[16\]: runs agents as virtual actors, activated by work and put to sleep when idle.
 
 #[cfg(feature = "realization")]
 mod adaptation;

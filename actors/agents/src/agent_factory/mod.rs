@@ -1,4 +1,4 @@
-//! The agent factory capability [18]: from an agent's directory to an agent.
+//! The agent factory capability \[18\]: from an agent's directory to an agent.
 
 #[cfg(feature = "realization")]
 mod adaptation;

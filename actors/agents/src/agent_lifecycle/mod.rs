@@ -1,4 +1,4 @@
-//! The agent lifecycle capability [17]: follows the states and the health of all active agents of this node.
+//! The agent lifecycle capability \[17\]: follows the states and the health of all active agents of this node.
 
 #[cfg(feature = "realization")]
 mod adaptation;

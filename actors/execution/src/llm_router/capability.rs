@@ -7,7 +7,7 @@ use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartC
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// Model router [9].
+/// Model router \[9\].
 pub struct LlmRouterCapability {
     config: LlmRouterConfig,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Configuration [2].
+/// Configuration \[2\].
 pub struct ConfigurationCapability {
     config: ConfigurationConfig,
 }

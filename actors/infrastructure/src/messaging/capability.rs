@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 /// How often forgotten topics are looked for and the dead letters are counted.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Messaging [5].
+/// Messaging \[5\].
 pub struct MessagingCapability {
     config: MessagingConfig,
 }

@@ -9,7 +9,7 @@ use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartC
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// Observability [3].
+/// Observability \[3\].
 pub struct ObservabilityCapability {
     config: ObservabilityConfig,
 }

@@ -6,7 +6,7 @@ use octopussy_core::contract::Contract;
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::sync::Arc;
 
-/// Secrets [1].
+/// Secrets \[1\].
 pub struct SecretsCapability {
     config: SecretsConfig,
 }

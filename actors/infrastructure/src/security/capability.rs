@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// Security [4].
+/// Security \[4\].
 pub struct SecurityCapability {
     config: SecurityConfig,
     cache: NonZeroUsize,

@@ -6,7 +6,7 @@ use octopussy_core::contract::Contract;
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::sync::Arc;
 
-/// Prompt engine [14].
+/// Prompt engine \[14\].
 pub struct PromptEngineCapability {
     config: PromptEngineConfig,
 }

@@ -5,7 +5,7 @@ use octopussy_core::contract::Contract;
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::sync::Arc;
 
-/// Token budget [13].
+/// Token budget \[13\].
 pub struct TokenBudgetCapability {
     config: TokenBudgetConfig,
 }
