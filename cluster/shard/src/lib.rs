@@ -22,6 +22,7 @@ mod maintenance;
 mod node;
 mod proposal;
 mod queue;
+mod raft;
 mod records;
 mod routing;
 mod state;

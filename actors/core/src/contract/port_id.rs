@@ -36,7 +36,10 @@ macro_rules! ports {
 ports! {
     Clock "clock" Provider::Substrate;
     Ledger "ledger" Provider::Substrate;
+    LedShards "led_shards" Provider::Substrate;
     Blobs "blobs" Provider::Substrate;
+    Mesh "mesh" Provider::Substrate;
+    Cluster "cluster" Provider::Substrate;
     Secrets "secrets" Provider::Capability(CapabilityId::Secrets);
     Configuration "configuration" Provider::Capability(CapabilityId::Configuration);
     Observability "observability" Provider::Capability(CapabilityId::Observability);

@@ -2,16 +2,17 @@
 
 use crate::agent::AgentRecord;
 use crate::contract::{Port, PortId};
-use crate::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
+use crate::ids::{AgentId, NodeId, ShardCount, ShardId, TaskId};
 use crate::problem::{Code, Problem};
-use crate::task::{Applied, Command, LedgerEvent, Refusal, TaskRecord, TaskState};
+use crate::task::{Applied, Command, Refusal, TaskRecord, TaskState};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A command was not applied.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
 pub enum ProposeError {
     /// It was committed and refused by the state machine; nothing changed.
     #[error(transparent)]
@@ -19,6 +20,13 @@ pub enum ProposeError {
     /// This node does not lead the shard; nothing changed.
     #[error("this node does not lead shard {0}")]
     NotLeader(ShardId),
+    /// No leader of the shard answers: it is being elected, or this node is on the smaller side of a partition. Nothing changed.
+    #[error("no leader of shard {0} can be reached")]
+    NoLeader(ShardId),
+    /// The leader was lost while the command was on its way; whether it was applied is not known. Whoever repeats it must be
+    /// able to recognise that.
+    #[error("the leader of shard {0} was lost while it had the command; whether it was carried out is not known")]
+    Uncertain(ShardId),
     /// The log has as much in flight as it may; nothing changed.
     #[error("the log of this node is at its bound")]
     Busy,
@@ -39,7 +47,10 @@ impl From<ProposeError> for Problem {
         let detail = error.to_string();
         match error {
             ProposeError::Refused(refusal) => refusal.into(),
-            ProposeError::NotLeader(_) | ProposeError::Stopping => {
+            ProposeError::NotLeader(_)
+            | ProposeError::NoLeader(_)
+            | ProposeError::Uncertain(_)
+            | ProposeError::Stopping => {
                 Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
             }
             ProposeError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
@@ -78,7 +89,7 @@ impl From<Refusal> for Problem {
 }
 
 /// Which tasks are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TaskFilter {
     /// All of them.
     #[default]
@@ -88,7 +99,7 @@ pub enum TaskFilter {
 }
 
 /// A question for tasks, newest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TaskQuery {
     /// Of this agent only.
     pub agent: Option<AgentId>,
@@ -101,7 +112,7 @@ pub struct TaskQuery {
 }
 
 /// A question for agents, by id.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct AgentQuery {
     /// After this one.
     pub after: Option<AgentId>,
@@ -110,7 +121,7 @@ pub struct AgentQuery {
 }
 
 /// A page of a listing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -118,61 +129,42 @@ pub struct Page<T> {
     pub more: bool,
 }
 
-/// Is told what the shards led by this node have applied. Called on the applying thread: it must not block.
-pub trait LedgerObserver: Send + Sync {
-    /// Something was applied.
-    fn on_event(&self, event: &LedgerEvent);
-}
-
-/// The ledger of the cluster as seen from this node. Reads are of what is committed and applied here.
+/// The ledger of the cluster, from any node: what concerns a shard that another node leads is forwarded to its leader, with
+/// the caller's deadline. Answers are of what is committed and applied at the leader.
 #[async_trait]
 pub trait LedgerPort: Send + Sync {
     /// How many shards there are.
     fn shards(&self) -> ShardCount;
 
-    /// Commits `command` to its shard's log on a quorum, applies it and answers with what came of it. Commands proposed one
-    /// after another by one caller are applied in that order, also when their answers are not awaited in between: the
-    /// command is in line when this function returns, before the future is polled.
+    /// Commits `command` to its shard's log on a quorum, applies it and answers with what came of it. While this node leads
+    /// the shard, commands proposed one after another by one caller are applied in that order, also when their answers are
+    /// not awaited in between: the command is in line when this function returns, before the future is polled. A command
+    /// that can be repeated without harm (an acceptance, a cancellation) is repeated when its leader changes meanwhile.
     fn propose(&self, shard: ShardId, command: Command) -> BoxFuture<'static, Result<Applied, ProposeError>>;
 
-    /// The epoch under which this node leads the shard; `None` when it does not.
-    fn epoch(&self, shard: ShardId) -> Option<Epoch>;
-
     /// A task.
-    fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError>;
+    async fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError>;
 
     /// An agent.
-    fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError>;
-
-    /// The task the agent should do next: of the most urgent lane the oldest that waits.
-    fn next_task(&self, agent: AgentId) -> Option<Arc<TaskRecord>>;
-
-    /// The tasks the agent should do next, in that order, at most `limit`. An agent that works on several tasks at once
-    /// begins them together instead of waiting for one commit each; a ledger that only knows the next one is correct, too.
-    fn next_tasks(&self, agent: AgentId, limit: usize) -> Vec<Arc<TaskRecord>> {
-        if limit == 0 { Vec::new() } else { self.next_task(agent).into_iter().collect() }
-    }
+    async fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError>;
 
     /// How many tasks wait for the agent.
-    fn waiting(&self, agent: AgentId) -> usize;
+    async fn waiting(&self, agent: AgentId) -> Result<usize, ProposeError>;
 
-    /// Agents with waiting tasks in the shards this node leads.
-    fn agents_with_work(&self) -> Vec<AgentId>;
+    /// Tasks of every shard, newest first.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError>;
 
-    /// Tasks, newest first.
-    fn tasks(&self, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError>;
+    /// Agents of every shard, by id.
+    async fn agents(&self, query: &AgentQuery) -> Result<Page<Arc<AgentRecord>>, ProposeError>;
 
-    /// Agents, by id.
-    fn agents(&self, query: &AgentQuery) -> Result<Page<Arc<AgentRecord>>, ProposeError>;
-
-    /// How many dead letters there are.
-    fn dead_letters(&self) -> u64;
+    /// How many dead letters there are in all shards.
+    async fn dead_letters(&self) -> Result<u64, ProposeError>;
 
     /// Waits until the task has ended, at most for `limit`; answers with the task as it then is.
     async fn await_end(&self, id: TaskId, limit: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError>;
 
-    /// Tells `observer` of everything applied from now on.
-    fn observe(&self, observer: Arc<dyn LedgerObserver>);
+    /// The node that leads the shard, as far as this node knows.
+    fn leader(&self, shard: ShardId) -> Option<NodeId>;
 
     /// Whether writes are possible; otherwise why not.
     fn health(&self) -> Result<(), ProposeError>;

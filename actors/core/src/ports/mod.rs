@@ -4,9 +4,12 @@ mod actor;
 mod agent_factory;
 mod agent_lifecycle;
 mod blobs;
+mod cluster;
 mod configuration;
+mod led_shards;
 mod ledger;
 mod llm;
+mod mesh;
 mod messaging;
 mod observability;
 mod orchestrator;
@@ -19,11 +22,20 @@ pub use actor::ActorPort;
 pub use agent_factory::{AgentBundle, AgentFactoryPort, BundleFile};
 pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
+pub use cluster::{
+    ClusterPort, ClusterView, JoinTokenView, MemberDesired, MemberRole, MemberView, NodeFactsView, Reach,
+    ReachabilityPort, ShardView, TokenUse,
+};
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
-pub use ledger::{AgentQuery, LedgerObserver, LedgerPort, Page, ProposeError, TaskFilter, TaskQuery};
+pub use led_shards::{LedShardsPort, LedgerObserver};
+pub use ledger::{AgentQuery, LedgerPort, Page, ProposeError, TaskFilter, TaskQuery};
 pub use llm::{
     ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, Passage, ProviderHealth,
     ProviderStatus, Role, TokenSink,
+};
+pub use mesh::{
+    FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError,
+    MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 pub use messaging::{
     AgentHost, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,

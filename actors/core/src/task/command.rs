@@ -81,7 +81,7 @@ pub enum Command {
 }
 
 /// What came of a command that was applied.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Applied {
     /// The shard has a new epoch.
     Activated(Epoch),
@@ -98,7 +98,7 @@ pub enum Applied {
 }
 
 /// Why a command changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// No such agent.
     #[error("there is no agent {0}")]

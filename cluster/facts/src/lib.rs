@@ -1,0 +1,1 @@
+//! What each node is: scuttlebutt over the mesh, behind a small port.
