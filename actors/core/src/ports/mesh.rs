@@ -74,6 +74,8 @@ tags! {
         Control = 0x13, "control";
         /// Questions about blobs.
         Blob = 0x14, "blob";
+        /// Full states of the membership protocol.
+        Membership = 0x17, "membership";
         /// Messages to agents that another node hosts: control, from agent to agent.
         Agent = 0x16, "agent";
         /// Calls of models that run at another node.
