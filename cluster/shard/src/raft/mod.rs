@@ -1,5 +1,6 @@
 //! The types that openraft is given.
 
+pub(crate) mod machine;
 mod types;
 
 pub(crate) use types::{Answers, Entries, GroupId, TypeConfig};
