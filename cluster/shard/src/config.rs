@@ -1,34 +1,73 @@
-//! How a node keeps its shards.
+//! How a node keeps its groups.
 
-use octopussy_core::ids::ShardCount;
 use octopussy_store::Engine;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a node keeps its shards.
+/// How soon a lost leader is noticed. A shorter time means a faster failover and more traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// How often a leader says that it is there.
+    pub heartbeat: Duration,
+    /// The shortest time without a word of the leader after which a replica stands for election. Longer than `heartbeat`.
+    pub election_min: Duration,
+    /// The longest such time, and the lease of a leader: it falls silent when a quorum has not answered for so long.
+    /// Longer than `election_min`.
+    pub election_max: Duration,
+}
+
+impl Timings {
+    /// For a home or office network.
+    pub const DEFAULT: Self = Self::from_millis(200, 600, 1_200);
+    /// For one machine or one rack.
+    pub const FAST: Self = Self::from_millis(100, 300, 600);
+    /// For nodes in different places.
+    pub const WAN: Self = Self::from_millis(500, 1_500, 3_000);
+
+    const fn from_millis(heartbeat: u64, min: u64, max: u64) -> Self {
+        Self {
+            heartbeat: Duration::from_millis(heartbeat),
+            election_min: Duration::from_millis(min),
+            election_max: Duration::from_millis(max),
+        }
+    }
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// How a node keeps its groups.
 #[derive(Debug, Clone)]
-pub struct ShardConfig {
-    /// The data directory: `log.redb`, `state.redb` and `blobs/` lie in it.
+pub struct ShardHostConfig {
+    /// The data directory: the log, the state, snapshots and `blobs/` lie in it.
     pub dir: PathBuf,
     /// The storage engine.
     pub engine: Engine,
     /// The cache of the state store in MiB, bounded to 1–1024. The log has a small one of its own.
     pub cache_mb: usize,
-    /// How many shards; fixed when the directory is made.
-    pub shards: ShardCount,
+    /// How soon a lost leader is noticed.
+    pub timings: Timings,
     /// For how long ended tasks are kept. Dead letters are kept until somebody replays or discards them.
     pub retention: Duration,
     /// How many ended tasks are kept at most, over all shards; the oldest go first.
     pub max_ended: u64,
-    /// Running tasks that are older than this when the node starts are dead-lettered instead of being run again.
+    /// Running tasks that are older than this when their shard gets a new leader are dead-lettered instead of being run
+    /// again.
     pub max_recovery_age: Duration,
     /// How often changed state goes to the disk; the log holds it until then.
     pub flush_interval: Duration,
     /// How often expired tasks are looked for while there are tasks.
     pub tick_interval: Duration,
+    /// How long a member may be gone before its replicas are replaced.
+    pub replace_after: Duration,
+    /// How long a caller waits for a shard's leader that cannot be reached before it is told so.
+    pub patience: Duration,
 }
 
-impl ShardConfig {
+impl ShardHostConfig {
     /// The defaults, for a data directory.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -37,12 +76,14 @@ impl ShardConfig {
             dir: dir.into(),
             engine: Engine::default(),
             cache_mb: 32,
-            shards: ShardCount::DEFAULT,
+            timings: Timings::DEFAULT,
             retention: DAY * 30,
             max_ended: 1_000_000,
             max_recovery_age: DAY,
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(1),
+            replace_after: Duration::from_secs(5 * 60),
+            patience: Duration::from_secs(5),
         }
     }
 

@@ -1,13 +1,17 @@
-//! Why a node's shards cannot be opened.
+//! Why a node's groups cannot be opened or changed.
 
-use octopussy_core::ids::ShardCount;
+use octopussy_control::ControlRefusal;
 use octopussy_core::ports::ProposeError;
+use octopussy_core::problem::{Code, Problem};
 use octopussy_ledger::ColdError;
 use octopussy_store::StoreError;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// The shards cannot be opened; what is on the disk is as it was.
+/// The groups cannot be opened; what is on the disk is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory cannot be made.
@@ -21,19 +25,6 @@ pub enum OpenError {
     /// A store cannot be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The directory was made for another number of shards.
-    #[error(
-        "'{}' was created with {} shards, the configuration says {}: set cluster.shards back to {}",
-        path.display(), found.get(), configured.get(), found.get()
-    )]
-    ShardCount {
-        /// The data directory.
-        path: PathBuf,
-        /// What it was made for.
-        found: ShardCount,
-        /// What the configuration says.
-        configured: ShardCount,
-    },
     /// A stored record cannot be read.
     #[error("a record of '{}' cannot be read: {detail}", path.display())]
     Record {
@@ -45,9 +36,20 @@ pub enum OpenError {
     /// A thread cannot be started.
     #[error("cannot start a thread for the log: {0}")]
     Thread(io::Error),
-    /// The shards cannot be activated.
-    #[error("the shards cannot be activated: {0}")]
-    Activate(ProposeError),
+    /// The timings contradict each other.
+    #[error("the timings contradict each other: {0}")]
+    Timings(String),
+    /// A group cannot be started.
+    #[error("group {group} cannot be started: {detail}")]
+    Group {
+        /// Its number: 0 is the control group, shard `n` is group `n + 1`.
+        group: u16,
+        /// Why.
+        detail: String,
+    },
+    /// What was begun was not done in time. It may still be done.
+    #[error("{0} took too long")]
+    Late(&'static str),
 }
 
 impl OpenError {
@@ -56,10 +58,63 @@ impl OpenError {
     pub const fn is_locked(&self) -> bool {
         matches!(self, Self::Store(StoreError::Locked { .. }))
     }
+}
 
-    pub(crate) fn record(path: &std::path::Path, error: &ColdError) -> Self {
-        Self::Record { path: path.to_path_buf(), detail: error.0.to_string() }
+/// A command of the control group was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ControlError {
+    /// It was committed and refused by the state machine; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] ControlRefusal),
+    /// No leader of the control group answers: it is being elected, or this node is on the smaller side of a partition.
+    /// Nothing changed.
+    #[error("no leader of the control group can be reached")]
+    NoLeader,
+    /// The leader was lost while the command was on its way; whether it was applied is not known.
+    #[error("the leader of the control group was lost while it had the command; whether it was carried out is not known")]
+    Uncertain,
+    /// The log has as much in flight as it may; nothing changed.
+    #[error("the log of the control group's leader is at its bound")]
+    Busy,
+    /// The log cannot be written; whether the command will be kept is not known.
+    #[error("the store failed: {0}")]
+    Store(Arc<str>),
+    /// The node is stopping; nothing changed.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ControlError::Refused(_) => Self::new(Code::InvalidTransition, detail),
+            ControlError::NoLeader | ControlError::Uncertain | ControlError::Stopping => {
+                Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
+            }
+            ControlError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
+            ControlError::Store(_) => Self::new(Code::StoreUnavailable, detail),
+        }
     }
+}
+
+/// Lost groups could not be recovered. Those named by an earlier answer stay recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// This node belongs to no cluster.
+    #[error("this node belongs to no cluster")]
+    NotMember,
+    /// A group could not be stopped or started again.
+    #[error("group {group} cannot be recovered: {detail}")]
+    Group {
+        /// Its number: 0 is the control group, shard `n` is group `n + 1`.
+        group: u16,
+        /// Why.
+        detail: String,
+    },
+    /// The control group did not take the change.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 /// The error callers get for a store that failed.

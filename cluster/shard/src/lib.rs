@@ -1,42 +1,28 @@
-//! Shards of one node: the log writer, the applier, the state store, the blob store, the ledger port.
+//! Shards: Raft groups over the mesh, the log, the state, the ledger of the cluster from any node.
 //!
-//! A command's way: [`SingleNode::propose`](octopussy_core::ports::LedgerPort::propose) puts it in line; the one **writer**
-//! appends everything in line to the log with one fsync; the **applier** applies it to its shard's machine in memory and
-//! answers, or for a few commands the writer does that itself; the **flusher** brings what has changed into the state store about once a second, after which the log below is
-//! dropped. A restart reads the state and replays the log's tail.
+//! A command's way: [`LedgerPort::propose`](octopussy_core::ports::LedgerPort::propose) puts it in line before its shard's
+//! group, here when this node leads the shard, otherwise at the node that does; the group's **batcher** makes one log entry of everything in line;
+//! the one **log writer** of the node appends the entries of all groups with one fsync, while they travel to the other
+//! replicas; what a quorum has is committed, applied in memory and answered; the **flusher** brings what has changed into the state store
+//! about once a second. A restart reads the state and applies the log's tail again.
 
-mod applier;
-mod applying;
 mod blobs;
 mod config;
 mod dirty;
 mod error;
 mod failure;
-mod flusher;
-mod inner;
+mod forward;
+mod groups;
 mod keys;
-mod ledger_port;
-mod listing;
-mod log_batch;
-mod maintenance;
-mod node;
-mod proposal;
-mod queue;
 mod raft;
 mod records;
 mod routing;
 mod state;
 mod stores;
 mod view;
-mod waiters;
-mod writer;
-
-#[cfg(test)]
-mod tests;
 
 pub use blobs::FileBlobs;
-pub use config::ShardConfig;
-pub use error::OpenError;
-pub use node::SingleNode;
+pub use config::{ShardHostConfig, Timings};
+pub use error::{ControlError, OpenError, RecoverError};
+pub use groups::{QUEUE_CAPACITY, ShardHost};
 pub use octopussy_store::Engine;
-pub use queue::QUEUE_CAPACITY;

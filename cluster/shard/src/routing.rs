@@ -1,6 +1,6 @@
 //! Which shard a command belongs to.
 
-use crate::queue::Urgency;
+use crate::groups::Urgency;
 use octopussy_core::ids::{ShardCount, ShardId};
 use octopussy_core::task::Command;
 

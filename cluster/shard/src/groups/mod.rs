@@ -1,0 +1,12 @@
+//! The Raft groups of a node: their network, their lines of proposals, their leaderships, their places.
+
+mod host;
+mod urgency;
+
+pub use host::ShardHost;
+pub(crate) use urgency::Urgency;
+
+/// How many commands may be in line before a group: at 30 000 a second a quarter of a second's worth. New work is turned
+/// away beyond it; what moves accepted work on (steps, ends) may use as much again, so that overload never stops work in
+/// progress.
+pub const QUEUE_CAPACITY: usize = 8_192;
