@@ -1,1 +1,13 @@
 //! Where shards belong: weighted rendezvous hashing over committed members, and moves in small steps. Pure.
+//!
+//! [`decide`] is called every few hundred milliseconds on every node, with what that node sees; it answers with what is to
+//! be done next. It remembers nothing: whoever executes its actions may lose them, repeat them or crash between two of
+//! them, and the next decision starts from what is then true.
+
+mod decide;
+mod limits;
+mod situation;
+
+pub use decide::decide;
+pub use limits::Limits;
+pub use situation::{Action, Group, GroupView, MembershipView, Situation};
