@@ -1,4 +1,5 @@
 //! Tests over real processes, and checks of the workspace itself.
 
+mod cluster;
 mod process;
 mod workspace;

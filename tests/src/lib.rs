@@ -5,6 +5,9 @@
 
 mod agent_directory;
 mod binary;
+mod cluster_runner;
+mod history;
+mod hosts;
 mod model_stub;
 mod node_runner;
 mod patience;
@@ -15,6 +18,9 @@ mod ws_client;
 
 pub use agent_directory::AgentDirectory;
 pub use binary::binary;
+pub use cluster_runner::ClusterRunner;
+pub use history::{History, Submitted};
+pub use hosts::Hosts;
 pub use model_stub::{Gate, ModelStub, RecordedCall, Reply};
 pub use node_runner::{CliOutput, NodeOptions, NodeRunner};
 pub use patience::{PATIENCE, eventually, eventually_within};

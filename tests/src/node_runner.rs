@@ -26,6 +26,8 @@ pub struct NodeOptions {
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
     home: Option<PathBuf>,
+    join: Vec<String>,
+    binary: Option<PathBuf>,
 }
 
 impl NodeOptions {
@@ -62,6 +64,20 @@ impl NodeOptions {
     #[must_use]
     pub fn wrapper(mut self, words: &[&str]) -> Self {
         self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Joins a cluster at the first start instead of founding one: `--join TOKEN` and what else the start is to be told.
+    #[must_use]
+    pub fn join(mut self, token: &str, more: &[&str]) -> Self {
+        self.join = ["--join", token].iter().chain(more).map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Runs this binary instead of the one under test.
+    #[must_use]
+    pub fn binary(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
         self
     }
 
@@ -145,9 +161,14 @@ impl NodeRunner {
         let folder = tempfile::Builder::new().prefix("octopussy-test-").tempdir()?;
         let home = options.home.clone().unwrap_or_else(|| folder.path().join("home"));
         let log = folder.path().join("node.log");
-        let node =
-            Self { binary: binary()?, home, options, ports: PortLease::take()?, child: None, _folder: folder, log };
-        if !node.home.join("credentials.json").exists() {
+        let binary = match &options.binary {
+            Some(binary) => binary.clone(),
+            None => binary()?,
+        };
+        let node = Self { binary, home, options, ports: PortLease::take()?, child: None, _folder: folder, log };
+        if !node.options.join.is_empty() {
+            std::fs::create_dir_all(&node.home)?;
+        } else if !node.home.join("credentials.json").exists() {
             let installed = node.cli(&["install", "--port-offset", &node.ports.offset().to_string()]).await?;
             ensure!(installed.status.success(), "install failed: {}", installed.text());
         }
@@ -206,6 +227,10 @@ impl NodeRunner {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["start", "--foreground", "--port-offset", &self.ports.offset().to_string()]);
         command.arg("--home").arg(&self.home);
+        // A node that has joined is a member: it starts as any other from then on.
+        if !self.home.join("credentials.json").exists() {
+            command.args(&self.options.join);
+        }
         self.clean(&mut command);
         command
     }
@@ -359,6 +384,33 @@ impl NodeRunner {
             ensure!(Instant::now() < deadline, "the node has not ended after {limit:?}\n{}", self.log_tail());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Stops the process where it stands, as a suspended laptop would.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> Result<()> {
+        signal(self.pid().context("the node does not run")?, Signal::STOP)
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> Result<()> {
+        signal(self.pid().context("the node does not run")?, Signal::CONT)
+    }
+
+    /// Whether the process runs, frozen or not.
+    #[must_use]
+    pub const fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Runs another binary from the next start on.
+    pub fn set_binary(&mut self, binary: &Path) {
+        self.binary = binary.to_owned();
     }
 
     /// Kills the process and starts it again on the same home.

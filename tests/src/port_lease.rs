@@ -3,11 +3,14 @@
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The ports a node listens on when its offset is 0: REST, gRPC (reserved), WebSocket, metrics.
 const BASES: [u16; 4] = [47200, 47201, 47202, 9090];
+
+/// The mesh's UDP port at offset 0.
+const MESH: u16 = 47210;
 
 /// Offsets for which no port falls into 32768..=60999, from which Linux takes the ports of outgoing connections: only there
 /// could a connection of somebody else's sit on a port that was free a moment ago.
@@ -58,4 +61,5 @@ impl PortLease {
 
 fn is_free(offset: u16) -> bool {
     BASES.iter().all(|base| TcpListener::bind(("127.0.0.1", base + offset)).is_ok())
+        && UdpSocket::bind(("0.0.0.0", MESH + offset)).is_ok()
 }

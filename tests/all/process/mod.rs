@@ -8,6 +8,7 @@ mod control;
 mod crash;
 mod dead_letters;
 mod disk_full;
+mod history;
 mod idempotency;
 mod openai;
 mod streaming;
