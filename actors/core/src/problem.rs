@@ -91,8 +91,25 @@ codes! {
     UnknownSecret = 1600, 404, "No such secret";
     /// The configuration does not validate.
     InvalidConfiguration = 1700, 422, "The configuration is not valid";
+    /// The cluster has no such node.
+    UnknownNode = 1800, 404, "No such node";
+    /// The cluster cannot do that as it is now.
+    ClusterConflict = 1801, 409, "The cluster cannot do that now";
     /// Something that should not happen.
     Internal = 1900, 500, "An internal error";
+}
+
+/// Encoded as its number, so that codes of a later version read as [`Code::Internal`] instead of not at all.
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u16::deserialize(deserializer).map(|number| Self::from_number(number).unwrap_or(Self::Internal))
+    }
 }
 
 impl fmt::Display for Code {
@@ -101,8 +118,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// An error as it is shown outside.
-#[derive(Debug, Clone, thiserror::Error)]
+/// An error as it is shown outside. Between nodes it travels as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Problem {
     /// The stable code.

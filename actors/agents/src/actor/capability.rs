@@ -35,7 +35,7 @@ impl Capability for ActorCapability {
         host.set_root(root.get_cell());
         let handle = Arc::new(ActorHandle::new(Arc::clone(&host)));
         host.ports.messaging.attach(Arc::clone(&handle) as _);
-        host.ports.ledger.observe(Arc::new(Observer(Arc::downgrade(&host))));
+        host.ports.led.observe(Arc::new(Observer(Arc::downgrade(&host))));
         // Not the context's token: heartbeats and activations of a stopping host go on until its runs are handed back.
         let upkeep_ends = CancellationToken::new();
         let upkeep = Upkeep { host: Arc::clone(&host), activations, stopping: upkeep_ends.clone() };

@@ -9,6 +9,7 @@ pub const CONTRACT: Contract = Contract {
     provides: &[PortId::Actor],
     requires: &[
         PortId::Ledger,
+        PortId::LedShards,
         PortId::Blobs,
         PortId::Observability,
         PortId::Security,
@@ -30,7 +31,7 @@ pub const CONTRACT: Contract = Contract {
 #[cfg(feature = "realization")]
 mod ports {
     use octopussy_core::ports::{
-        ActorPort, BlobPort, LedgerPort, LlmRouterPort, MessagingPort, ObservabilityPort, PromptPort, SecurityPort,
+        ActorPort, BlobPort, LedShardsPort, LedgerPort, LlmRouterPort, MessagingPort, ObservabilityPort, PromptPort, SecurityPort,
         TokenBudgetPort,
     };
 
@@ -38,6 +39,7 @@ mod ports {
         /// What agents need to run.
         pub struct ActorRequires {
             pub ledger: dyn LedgerPort,
+            pub led: dyn LedShardsPort,
             pub blobs: dyn BlobPort,
             pub observability: dyn ObservabilityPort,
             pub security: dyn SecurityPort,

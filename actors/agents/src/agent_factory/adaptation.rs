@@ -57,7 +57,7 @@ impl AgentFactoryPort for AgentFactoryHandle {
         let dormant = essence::dormant_settings(&spec);
         let id = AgentId::from_name(&spec.name);
         // Asked before the documents are stored, so that a taken name costs nothing; the ledger has the last word.
-        if self.ledger.agent(id)?.is_some() {
+        if self.ledger.agent(id).await?.is_some() {
             return Err(taken(&spec.name));
         }
         let documents = self.store(bundle, documents).await?;
@@ -75,7 +75,7 @@ impl AgentFactoryPort for AgentFactoryHandle {
         let record = match self.ledger.propose(shard, Command::CreateAgent { agent }).await? {
             Applied::Agent(record) => record,
             Applied::Done | Applied::Activated(_) | Applied::Task(_) | Applied::Duplicate(_) | Applied::Count(_) => {
-                self.ledger.agent(id)?.ok_or_else(|| {
+                self.ledger.agent(id).await?.ok_or_else(|| {
                     Problem::new(Code::Internal, "the ledger does not know the agent it has just created")
                 })?
             }

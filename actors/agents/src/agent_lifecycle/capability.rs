@@ -39,13 +39,15 @@ impl Capability for AgentLifecycleCapability {
     ) -> Result<(AgentLifecycleProvides, AgentLifecycleRunning), StartError> {
         let messaging = wired.ports.messaging;
         let news = messaging
-            .subscribe(Topic::Agents, None)
+            .subscribe_here(Topic::Agents, None)
             .map_err(|problem| StartError::because("the news of agents cannot be subscribed to", problem))?;
         let handle = AgentLifecycleHandle::new(wired.inner.registry, cx.clock);
         // Its own token: agents announce their end while the node stops, and are followed until this capability's turn.
         let stopping = CancellationToken::new();
-        let listener = tokio::spawn(listen(handle.clone(), messaging, news, stopping.clone()));
-        let provides = AgentLifecycleProvides { agent_lifecycle: Arc::new(handle) };
+        let lifecycle = Arc::new(handle.clone());
+        messaging.attach_lifecycle(lifecycle.clone());
+        let listener = tokio::spawn(listen(handle, messaging, news, stopping.clone()));
+        let provides = AgentLifecycleProvides { agent_lifecycle: lifecycle };
         Ok((provides, AgentLifecycleRunning { listener: Some(listener), stopping }))
     }
 }

@@ -4,9 +4,10 @@ use crate::agent::{AgentEvent, AgentState, IllegalTransition};
 use crate::contract::{Port, PortId};
 use crate::ids::AgentId;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Whether an agent's heartbeat is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentHealth {
     /// Heard within the bound.
     Healthy,
@@ -15,7 +16,7 @@ pub enum AgentHealth {
 }
 
 /// What is known of an active agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentStatus {
     /// Where it is in its life.
     pub state: AgentState,

@@ -1,5 +1,6 @@
 //! Messages and news.
 
+use super::{AgentLifecyclePort, AgentStatus};
 use crate::agent::AgentState;
 use crate::contract::{Port, PortId};
 use crate::ids::{AgentId, Epoch, PartyId, TaskId};
@@ -15,7 +16,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// What news is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// Variants are only ever appended: their order is their encoding between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Topic {
     /// One task: its state, its steps, its tokens.
     Task(TaskId),
@@ -28,7 +31,7 @@ pub enum Topic {
 }
 
 /// The position of news in its task's stream: the leadership under which it arose, then a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct EventId {
     /// Leadership.
     pub epoch: Epoch,
@@ -57,7 +60,7 @@ impl FromStr for EventId {
 }
 
 /// News.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its position.
     pub id: EventId,
@@ -71,8 +74,8 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened.
-#[derive(Debug, Clone)]
+/// What happened. Variants are only ever appended: their order is their encoding between nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum EventKind {
     /// A piece of an answer, as the model speaks. Not journaled: after a gap, the completed step has the whole.
     Token {
@@ -130,6 +133,17 @@ pub struct Submission {
 /// News as it comes, bounded: a watcher that falls behind gets a [`EventKind::Gap`].
 pub type Subscription = BoxStream<'static, Event>;
 
+/// What the leader of an agent's shard knows of it at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentLive {
+    /// Which agent.
+    pub agent: AgentId,
+    /// Its status; `None` when it is not active.
+    pub status: Option<AgentStatus>,
+    /// How many tasks wait for it.
+    pub waiting: usize,
+}
+
 /// Whoever runs agents on this node. Attached by the actor capability when it starts.
 #[async_trait]
 pub trait AgentHost: Send + Sync {
@@ -144,11 +158,19 @@ pub trait MessagingPort: Send + Sync {
     /// same task with `false`.
     async fn submit(&self, submission: Submission) -> Result<(Arc<TaskRecord>, bool), Problem>;
 
-    /// Hands a CONTROL message to whoever hosts its recipient.
+    /// Hands a CONTROL message to whoever hosts its recipient: the leader of its shard, on this node or another. A leader
+    /// that is lost meanwhile is followed by the next one, for some seconds at most.
     async fn control(&self, message: Message) -> Result<(), Problem>;
 
     /// Registers the node's agent host.
     fn attach(&self, host: Arc<dyn AgentHost>);
+
+    /// Registers who knows the states of the agents active on this node, for the questions of other nodes.
+    fn attach_lifecycle(&self, lifecycle: Arc<dyn AgentLifecyclePort>);
+
+    /// Asks the leaders of the agents' shards how they are. An agent whose leader does not answer within about a second is
+    /// missing from the answer.
+    async fn live(&self, agents: &[AgentId]) -> Vec<AgentLive>;
 
     /// Publishes news. Never blocks; without watchers it costs next to nothing.
     fn publish(&self, agent: AgentId, task: Option<TaskId>, kind: EventKind);
@@ -156,14 +178,19 @@ pub trait MessagingPort: Send + Sync {
     /// Whether anybody watches the task, so that token news can be left out when nobody does.
     fn is_watched(&self, agent: AgentId, task: TaskId) -> bool;
 
-    /// News on a topic, from the event after `after` where it is still remembered.
-    fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
+    /// News on a topic from all nodes, from the event after `after` where it is still remembered. What happens after this
+    /// function has returned is either told or announced as missing with a [`EventKind::Gap`]. The news of a task or an
+    /// agent come from the leader of its shard, and from the next leader when that changes.
+    async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
 
-    /// Dead letters, newest first.
-    fn dead_letters(&self, after: Option<TaskId>, limit: usize) -> Result<super::Page<Arc<TaskRecord>>, Problem>;
+    /// News on a topic, as far as they arise on this node.
+    fn subscribe_here(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
 
-    /// How many dead letters there are.
-    fn dead_letter_count(&self) -> u64;
+    /// Dead letters of all shards, newest first.
+    async fn dead_letters(&self, after: Option<TaskId>, limit: usize) -> Result<super::Page<Arc<TaskRecord>>, Problem>;
+
+    /// How many dead letters there are in all shards.
+    async fn dead_letter_count(&self) -> Result<u64, Problem>;
 
     /// Tries a dead letter again, on behalf of `by`.
     async fn replay(&self, task: TaskId, by: PartyId) -> Result<Arc<TaskRecord>, Problem>;

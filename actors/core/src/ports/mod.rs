@@ -38,7 +38,7 @@ pub use mesh::{
     MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 pub use messaging::{
-    AgentHost, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,
+    AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,
 };
 pub use observability::{AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
 pub use orchestrator::{

@@ -1,12 +1,13 @@
 //! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
 
 use super::{
-    AgentBundle, AgentStatus, ControlCommand, EventId, Page, Principal, ProviderStatus, Subscription, TaskQuery, Topic,
+    AgentBundle, AgentStatus, ClusterView, ControlCommand, EventId, JoinTokenView, MemberView, Page, Principal,
+    ProviderStatus, ShardView, Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
 use crate::capability::CapabilityId;
 use crate::contract::{Port, PortId};
-use crate::ids::{AgentId, NodeId, TaskId, TraceId};
+use crate::ids::{AgentId, NodeId, ShardId, TaskId, TraceId};
 use crate::message::Priority;
 use crate::problem::{Finding, Problem};
 use crate::task::TaskRecord;
@@ -100,8 +101,10 @@ pub struct NodeStatus {
     pub capabilities: Vec<CapabilityView>,
     /// Agents active now.
     pub active_agents: usize,
-    /// Dead letters.
-    pub dead_letters: u64,
+    /// Dead letters of all shards; `None` while some shard's leader does not answer.
+    pub dead_letters: Option<u64>,
+    /// What an operator should know of the cluster, in sentences.
+    pub warnings: Vec<String>,
 }
 
 /// Everything a client can ask of a node. `principal` is who asks; each call checks what it may.
@@ -115,13 +118,13 @@ pub trait OrchestratorPort: Send + Sync {
     -> Result<Arc<TaskRecord>, Problem>;
 
     /// Tasks, newest first.
-    fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem>;
+    async fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem>;
 
     /// Asks for a task to end.
     async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem>;
 
     /// News.
-    fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
+    async fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
 
     /// Checks an agent's directory.
     fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem>;
@@ -130,16 +133,16 @@ pub trait OrchestratorPort: Send + Sync {
     async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem>;
 
     /// An agent by id.
-    fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
+    async fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
 
     /// Agents, by id.
-    fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem>;
+    async fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem>;
 
     /// Sends a CONTROL message to an agent and answers with the agent after it.
     async fn control(&self, principal: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem>;
 
     /// Dead letters, newest first.
-    fn dead_letters(
+    async fn dead_letters(
         &self,
         principal: &Principal,
         after: Option<TaskId>,
@@ -164,11 +167,40 @@ pub trait OrchestratorPort: Send + Sync {
     /// Rotates a secret that this node generates itself, such as the message signing key.
     async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem>;
 
+    /// The cluster as a whole.
+    fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem>;
+
+    /// Its members, by name.
+    fn members(&self, principal: &Principal) -> Result<Vec<MemberView>, Problem>;
+
+    /// Its shards, by number.
+    fn ring(&self, principal: &Principal) -> Result<Vec<ShardView>, Problem>;
+
+    /// Makes a join token.
+    async fn create_join_token(
+        &self,
+        principal: &Principal,
+        uses: TokenUse,
+        valid_for: Duration,
+    ) -> Result<JoinTokenView, Problem>;
+
+    /// Moves everything off a node, or lets it take part again.
+    async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem>;
+
+    /// Removes a node.
+    async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem>;
+
+    /// Computes the replica table anew; answers how many shards will move.
+    async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem>;
+
+    /// Makes this node the only voter of every group whose quorum is lost for good; answers with the shards concerned.
+    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem>;
+
     /// The JSON Schema of `agent.yaml`.
     fn agent_schema(&self) -> serde_json::Value;
 
     /// This node.
-    fn status(&self) -> NodeStatus;
+    async fn status(&self) -> NodeStatus;
 
     /// Whether this node takes work; otherwise why not.
     fn ready(&self) -> Result<(), Problem>;

@@ -46,6 +46,8 @@ pub enum Action {
     ManageDeadLetters,
     /// List, set and rotate secrets.
     ManageSecrets,
+    /// Make join tokens, drain and remove nodes, move shards.
+    ManageCluster,
 }
 
 impl Action {
@@ -56,7 +58,7 @@ impl Action {
             Self::Read => PrincipalRole::Viewer,
             Self::SubmitTask => PrincipalRole::User,
             Self::ManageAgents | Self::ManageDeadLetters => PrincipalRole::Operator,
-            Self::ManageSecrets => PrincipalRole::Admin,
+            Self::ManageSecrets | Self::ManageCluster => PrincipalRole::Admin,
         }
     }
 }

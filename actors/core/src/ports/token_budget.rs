@@ -53,14 +53,15 @@ pub enum BudgetVerdict {
 /// Watches over spending.
 #[async_trait]
 pub trait TokenBudgetPort: Send + Sync {
-    /// Whether the agent may spend: it may not as soon as ANY period's limit is reached.
+    /// Whether the agent may spend: it may not as soon as ANY period's limit is reached. Asked where the agent runs, at the
+    /// leader of its shard; elsewhere nothing is known, and nothing is held against the agent.
     fn check(&self, agent: AgentId, budget: &Budget) -> BudgetVerdict;
 
     /// Records spending outside a journaled step (steps record theirs when they are committed).
     async fn record(&self, agent: AgentId, usage: Usage) -> Result<(), Problem>;
 
     /// What was spent of what.
-    fn report(&self, agent: AgentId, budget: &Budget) -> Result<BudgetReport, Problem>;
+    async fn report(&self, agent: AgentId, budget: &Budget) -> Result<BudgetReport, Problem>;
 
     /// Starts all periods anew.
     async fn reset(&self, agent: AgentId) -> Result<(), Problem>;

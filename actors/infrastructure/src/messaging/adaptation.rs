@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use octopussy_core::ids::{AgentId, MessageId, PartyId, TaskId};
 use octopussy_core::message::{Message, MessageDraft, MessageType};
 use octopussy_core::ports::{
-    AgentHost, EventId, EventKind, LedgerPort, MessagingPort, Metric, ObservabilityPort, Page, ProposeError,
-    SecurityPort, Submission, Subscription, TaskFilter, TaskQuery, Topic,
+    AgentHost, AgentLifecyclePort, AgentLive, EventId, EventKind, LedShardsPort, LedgerPort, MeshPort, MessagingPort,
+    Metric, ObservabilityPort, Page, ProposeError, SecurityPort, Submission, Subscription, TaskFilter, TaskQuery, Topic,
 };
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::task::{Applied, Command, NewTask, Refusal, TaskRecord, TaskState};
@@ -21,10 +21,13 @@ use uuid::Uuid;
 pub struct MessagingHandle {
     pub(super) hub: Arc<Hub>,
     pub(super) ledger: Arc<dyn LedgerPort>,
+    pub(super) led: Arc<dyn LedShardsPort>,
+    pub(super) mesh: Arc<dyn MeshPort>,
     pub(super) security: Arc<dyn SecurityPort>,
     pub(super) observability: Arc<dyn ObservabilityPort>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) host: Arc<RwLock<Option<Arc<dyn AgentHost>>>>,
+    pub(super) lifecycle: Arc<RwLock<Option<Arc<dyn AgentLifecyclePort>>>>,
 }
 
 impl MessagingHandle {
@@ -33,8 +36,8 @@ impl MessagingHandle {
         Ok(self.ledger.propose(shard, command).await?)
     }
 
-    fn dead_letter(&self, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
-        let task = self.ledger.task(id)?.ok_or_else(|| ProposeError::from(Refusal::UnknownTask(id)))?;
+    async fn dead_letter(&self, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
+        let task = self.ledger.task(id).await?.ok_or_else(|| ProposeError::from(Refusal::UnknownTask(id)))?;
         if task.state == TaskState::DeadLettered {
             Ok(task)
         } else {
@@ -93,26 +96,43 @@ impl MessagingPort for MessagingHandle {
         self.hub.is_task_watched(task)
     }
 
-    fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+    fn attach_lifecycle(&self, lifecycle: Arc<dyn AgentLifecyclePort>) {
+        *self.lifecycle.write() = Some(lifecycle);
+    }
+
+    async fn live(&self, agents: &[AgentId]) -> Vec<AgentLive> {
+        let lifecycle = self.lifecycle.read().clone();
+        let status = |agent| lifecycle.as_ref().and_then(|lifecycle| lifecycle.status(agent));
+        agents
+            .iter()
+            .map(|&agent| AgentLive { agent, status: status(agent), waiting: self.led.waiting(agent) })
+            .collect()
+    }
+
+    async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+        self.subscribe_here(topic, after)
+    }
+
+    fn subscribe_here(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
         let agent = match topic {
-            Topic::Task(task) => self.ledger.task(task)?.map(|task| task.agent),
+            Topic::Task(task) => self.led.task(task).ok().flatten().map(|task| task.agent),
             Topic::Agent(agent) => Some(agent),
             Topic::Agents | Topic::All => None,
         };
         self.hub.subscribe(topic, agent, after)
     }
 
-    fn dead_letters(&self, after: Option<TaskId>, limit: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
+    async fn dead_letters(&self, after: Option<TaskId>, limit: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
         let filter = TaskFilter::State(TaskState::DeadLettered);
-        Ok(self.ledger.tasks(&TaskQuery { agent: None, filter, after, limit })?)
+        Ok(self.ledger.tasks(&TaskQuery { agent: None, filter, after, limit }).await?)
     }
 
-    fn dead_letter_count(&self) -> u64 {
-        self.ledger.dead_letters()
+    async fn dead_letter_count(&self) -> Result<u64, Problem> {
+        Ok(self.ledger.dead_letters().await?)
     }
 
     async fn replay(&self, task: TaskId, by: PartyId) -> Result<Arc<TaskRecord>, Problem> {
-        let before = self.dead_letter(task)?;
+        let before = self.dead_letter(task).await?;
         let now = self.clock.now();
         let message = self.security.sign(MessageDraft {
             message_id: MessageId::from_uuid(Uuid::now_v7()),
@@ -127,7 +147,7 @@ impl MessagingPort for MessagingHandle {
         });
         match self.propose(task, Command::Replay { task, message: Arc::new(message), now }).await? {
             Applied::Task(task) => Ok(task),
-            Applied::Done => Ok(self.ledger.task(task)?.unwrap_or(before)),
+            Applied::Done => Ok(self.ledger.task(task).await?.unwrap_or(before)),
             other @ (Applied::Activated(_) | Applied::Agent(_) | Applied::Duplicate(_) | Applied::Count(_)) => {
                 Err(unexpected(&other))
             }
@@ -135,7 +155,7 @@ impl MessagingPort for MessagingHandle {
     }
 
     async fn discard(&self, task: TaskId) -> Result<(), Problem> {
-        self.dead_letter(task)?;
+        self.dead_letter(task).await?;
         self.propose(task, Command::Discard { task }).await.map(drop)
     }
 

@@ -43,30 +43,33 @@ impl Capability for MessagingCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let MessagingNeeds { ledger, security, observability } = wired.ports;
+        let MessagingNeeds { ledger, led, mesh, security, observability } = wired.ports;
         let hub = Hub::new(wired.inner.config, ledger.shards(), cx.clock.clone(), observability.clone());
         let hub = Arc::new(hub);
         // Observed first: a leadership that is gained in between is then told twice and never missed.
-        ledger.observe(Arc::new(Observer { hub: hub.clone(), observability: observability.clone() }));
+        led.observe(Arc::new(Observer { hub: hub.clone(), observability: observability.clone() }));
         for shard in ledger.shards().all() {
-            if let Some(epoch) = ledger.epoch(shard) {
+            if let Some(epoch) = led.epoch(shard) {
                 hub.set_epoch(shard, epoch);
             }
         }
         let handle = MessagingHandle {
             hub: hub.clone(),
-            ledger: ledger.clone(),
+            ledger,
+            led: led.clone(),
+            mesh,
             security,
             observability: observability.clone(),
             clock: cx.clock,
             host: Arc::default(),
+            lifecycle: Arc::default(),
         };
         let swept = hub.clone();
         let sweeping = tokio::spawn(async move {
             let mut every = tokio::time::interval(SWEEP_EVERY);
             while cx.stopping.run_until_cancelled(every.tick()).await.is_some() {
                 swept.sweep();
-                let waiting = i64::try_from(ledger.dead_letters()).unwrap_or(i64::MAX);
+                let waiting = i64::try_from(led.dead_letters()).unwrap_or(i64::MAX);
                 observability.gauge(Metric::DeadLetters, waiting);
             }
         });

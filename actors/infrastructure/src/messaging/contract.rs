@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::Messaging,
     provides: &[PortId::Messaging],
-    requires: &[PortId::Ledger, PortId::Security, PortId::Observability],
+    requires: &[PortId::Ledger, PortId::LedShards, PortId::Mesh, PortId::Security, PortId::Observability],
     protocols: &[
         "A task that `submit` has returned for is committed.",
         "A publisher never waits for a watcher; a watcher that falls behind gets a gap and then everything that follows.",
@@ -42,6 +42,8 @@ octopussy_lifecycle::requires! {
     /// What Messaging takes.
     pub struct MessagingNeeds {
         pub ledger: dyn octopussy_core::ports::LedgerPort,
+        pub led: dyn octopussy_core::ports::LedShardsPort,
+        pub mesh: dyn octopussy_core::ports::MeshPort,
         pub security: dyn octopussy_core::ports::SecurityPort,
         pub observability: dyn octopussy_core::ports::ObservabilityPort,
     }

@@ -25,7 +25,8 @@ impl Capability for TokenBudgetCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let handle = TokenBudgetHandle::new(wired.ports.ledger, cx.clock, wired.inner.config.enforce);
+        let (ports, enforce) = (wired.ports, wired.inner.config.enforce);
+        let handle = TokenBudgetHandle::new(ports.ledger, ports.led, cx.clock, enforce);
         Ok((TokenBudgetProvides { budget: Arc::new(handle) }, TokenBudgetRunning))
     }
 }

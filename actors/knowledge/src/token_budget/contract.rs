@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::TokenBudget,
     provides: &[PortId::TokenBudget],
-    requires: &[PortId::Ledger],
+    requires: &[PortId::Ledger, PortId::LedShards],
     protocols: &[
         "An agent may not spend as soon as the limit of any period is reached.",
         "What was recorded survives a crash: it is in the ledger.",
@@ -34,7 +34,10 @@ impl Default for TokenBudgetConfig {
 #[cfg(feature = "realization")]
 octopussy_lifecycle::requires! {
     /// What the token budget takes.
-    pub struct TokenBudgetNeeds { pub ledger: dyn octopussy_core::ports::LedgerPort }
+    pub struct TokenBudgetNeeds {
+        pub ledger: dyn octopussy_core::ports::LedgerPort,
+        pub led: dyn octopussy_core::ports::LedShardsPort,
+    }
 }
 
 #[cfg(feature = "realization")]

@@ -96,7 +96,7 @@ impl Active {
     /// Reads the record anew when it has changed, so that nothing is begun that is no longer wanted.
     fn reread(&mut self) {
         if self.shared.take_stale() {
-            match self.host.ports.ledger.agent(self.shared.id) {
+            match self.host.ports.led.agent(self.shared.id) {
                 Ok(Some(record)) => self.record = record,
                 Ok(None) => warn!(agent.id = %self.shared.id, "the ledger no longer knows this active agent"),
                 Err(error) => warn!(agent.id = %self.shared.id, %error, "the agent's record cannot be read"),
@@ -130,7 +130,7 @@ impl Active {
             return;
         }
         // Tasks whose beginning is not committed yet are still among the waiting ones: ask for that many more.
-        let waiting = self.host.ports.ledger.next_tasks(self.shared.id, limit + runs);
+        let waiting = self.host.ports.led.next_tasks(self.shared.id, limit + runs);
         let fresh = waiting.into_iter().filter(|task| !self.shared.runs(task.id));
         for task in fresh.take(limit - open) {
             let control = Arc::new(RunControl::new(task.id));
@@ -156,7 +156,7 @@ impl Active {
     fn is_at_rest(&self) -> bool {
         let (runs, _) = self.shared.run_counts();
         let nothing_waits =
-            self.record.desired != Desired::Active || self.host.ports.ledger.waiting(self.shared.id) == 0;
+            self.record.desired != Desired::Active || self.host.ports.led.waiting(self.shared.id) == 0;
         runs == 0
             && nothing_waits
             && !self.shared.delivering.load(Ordering::Acquire)

@@ -13,12 +13,16 @@ const BUSY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mil
 /// The wait between two proposals to a log that cannot be written: the node itself tries its disk about that often.
 const FAILED: Duration = Duration::from_secs(1);
 
+/// The wait between two proposals while the shard's leadership is in doubt: shorter than an election, since this node either
+/// still leads or is told soon that it does not.
+const IN_DOUBT: Duration = Duration::from_millis(100);
+
 /// What a proposal that was not taken means for the next one.
 enum Again {
     /// Nothing changed; ask soon.
     Soon,
-    /// The command may be in the log or not.
-    Unsure,
+    /// The command may be in the log or not; ask after this time.
+    Unsure(Duration),
     /// No other proposal would fare better.
     Never,
 }
@@ -52,11 +56,11 @@ impl Host {
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(BUSY.1);
                 }
-                Again::Unsure => {
+                Again::Unsure(wait) => {
                     if !std::mem::replace(&mut unsure, true) {
                         warn!(agent.id = %shared.id, %error, "the log does not take a command; it is proposed again");
                     }
-                    if self.stopping.run_until_cancelled(tokio::time::sleep(FAILED)).await.is_none() {
+                    if self.stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                         return Err(error);
                     }
                 }
@@ -65,6 +69,8 @@ impl Host {
                         ProposeError::Refused(refusal) if unsure => self.applied_before(&command, refusal),
                         ProposeError::Refused(_)
                         | ProposeError::NotLeader(_)
+                        | ProposeError::NoLeader(_)
+                        | ProposeError::Uncertain(_)
                         | ProposeError::Busy
                         | ProposeError::DiskFull
                         | ProposeError::Store(_)
@@ -98,7 +104,7 @@ impl Host {
             | Command::RecordUsage { .. }
             | Command::ResetUsage { .. } => return Err(refusal.clone().into()),
         };
-        match self.ports.ledger.task(task)? {
+        match self.ports.led.task(task)? {
             Some(record) if shows(&record, command) => Ok(Applied::Task(record)),
             Some(_) | None => Err(refusal.clone().into()),
         }
@@ -109,10 +115,14 @@ fn again(error: &ProposeError, command: &Command) -> Again {
     match error {
         ProposeError::Busy => Again::Soon,
         // Spent tokens would count twice if the first proposal is in the log after all.
-        ProposeError::DiskFull | ProposeError::Store(_) if matches!(command, Command::RecordUsage { .. }) => {
+        ProposeError::DiskFull | ProposeError::Store(_) | ProposeError::Uncertain(_)
+            if matches!(command, Command::RecordUsage { .. }) =>
+        {
             Again::Never
         }
-        ProposeError::DiskFull | ProposeError::Store(_) => Again::Unsure,
+        ProposeError::DiskFull | ProposeError::Store(_) => Again::Unsure(FAILED),
+        // The leadership in whose name it is proposed either comes through this or ends, which silences the agent.
+        ProposeError::NoLeader(_) | ProposeError::Uncertain(_) => Again::Unsure(IN_DOUBT),
         ProposeError::Refused(_) | ProposeError::NotLeader(_) | ProposeError::Stopping => Again::Never,
     }
 }

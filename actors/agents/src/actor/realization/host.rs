@@ -146,10 +146,10 @@ impl Host {
 
     /// Activates the agent if it has work and its owner wants it to work.
     pub(crate) fn activate_for_work(self: &Arc<Self>, agent: AgentId) {
-        if self.ports.ledger.waiting(agent) == 0 || self.is_draining() {
+        if self.ports.led.waiting(agent) == 0 || self.is_draining() {
             return;
         }
-        match self.ports.ledger.agent(agent) {
+        match self.ports.led.agent(agent) {
             Ok(Some(record)) if record.desired == Desired::Active => {
                 if let Err(problem) = self.activate_as(record) {
                     debug!(agent.id = %agent, %problem, "not activated");
@@ -167,7 +167,7 @@ impl Host {
         }
         let record = self
             .ports
-            .ledger
+            .led
             .agent(agent)?
             .ok_or_else(|| Problem::new(Code::UnknownAgent, format!("there is no agent {agent}")))?;
         self.activate_as(record)
@@ -191,7 +191,7 @@ impl Host {
             return Ok(Arc::clone(shared));
         }
         // Read under the lock: whoever hears of a lost leadership takes this lock, too, and finds the agent.
-        let epoch = self.ports.ledger.epoch(shard).ok_or_else(|| {
+        let epoch = self.ports.led.epoch(shard).ok_or_else(|| {
             Problem::new(Code::NotReady, format!("this node does not lead shard {shard}"))
                 .retry_after(Duration::from_secs(1))
         })?;

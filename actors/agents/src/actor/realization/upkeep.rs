@@ -56,7 +56,7 @@ impl Upkeep {
     }
 
     fn look_at_all(&self) {
-        for agent in self.host.ports.ledger.agents_with_work() {
+        for agent in self.host.ports.led.agents_with_work() {
             match self.host.get(agent) {
                 Some(shared) => shared.wake(),
                 None => self.host.activate_for_work(agent),

@@ -30,7 +30,7 @@ pub(super) async fn listen(
             _ = sweep.tick() => {
                 handle.forget_lost();
                 if !connected {
-                    match messaging.subscribe(Topic::Agents, None) {
+                    match messaging.subscribe_here(Topic::Agents, None) {
                         Ok(again) => (news, connected) = (again, true),
                         Err(problem) => warn!(%problem, "the states of agents are not followed"),
                     }

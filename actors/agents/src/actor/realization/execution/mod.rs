@@ -160,7 +160,7 @@ impl<'a> Execution<'a> {
             return Ok(());
         }
         self.wait_for_ends_before().await?;
-        let stored = match cx.host.ports.ledger.agent(cx.shared.id) {
+        let stored = match cx.host.ports.led.agent(cx.shared.id) {
             Ok(Some(record)) => record.memory.clone(),
             Ok(None) | Err(_) => cx.record.memory.clone(),
         };
@@ -181,7 +181,7 @@ impl<'a> Execution<'a> {
     /// is applied by now, and this costs a look.
     async fn wait_for_ends_before(&self) -> Result<(), Halt> {
         let cx = self.run_task;
-        let is_running = |task: &TaskId| match cx.host.ports.ledger.task(*task) {
+        let is_running = |task: &TaskId| match cx.host.ports.led.task(*task) {
             Ok(Some(record)) => record.state == TaskState::Running && record.epoch == cx.shared.epoch,
             Ok(None) | Err(_) => false,
         };
@@ -196,7 +196,7 @@ impl<'a> Execution<'a> {
     }
 
     fn reread(&self) -> Result<Arc<TaskRecord>, Halt> {
-        match self.run_task.host.ports.ledger.task(self.run_task.task.id) {
+        match self.run_task.host.ports.led.task(self.run_task.task.id) {
             Ok(Some(record)) => Ok(record),
             Ok(None) => Err(Halt::Silent),
             Err(error) => Err(self.refused(&error)),

@@ -9,7 +9,7 @@ use crate::actor::realization::run_control::Interrupt;
 use octopussy_core::agent::{AgentState, AgentType, Desired};
 use octopussy_core::ids::ShardId;
 use octopussy_core::message::{KeyId, Keyring, MessageType, Payload, SigningKey};
-use octopussy_core::ports::{ControlCommand, LedgerPort};
+use octopussy_core::ports::{ControlCommand, LedShardsPort};
 use octopussy_core::problem::Code;
 use octopussy_core::task::{Command, DeadLetterReason, LedgerEvent, Outcome, TaskState};
 use octopussy_lifecycle::{Deadline, Running};
@@ -85,7 +85,7 @@ async fn control_messages_are_verified_and_count_once() {
     let host = world.messaging.host.lock().clone().expect("attached");
     let pause = control(agent, ControlCommand::Pause);
     host.control(pause.clone()).await.expect("carried out");
-    let desired = || world.ledger.agent(agent).expect("readable").expect("known").desired;
+    let desired = || LedShardsPort::agent(&*world.ledger, agent).expect("readable").expect("known").desired;
     assert_eq!(desired(), Desired::Paused);
     let again = host.control(pause).await.expect_err("a replay");
     assert_eq!(again.code, Code::Forbidden);

@@ -120,14 +120,21 @@ impl MessagingPort for FakeMessaging {
     fn is_watched(&self, _: AgentId, _: TaskId) -> bool {
         true
     }
-    fn subscribe(&self, _: Topic, _: Option<EventId>) -> Result<Subscription, Problem> {
+    fn attach_lifecycle(&self, _: Arc<dyn AgentLifecyclePort>) {}
+    async fn live(&self, _: &[AgentId]) -> Vec<AgentLive> {
+        Vec::new()
+    }
+    async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+        self.subscribe_here(topic, after)
+    }
+    fn subscribe_here(&self, _: Topic, _: Option<EventId>) -> Result<Subscription, Problem> {
         Ok(futures::stream::empty().boxed())
     }
-    fn dead_letters(&self, _: Option<TaskId>, _: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
+    async fn dead_letters(&self, _: Option<TaskId>, _: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
         Ok(Page { items: Vec::new(), more: false })
     }
-    fn dead_letter_count(&self) -> u64 {
-        0
+    async fn dead_letter_count(&self) -> Result<u64, Problem> {
+        Ok(0)
     }
     async fn replay(&self, task: TaskId, _: PartyId) -> Result<Arc<TaskRecord>, Problem> {
         Err(Problem::new(octopussy_core::problem::Code::UnknownTask, task.to_string()))
@@ -220,7 +227,7 @@ impl TokenBudgetPort for FakeBudget {
     async fn record(&self, _: AgentId, _: Usage) -> Result<(), Problem> {
         Ok(())
     }
-    fn report(&self, _: AgentId, _: &Budget) -> Result<BudgetReport, Problem> {
+    async fn report(&self, _: AgentId, _: &Budget) -> Result<BudgetReport, Problem> {
         Err(Problem::new(octopussy_core::problem::Code::Internal, "not asked for"))
     }
     async fn reset(&self, _: AgentId) -> Result<(), Problem> {

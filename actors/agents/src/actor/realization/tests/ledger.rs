@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use octopussy_core::agent::{AgentRecord, Desired};
-use octopussy_core::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
-use octopussy_core::ports::{AgentQuery, LedgerObserver, LedgerPort, Page, ProposeError, TaskQuery};
+use octopussy_core::ids::{AgentId, Epoch, NodeId, ShardCount, ShardId, TaskId};
+use octopussy_core::ports::{AgentQuery, LedShardsPort, LedgerObserver, LedgerPort, Page, ProposeError, TaskQuery};
 use octopussy_core::task::{Applied, Command, DeadLetterReason, LedgerEvent, Outcome, Refusal, TaskRecord, TaskState};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -233,6 +233,36 @@ impl LedgerPort for FakeLedger {
         }
         async move { applied }.boxed()
     }
+    async fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
+        LedShardsPort::task(self, id)
+    }
+    async fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError> {
+        LedShardsPort::agent(self, id)
+    }
+    async fn waiting(&self, agent: AgentId) -> Result<usize, ProposeError> {
+        Ok(LedShardsPort::waiting(self, agent))
+    }
+    async fn tasks(&self, _: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError> {
+        Ok(Page { items: self.state.lock().tasks.values().cloned().collect(), more: false })
+    }
+    async fn agents(&self, _: &AgentQuery) -> Result<Page<Arc<AgentRecord>>, ProposeError> {
+        Ok(Page { items: self.state.lock().agents.values().cloned().collect(), more: false })
+    }
+    async fn dead_letters(&self) -> Result<u64, ProposeError> {
+        Ok(0)
+    }
+    async fn await_end(&self, id: TaskId, _: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
+        LedShardsPort::task(self, id)
+    }
+    fn leader(&self, _: ShardId) -> Option<NodeId> {
+        None
+    }
+    fn health(&self) -> Result<(), ProposeError> {
+        Ok(())
+    }
+}
+
+impl LedShardsPort for FakeLedger {
     fn epoch(&self, _: ShardId) -> Option<Epoch> {
         (!self.state.lock().lost).then_some(EPOCH)
     }
@@ -255,24 +285,12 @@ impl LedgerPort for FakeLedger {
     }
     fn agents_with_work(&self) -> Vec<AgentId> {
         let agents: Vec<_> = self.state.lock().agents.keys().copied().collect();
-        agents.into_iter().filter(|agent| self.waiting(*agent) > 0).collect()
-    }
-    fn tasks(&self, _: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError> {
-        Ok(Page { items: self.state.lock().tasks.values().cloned().collect(), more: false })
-    }
-    fn agents(&self, _: &AgentQuery) -> Result<Page<Arc<AgentRecord>>, ProposeError> {
-        Ok(Page { items: self.state.lock().agents.values().cloned().collect(), more: false })
+        agents.into_iter().filter(|agent| LedShardsPort::waiting(self, *agent) > 0).collect()
     }
     fn dead_letters(&self) -> u64 {
         0
     }
-    async fn await_end(&self, id: TaskId, _: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
-        self.task(id)
-    }
     fn observe(&self, observer: Arc<dyn LedgerObserver>) {
         self.observers.lock().push(observer);
-    }
-    fn health(&self) -> Result<(), ProposeError> {
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::actor::{ActorCapability, ActorConfig, ActorProvides, ActorRequires, A
 use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, UsageWindow};
 use octopussy_core::ids::{AgentId, MessageId, PartyId, TaskId, TraceId};
 use octopussy_core::message::{Keyring, Message, MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{ActorPort, ControlCommand, EventKind, LedgerPort};
+use octopussy_core::ports::{ActorPort, ControlCommand, EventKind, LedShardsPort};
 use octopussy_core::task::{TaskRecord, TaskState};
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Running, StartContext, Wired};
@@ -51,6 +51,7 @@ impl World {
         });
         let ports = ActorRequires {
             ledger: Arc::clone(&ledger) as _,
+            led: Arc::clone(&ledger) as _,
             blobs: Arc::clone(&blobs) as _,
             observability: Arc::clone(&seen) as _,
             security: Arc::new(FakeSecurity(keyring())),
@@ -125,7 +126,7 @@ impl World {
     }
 
     pub(super) fn record(&self, task: TaskId) -> Arc<TaskRecord> {
-        self.ledger.task(task).expect("readable").expect("known")
+        LedShardsPort::task(&*self.ledger, task).expect("readable").expect("known")
     }
 
     pub(super) async fn ends(&self, task: TaskId) -> Arc<TaskRecord> {
