@@ -50,13 +50,13 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Subscribes. Take the snapshot after this, so that nothing falls between the two.
-    pub(crate) fn subscribe(
+    pub(crate) async fn subscribe(
         context: &Arc<Context>,
         principal: &Principal,
         topic: Topic,
         after: Option<EventId>,
     ) -> Result<Self, Problem> {
-        let news = context.orchestrator.watch(principal, topic, after)?;
+        let news = context.orchestrator.watch(principal, topic, after).await?;
         let left = principal.expires_at.since(context.clock.now());
         Ok(Self {
             context: context.clone(),
@@ -135,7 +135,7 @@ impl Feed {
                 }
             }
             Topic::Agent(id) => {
-                let agent = self.context.orchestrator.agent(&self.principal, id)?;
+                let agent = self.context.orchestrator.agent(&self.principal, id).await?;
                 let data = json(&agent_body(&agent));
                 self.pending.push_back(Item { id: None, event: "agent", agent: Some(id), task: None, at, data });
             }

@@ -364,7 +364,11 @@ pub(crate) struct StatusBody {
     node: NodeBody,
     capabilities: Vec<CapabilityBody>,
     agents_active: usize,
-    dead_letters: u64,
+    /// Of all shards; null while the leader of some shard does not answer.
+    #[schema(required = true)]
+    dead_letters: Option<u64>,
+    /// What an operator should know of the cluster, in sentences.
+    warnings: Vec<String>,
 }
 
 /// What identifies a node.
@@ -417,5 +421,6 @@ pub(crate) fn status_body(status: NodeStatus) -> StatusBody {
             .collect(),
         agents_active: status.active_agents,
         dead_letters: status.dead_letters,
+        warnings: status.warnings,
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn complete(
 ) -> Result<Response, Failure> {
     let model = request.model.clone();
     let named = |problem: Problem| with_agent_name(problem, &model);
-    let agent = context.orchestrator.agent(&principal, agent_id(&model)).map_err(named)?;
+    let agent = context.orchestrator.agent(&principal, agent_id(&model)).await.map_err(named)?;
     let within = Duration::from_secs(context.limits.completion_seconds);
     let Understood { submit, stream, include_usage } = request.understand(agent.record.id, key, trace, within)?;
     // Taken before the task is accepted: a stream that is refused must not leave a task behind.

@@ -47,7 +47,7 @@ pub(crate) async fn models(
     let mut data = Vec::new();
     let mut after: Option<AgentId> = None;
     loop {
-        let page = context.orchestrator.agents(&principal, after, PAGE)?;
+        let page = context.orchestrator.agents(&principal, after, PAGE).await?;
         after = page.items.last().map(|agent| agent.record.id);
         data.extend(page.items.iter().map(as_model));
         if !page.more || after.is_none() || data.len() >= MOST {
@@ -67,6 +67,6 @@ pub(crate) async fn model(
     PathText(name): PathText,
 ) -> Result<Json<Model>, Failure> {
     let agent =
-        context.orchestrator.agent(&principal, agent_id(&name)).map_err(|problem| with_agent_name(problem, &name))?;
+        context.orchestrator.agent(&principal, agent_id(&name)).await.map_err(|problem| with_agent_name(problem, &name))?;
     Ok(Json(as_model(&agent)))
 }

@@ -82,7 +82,7 @@ pub(super) async fn respond(
     wanted: Wanted,
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Failure> {
-    let news = context.orchestrator.watch(principal, Topic::Task(task.id), None)?;
+    let news = context.orchestrator.watch(principal, Topic::Task(task.id), None).await?;
     // What was said before the subscription is not to be had: then the answer is sent as a whole.
     let now = context.orchestrator.task(principal, task.id, None).await?;
     let live = wanted.live && now.state == TaskState::Accepted;

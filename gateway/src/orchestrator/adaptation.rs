@@ -5,17 +5,19 @@ use super::contract::{OrchestratorRequires, SharedClock};
 use super::essence;
 use async_trait::async_trait;
 use bytes::Bytes;
-use octopussy_core::agent::{AgentRecord, AgentState, Desired, Document};
-use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
+use octopussy_core::agent::{AgentRecord, Document};
+use octopussy_core::ids::{AgentId, MessageId, ShardId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ControlCommand, EventId,
-    NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError, SecretName, SecretValue,
-    Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, Topic,
+    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ClusterView, ControlCommand, EventId,
+    JoinTokenView, MemberView, NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError,
+    SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
+    TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
 use octopussy_core::time::Timestamp;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,6 +28,8 @@ const MAX_CANDIDATES: usize = 5000;
 const PAGE: usize = 500;
 /// For how long a CONTROL message counts: it is handled at once or not at all.
 const CONTROL_TTL: Duration = Duration::from_secs(60);
+/// How long the status waits for what other nodes have to say.
+const STATUS_LIMIT: Duration = Duration::from_secs(1);
 
 /// The handle. Cloning is cheap.
 #[derive(Clone)]
@@ -74,11 +78,11 @@ impl Orchestrator {
         });
     }
 
-    fn choose_agent(&self, input: &str) -> Result<AgentId, Problem> {
+    async fn choose_agent(&self, input: &str) -> Result<AgentId, Problem> {
         let mut agents: Vec<Arc<AgentRecord>> = Vec::new();
         loop {
             let after = agents.last().map(|agent| agent.id);
-            let page = self.ports().ledger.agents(&AgentQuery { after, limit: PAGE })?;
+            let page = self.ports().ledger.agents(&AgentQuery { after, limit: PAGE }).await?;
             let more = page.more && !page.items.is_empty();
             agents.extend(page.items);
             if !more || agents.len() >= MAX_CANDIDATES {
@@ -99,7 +103,7 @@ impl Orchestrator {
             return Ok(Vec::new());
         }
         // Nothing is stored for an agent that is not there; everything else about it is the ledger's to say.
-        self.record(agent)?;
+        self.record(agent).await?;
         let mut stored = Vec::with_capacity(documents.len());
         for document in documents {
             let bytes = document.text.len() as u64;
@@ -109,22 +113,22 @@ impl Orchestrator {
         Ok(stored)
     }
 
-    fn record(&self, id: AgentId) -> Result<Arc<AgentRecord>, Problem> {
-        self.ports().ledger.agent(id)?.ok_or_else(|| Refusal::UnknownAgent(id).into())
+    async fn record(&self, id: AgentId) -> Result<Arc<AgentRecord>, Problem> {
+        self.ports().ledger.agent(id).await?.ok_or_else(|| Refusal::UnknownAgent(id).into())
     }
 
-    fn view(&self, record: Arc<AgentRecord>) -> AgentView {
-        let live = self.ports().agent_lifecycle.status(record.id);
-        let state = live.map_or(
-            match record.desired {
-                Desired::Active => AgentState::Idle,
-                Desired::Paused => AgentState::Paused,
-                Desired::Stopped => AgentState::Stopped,
-            },
-            |status| status.state,
-        );
-        let waiting = self.ports().ledger.waiting(record.id);
-        AgentView { record, state, live, waiting }
+    /// The agents with what the leaders of their shards know of them now. Where a leader does not answer, the record alone
+    /// says how an agent is.
+    async fn views(&self, records: Vec<Arc<AgentRecord>>) -> Vec<AgentView> {
+        let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+        let live = self.ports().messaging.live(&ids).await;
+        let live: HashMap<_, _> = live.into_iter().map(|live| (live.agent, live)).collect();
+        records.into_iter().map(|record| essence::view(live.get(&record.id).copied(), record)).collect()
+    }
+
+    async fn view(&self, record: Arc<AgentRecord>) -> AgentView {
+        let live = self.ports().messaging.live(&[record.id]).await;
+        essence::view(live.into_iter().next(), record)
     }
 
     fn draft(
@@ -157,7 +161,7 @@ impl OrchestratorPort for Orchestrator {
         let (ttl, max_attempts) = (essence::ttl(&task)?, essence::attempts(&task)?);
         let agent = match task.agent {
             Some(agent) => agent,
-            None => self.choose_agent(&task.input)?,
+            None => self.choose_agent(&task.input).await?,
         };
         let documents = self.store(agent, task.documents).await?;
         let content =
@@ -180,14 +184,14 @@ impl OrchestratorPort for Orchestrator {
         self.allow(principal, Action::Read)?;
         let task = match wait {
             Some(limit) => self.ports().ledger.await_end(id, limit).await?,
-            None => self.ports().ledger.task(id)?,
+            None => self.ports().ledger.task(id).await?,
         };
         task.ok_or_else(|| Refusal::UnknownTask(id).into())
     }
 
-    fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
+    async fn tasks(&self, principal: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
         self.allow(principal, Action::Read)?;
-        Ok(self.ports().ledger.tasks(query)?)
+        Ok(self.ports().ledger.tasks(query).await?)
     }
 
     async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
@@ -198,14 +202,19 @@ impl OrchestratorPort for Orchestrator {
         match ledger.propose(ledger.shards().shard_of_task(id), command).await? {
             Applied::Task(task) | Applied::Duplicate(task) => Ok(task),
             Applied::Done | Applied::Activated(_) | Applied::Agent(_) | Applied::Count(_) => {
-                ledger.task(id)?.ok_or_else(|| Refusal::UnknownTask(id).into())
+                ledger.task(id).await?.ok_or_else(|| Refusal::UnknownTask(id).into())
             }
         }
     }
 
-    fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+    async fn watch(
+        &self,
+        principal: &Principal,
+        topic: Topic,
+        after: Option<EventId>,
+    ) -> Result<Subscription, Problem> {
         self.allow(principal, Action::Read)?;
-        self.ports().messaging.subscribe(topic, after)
+        self.ports().messaging.subscribe(topic, after).await
     }
 
     fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem> {
@@ -218,18 +227,24 @@ impl OrchestratorPort for Orchestrator {
         let created = self.ports().agent_factory.create(bundle).await;
         let subject = created.as_ref().map_or_else(|_| String::new(), |record| record.spec.name.clone());
         self.audit(principal, "agent.create", subject, &created);
-        created.map(|record| self.view(record))
+        Ok(self.view(created?).await)
     }
 
-    fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+    async fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
         self.allow(principal, Action::Read)?;
-        self.record(id).map(|record| self.view(record))
+        let record = self.record(id).await?;
+        Ok(self.view(record).await)
     }
 
-    fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem> {
+    async fn agents(
+        &self,
+        principal: &Principal,
+        after: Option<AgentId>,
+        limit: usize,
+    ) -> Result<Page<AgentView>, Problem> {
         self.allow(principal, Action::Read)?;
-        let page = self.ports().ledger.agents(&AgentQuery { after, limit })?;
-        Ok(Page { items: page.items.into_iter().map(|record| self.view(record)).collect(), more: page.more })
+        let page = self.ports().ledger.agents(&AgentQuery { after, limit }).await?;
+        Ok(Page { items: self.views(page.items).await, more: page.more })
     }
 
     async fn control(&self, principal: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem> {
@@ -238,24 +253,25 @@ impl OrchestratorPort for Orchestrator {
             ControlCommand::Cancel { .. } => Action::SubmitTask,
         };
         self.allow(principal, action)?;
-        self.record(id)?;
+        self.record(id).await?;
         let payload = Payload::from_value(&command).map_err(payload_problem)?;
         let draft = self.draft(principal, id, MessageType::Control, payload);
         let message = self.ports().security.sign(MessageDraft { priority: Priority::Critical, ..draft });
         let sent = self.ports().messaging.control(message).await;
         self.audit(principal, control_action(command), id.to_string(), &sent);
         sent?;
-        self.record(id).map(|record| self.view(record))
+        let record = self.record(id).await?;
+        Ok(self.view(record).await)
     }
 
-    fn dead_letters(
+    async fn dead_letters(
         &self,
         principal: &Principal,
         after: Option<TaskId>,
         limit: usize,
     ) -> Result<Page<Arc<TaskRecord>>, Problem> {
         self.allow(principal, Action::Read)?;
-        self.ports().messaging.dead_letters(after, limit)
+        self.ports().messaging.dead_letters(after, limit).await
     }
 
     async fn replay(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
@@ -300,11 +316,71 @@ impl OrchestratorPort for Orchestrator {
         rotated
     }
 
+    fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().cluster.cluster())
+    }
+
+    fn members(&self, principal: &Principal) -> Result<Vec<MemberView>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().cluster.members())
+    }
+
+    fn ring(&self, principal: &Principal) -> Result<Vec<ShardView>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().cluster.ring())
+    }
+
+    async fn create_join_token(
+        &self,
+        principal: &Principal,
+        uses: TokenUse,
+        valid_for: Duration,
+    ) -> Result<JoinTokenView, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        essence::token_lifetime(valid_for)?;
+        let token = self.ports().cluster.create_token(uses, valid_for).await;
+        self.audit(principal, "cluster.token", format!("{uses:?}, {} s", valid_for.as_secs()), &token);
+        token
+    }
+
+    async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let drained = self.ports().cluster.drain(node, drain).await;
+        let action = if drain { "cluster.drain" } else { "cluster.resume" };
+        self.audit(principal, action, subject(node), &drained);
+        drained
+    }
+
+    async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let removed = self.ports().cluster.remove(node, force).await;
+        let action = if force { "cluster.remove_forced" } else { "cluster.remove" };
+        self.audit(principal, action, subject(node), &removed);
+        removed
+    }
+
+    async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let moves = self.ports().cluster.rebalance().await;
+        self.audit(principal, "cluster.rebalance", String::new(), &moves);
+        moves
+    }
+
+    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let recovered = self.ports().cluster.recover().await;
+        self.audit(principal, "cluster.recover", self.0.node.id.to_string(), &recovered);
+        recovered
+    }
+
     fn agent_schema(&self) -> serde_json::Value {
         self.ports().agent_factory.schema()
     }
 
-    fn status(&self) -> NodeStatus {
+    async fn status(&self) -> NodeStatus {
+        // A partition must not keep the status from being shown: it is what explains the partition.
+        let dead_letters = tokio::time::timeout(STATUS_LIMIT, self.ports().messaging.dead_letter_count()).await;
         let not_ready = self.ready().err().map(|problem| problem.detail.into_owned());
         NodeStatus {
             node: self.0.node.id,
@@ -315,7 +391,8 @@ impl OrchestratorPort for Orchestrator {
             uptime: self.0.clock.now().since(self.0.started_at),
             capabilities: (self.0.node.capabilities)(),
             active_agents: self.ports().agent_lifecycle.list().len(),
-            dead_letters: self.ports().messaging.dead_letter_count(),
+            dead_letters: dead_letters.ok().and_then(Result::ok),
+            warnings: self.ports().cluster.cluster().warnings,
         }
     }
 
@@ -328,6 +405,11 @@ impl OrchestratorPort for Orchestrator {
                 .retry_after(Duration::from_secs(1))
         })
     }
+}
+
+/// What a client called a node, as far as it belongs into the audit log.
+fn subject(node: &str) -> String {
+    node.chars().take(64).collect()
 }
 
 const fn control_action(command: ControlCommand) -> &'static str {

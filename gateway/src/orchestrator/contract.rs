@@ -3,8 +3,8 @@
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
 use octopussy_core::ports::{
-    AgentFactoryPort, AgentLifecyclePort, BlobPort, LedgerPort, LlmRouterPort, MessagingPort, ObservabilityPort,
-    OrchestratorPort, SecretsPort, SecurityPort,
+    AgentFactoryPort, AgentLifecyclePort, BlobPort, ClusterPort, LedgerPort, LlmRouterPort, MessagingPort,
+    ObservabilityPort, OrchestratorPort, SecretsPort, SecurityPort,
 };
 use octopussy_core::time::Clock;
 use octopussy_lifecycle::{provides, requires};
@@ -17,6 +17,7 @@ pub const CONTRACT: Contract = Contract {
     requires: &[
         PortId::Ledger,
         PortId::Blobs,
+        PortId::Cluster,
         PortId::Secrets,
         PortId::Observability,
         PortId::Security,
@@ -39,6 +40,7 @@ requires! {
     pub struct OrchestratorRequires {
         pub ledger: dyn LedgerPort,
         pub blobs: dyn BlobPort,
+        pub cluster: dyn ClusterPort,
         pub secrets: dyn SecretsPort,
         pub observability: dyn ObservabilityPort,
         pub security: dyn SecurityPort,

@@ -98,7 +98,7 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Response, Failure> {
     let (after, limit) = query.parse::<AgentId>()?;
-    let page = context.orchestrator.agents(&principal, after, limit)?;
+    let page = context.orchestrator.agents(&principal, after, limit).await?;
     let next = page.items.last().filter(|_| page.more).map(|agent| agent.record.id.to_string());
     json(StatusCode::OK, &PageBody { items: page.items.iter().map(agent_body).collect(), next })
 }
@@ -114,7 +114,7 @@ pub(super) async fn get(
     PathText(id): PathText,
 ) -> Result<Response, Failure> {
     let agent =
-        context.orchestrator.agent(&principal, agent_id(&id)).map_err(|problem| with_agent_name(problem, &id))?;
+        context.orchestrator.agent(&principal, agent_id(&id)).await.map_err(|problem| with_agent_name(problem, &id))?;
     json(StatusCode::OK, &agent_body(&agent))
 }
 

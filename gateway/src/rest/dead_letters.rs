@@ -21,7 +21,7 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Response, Failure> {
     let (after, limit) = query.parse::<TaskId>()?;
-    let page = context.orchestrator.dead_letters(&principal, after, limit)?;
+    let page = context.orchestrator.dead_letters(&principal, after, limit).await?;
     task_page(&page.items, page.more)
 }
 

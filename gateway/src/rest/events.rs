@@ -45,7 +45,7 @@ pub(super) async fn task_events(
 ) -> Result<Response, Failure> {
     let place = context.admit_stream()?;
     let topic = Topic::Task(task_id(&id)?);
-    let feed = Feed::subscribe(&context, &principal, topic, last_event(&headers)?)?.with_snapshot().await?;
+    let feed = Feed::subscribe(&context, &principal, topic, last_event(&headers)?).await?.with_snapshot().await?;
     Ok(stream(feed.into_stream(), place))
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn agent_events(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let place = context.admit_stream()?;
-    let feed = Feed::subscribe(&context, &principal, Topic::Agent(agent_id(&id)), last_event(&headers)?)?;
+    let feed = Feed::subscribe(&context, &principal, Topic::Agent(agent_id(&id)), last_event(&headers)?).await?;
     let feed = feed.with_snapshot().await.map_err(|problem| with_agent_name(problem, &id))?;
     Ok(stream(feed.into_stream(), place))
 }

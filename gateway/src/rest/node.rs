@@ -53,7 +53,7 @@ pub(super) async fn status(
     if !context.security.authorize(&principal, Action::Read) {
         return Err(Problem::new(Code::Forbidden, format!("'{}' may not look at the node", principal.name)).into());
     }
-    json(StatusCode::OK, &status_body(context.orchestrator.status()))
+    json(StatusCode::OK, &status_body(context.orchestrator.status().await))
 }
 
 /// Whether the process is alive.

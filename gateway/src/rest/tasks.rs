@@ -123,7 +123,7 @@ pub(super) async fn list(
         after: paging::after(query.after.as_deref())?,
         limit: paging::limit(query.limit)?,
     };
-    let page = context.orchestrator.tasks(&principal, &query)?;
+    let page = context.orchestrator.tasks(&principal, &query).await?;
     task_page(&page.items, page.more)
 }
 

@@ -260,7 +260,7 @@ async fn begin(
     topic: Topic,
     after: Option<EventId>,
 ) -> Result<(Utf8Bytes, ItemStream), Problem> {
-    let feed = Feed::subscribe(context, principal, topic, after)?;
+    let feed = Feed::subscribe(context, principal, topic, after).await?;
     Ok(match topic {
         Topic::Task(id) => {
             let task = context.orchestrator.task(principal, id, None).await?;

@@ -22,6 +22,10 @@ pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// The longest time to live.
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shortest validity of a join token: a person has to carry it to another machine.
+pub const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(10);
+/// The longest validity of a join token: whoever holds it gets into the cluster.
+pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The most attempts.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -64,6 +68,22 @@ pub(in crate::orchestrator) fn ttl(task: &SubmitTask) -> Result<Duration, Proble
             format!("'ttl_seconds' is {}, expected 1 to {}", ttl.as_secs(), MAX_TTL.as_secs()),
         )),
     }
+}
+
+/// Checks for how long a join token is to be valid.
+pub(in crate::orchestrator) fn token_lifetime(valid_for: Duration) -> Result<(), Problem> {
+    if (MIN_TOKEN_LIFETIME..=MAX_TOKEN_LIFETIME).contains(&valid_for) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Unprocessable,
+        format!(
+            "'valid_for_seconds' is {}, expected {} to {}",
+            valid_for.as_secs(),
+            MIN_TOKEN_LIFETIME.as_secs(),
+            MAX_TOKEN_LIFETIME.as_secs()
+        ),
+    ))
 }
 
 /// How often the request may be begun.

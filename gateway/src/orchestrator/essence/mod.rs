@@ -4,14 +4,16 @@
 mod acceptable;
 mod choose;
 mod fingerprint;
+mod view;
 
 pub use acceptable::{
     MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL,
     MIN_TTL,
 };
-pub(super) use acceptable::{attempts, check, ttl};
+pub(super) use acceptable::{attempts, check, token_lifetime, ttl};
 pub(super) use choose::choose;
 pub(super) use fingerprint::fingerprint;
+pub(super) use view::view;
 
 #[cfg(test)]
 mod tests;
