@@ -1,0 +1,316 @@
+//! One node of an in-memory network.
+
+use super::network::Network;
+use super::schedule::Action;
+use super::shared::Shared;
+use super::stream;
+use crate::handlers::Handlers;
+use crate::limits::{LANE_NOT_SERVED, LANE_WINDOW};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{
+    FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
+    PeerObserver, PeerView, StreamHandler, StreamKind,
+};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+type Answer = oneshot::Sender<Result<Bytes, MeshError>>;
+
+/// A [`MeshPort`] in memory, for tests and simulations. See [`Network`].
+pub struct MemoryMesh {
+    life: Incarnation,
+    network: Weak<Shared>,
+    handlers: Handlers,
+    ended: AtomicBool,
+    next_call: AtomicU64,
+    /// Calls that wait for an answer. At most [`LANE_WINDOW`] to a peer on a lane.
+    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+}
+
+struct Pending {
+    peer: NodeId,
+    lane: Lane,
+    answer: Answer,
+}
+
+/// Forgets a call whose caller is gone.
+struct Slot {
+    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+    id: u64,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.pending.lock().remove(&self.id);
+    }
+}
+
+impl std::fmt::Debug for MemoryMesh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryMesh").field("life", &self.life).finish_non_exhaustive()
+    }
+}
+
+impl MemoryMesh {
+    pub(super) fn new(life: Incarnation, network: Weak<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            life,
+            network,
+            handlers: Handlers::default(),
+            ended: AtomicBool::new(false),
+            next_call: AtomicU64::new(0),
+            pending: Arc::default(),
+        })
+    }
+
+    /// Leaves the network with a goodbye: peers see the connection closed at once.
+    pub fn close(&self) {
+        if let Some(shared) = self.network.upgrade()
+            && !self.is_ended()
+        {
+            self.end();
+            Network { shared }.close_all(self.life.node);
+        }
+    }
+
+    pub(super) fn life(&self) -> Incarnation {
+        self.life
+    }
+
+    pub(super) fn boot(&self) -> u64 {
+        self.life.boot
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn handlers(&self) -> &Handlers {
+        &self.handlers
+    }
+
+    /// Ends this life: nothing is sent or heard from now on, and the handlers are dropped.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        let pending = std::mem::take(&mut *self.pending.lock());
+        for (_, call) in pending {
+            let _gone = call.answer.send(Err(MeshError::Stopping));
+        }
+        self.handlers.clear();
+    }
+
+    /// Ends all calls to `peer`: the connection is lost.
+    pub(super) fn lose(&self, peer: NodeId) {
+        let lost: Vec<Pending> =
+            self.pending.lock().extract_if(|_, call| call.peer == peer).map(|(_, call)| call).collect();
+        for call in lost {
+            let _gone = call.answer.send(Err(MeshError::Lost(peer)));
+        }
+    }
+
+    fn answer(&self, id: u64, answer: Result<Bytes, MeshError>) {
+        let call = self.pending.lock().remove(&id);
+        if let Some(call) = call {
+            let _gone = call.answer.send(answer);
+        }
+    }
+
+    /// The network and the number of the connection to `to`.
+    fn way(&self, to: NodeId) -> Result<(Arc<Shared>, u64), MeshError> {
+        let shared = self.network.upgrade().filter(|_| !self.is_ended()).ok_or(MeshError::Stopping)?;
+        let number = shared.connection(self.life.node, to).ok_or(MeshError::NotConnected(to))?;
+        Ok((shared, number))
+    }
+
+    fn begin(
+        &self,
+        to: NodeId,
+        lane: Lane,
+        request: Bytes,
+        within: Duration,
+    ) -> Result<(Slot, oneshot::Receiver<Result<Bytes, MeshError>>), MeshError> {
+        check_size(request.len(), MAX_FRAME_BYTES)?;
+        let (shared, number) = self.way(to)?;
+        let from = self.life;
+        let id = self.next_call.fetch_add(1, Ordering::Relaxed);
+        let (answer, receiver) = oneshot::channel();
+        {
+            let mut pending = self.pending.lock();
+            if pending.values().filter(|call| call.peer == to && call.lane == lane).count() >= LANE_WINDOW {
+                return Err(MeshError::Congested(to));
+            }
+            pending.insert(id, Pending { peer: to, lane, answer });
+        }
+        let network = self.network.clone();
+        let sent = Instant::now();
+        let action: Action = Box::new(move || {
+            let Some(shared) = network.upgrade() else { return };
+            let Some(peer) = shared.running(to) else { return };
+            let within = within.saturating_sub(sent.elapsed());
+            let handler = peer.handlers.lane(lane);
+            let reply = handler.map(|handler| handler.handle(from.node, request, within));
+            tokio::spawn(respond(network, from, to, lane, number, id, reply));
+        });
+        shared.carry(from.node, to, lane.tag(), number, action);
+        Ok((Slot { pending: self.pending.clone(), id }, receiver))
+    }
+}
+
+/// Waits for a handler's answer and carries it back.
+async fn respond(
+    network: Weak<Shared>,
+    caller: Incarnation,
+    node: NodeId,
+    lane: Lane,
+    number: u64,
+    id: u64,
+    reply: Option<BoxFuture<'static, Result<Bytes, Arc<str>>>>,
+) {
+    let answer = match reply {
+        Some(reply) => reply.await,
+        None => Err(Arc::from(LANE_NOT_SERVED)),
+    };
+    let answer = answer.map_err(|reason| MeshError::Refused { node, reason });
+    let Some(shared) = network.upgrade() else { return };
+    let action: Action = Box::new(move || {
+        if let Some(mesh) = network.upgrade().and_then(|shared| shared.running(caller.node))
+            && mesh.life == caller
+        {
+            mesh.answer(id, answer);
+        }
+    });
+    shared.carry(node, caller.node, lane.tag() | 0x80, number, action);
+}
+
+pub(super) fn check_size(actual: usize, limit: usize) -> Result<(), MeshError> {
+    if actual > limit { Err(MeshError::TooLarge { actual, limit }) } else { Ok(()) }
+}
+
+#[async_trait]
+impl MeshPort for MemoryMesh {
+    fn incarnation(&self) -> Incarnation {
+        self.life
+    }
+
+    fn call(
+        &self,
+        to: NodeId,
+        lane: Lane,
+        request: Bytes,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, MeshError>> {
+        let deadline = Instant::now() + within;
+        match self.begin(to, lane, request, within) {
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+            Ok((slot, receiver)) => Box::pin(async move {
+                let _slot = slot;
+                match tokio::time::timeout_at(deadline, receiver).await {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(_)) => Err(MeshError::Stopping),
+                    Err(_) => Err(MeshError::Timeout(to)),
+                }
+            }),
+        }
+    }
+
+    fn datagram(&self, to: NodeId, frame: Bytes) -> Result<(), MeshError> {
+        check_size(frame.len(), MAX_DATAGRAM_BYTES)?;
+        let (shared, _) = self.way(to)?;
+        if shared.loses_datagram() {
+            return Ok(());
+        }
+        let (from, network) = (self.life.node, self.network.clone());
+        let action: Action = Box::new(move || {
+            let Some(shared) = network.upgrade().filter(|shared| shared.is_way_open(from, to)) else { return };
+            if let Some(handler) = shared.running(to).and_then(|peer| peer.handlers.datagram()) {
+                handler.handle(from, frame);
+            }
+        });
+        shared.schedule(shared.arrival(), None, action);
+        Ok(())
+    }
+
+    fn gossip(&self, to: NodeId, frame: Bytes) -> Result<(), MeshError> {
+        check_size(frame.len(), MAX_FRAME_BYTES)?;
+        let (shared, number) = self.way(to)?;
+        if shared.loses_gossip() {
+            return Ok(());
+        }
+        let (from, network) = (self.life.node, self.network.clone());
+        let action: Action = Box::new(move || {
+            let peer = network.upgrade().and_then(|shared| shared.running(to));
+            if let Some(handler) = peer.and_then(|peer| peer.handlers.gossip()) {
+                handler.handle(from, frame);
+            }
+        });
+        shared.carry(from, to, 0, number, action);
+        Ok(())
+    }
+
+    async fn open(&self, to: NodeId, kind: StreamKind) -> Result<MeshStream, MeshError> {
+        let (shared, number) = self.way(to)?;
+        let from = self.life.node;
+        let (ours, theirs, refused) = stream::pair(&self.network, from, to, number);
+        let network = self.network.clone();
+        let action: Action = Box::new(move || {
+            let peer = network.upgrade().and_then(|shared| shared.running(to));
+            if let Some(handler) = peer.and_then(|peer| peer.handlers.stream(kind)) {
+                tokio::spawn(handler.handle(from, theirs));
+            } else {
+                refused.store(true, Ordering::Release);
+            }
+        });
+        shared.carry(from, to, kind.tag(), number, action);
+        Ok(ours)
+    }
+
+    fn serve(&self, lane: Lane, handler: Arc<dyn LaneHandler>) {
+        self.handlers.serve(lane, handler);
+    }
+
+    fn serve_streams(&self, kind: StreamKind, handler: Arc<dyn StreamHandler>) {
+        self.handlers.serve_streams(kind, handler);
+    }
+
+    fn on_datagram(&self, handler: Arc<dyn FrameHandler>) {
+        self.handlers.on_datagram(handler);
+    }
+
+    fn on_gossip(&self, handler: Arc<dyn FrameHandler>) {
+        self.handlers.on_gossip(handler);
+    }
+
+    /// Does nothing: all nodes of a network know each other.
+    fn learn(&self, _node: NodeId, _addresses: &[SocketAddr]) {}
+
+    /// Does nothing: partition or stop the node instead.
+    fn forget(&self, _node: NodeId) {}
+
+    fn peers(&self) -> Vec<PeerView> {
+        let Ok(shared) = self.network.upgrade().filter(|_| !self.is_ended()).ok_or(()) else { return Vec::new() };
+        let rtt = shared.round_trip();
+        let view = |peer: Arc<Self>| PeerView {
+            incarnation: peer.life,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            rtt,
+        };
+        shared.peers(self.life.node).into_iter().map(view).collect()
+    }
+
+    fn is_connected(&self, node: NodeId) -> bool {
+        self.way(node).is_ok()
+    }
+
+    fn observe(&self, observer: Arc<dyn PeerObserver>) {
+        self.handlers.observe(observer);
+    }
+}
