@@ -10,8 +10,13 @@ use std::sync::Arc;
 
 impl Machine {
     pub(crate) fn create_agent(&mut self, agent: AgentRecord, cold: &impl Cold, effects: &mut Effects) -> Handled {
-        if self.find_agent(agent.id, cold)?.is_some() {
-            return Err(Refusal::AgentExists(agent.spec.name.clone()).into());
+        if let Some(existing) = self.find_agent(agent.id, cold)? {
+            // The very same request again: its sender repeats it when the answer was lost.
+            let repeated = existing.created_at == agent.created_at
+                && existing.spec == agent.spec
+                && existing.documents == agent.documents;
+            let refusal = || Refusal::AgentExists(agent.spec.name.clone()).into();
+            return if repeated { Ok(Applied::Agent(existing)) } else { Err(refusal()) };
         }
         self.advance(agent.created_at);
         let agent = Arc::new(agent);

@@ -18,6 +18,8 @@ mod tasks;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod repeat_tests;
+#[cfg(test)]
 mod test_support;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ pub struct ShardRecord {
     pub ended: u64,
     /// How many dead letters it keeps.
     pub dead: u64,
+    /// How many commands have been applied, refused ones included: the position of the last one.
+    pub position: u64,
 }
 
 /// A task that has not ended.
@@ -42,7 +44,7 @@ pub(crate) struct HotAgent {
     pub(crate) running: usize,
 }
 
-/// The state machine of one shard. Two of them that applied the same commands at the same indexes are equal.
+/// The state machine of one shard. Two of them that applied the same commands in the same order are equal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     pub(crate) shard: ShardId,
@@ -112,37 +114,40 @@ impl Machine {
         &self.record
     }
 
-    /// Applies the command at `index` of the log.
+    /// Applies the next command. Its position, by which epochs and the order of acceptance are named, is one more than that
+    /// of the command before: entries of the log carry many commands, so that an index of the log would not tell them apart.
     ///
     /// # Errors
     /// [`ColdError`] when the store could not be read; nothing changed, and the same command may be applied again.
-    pub fn apply(&mut self, index: u64, command: Command, cold: &impl Cold) -> Result<Effects, ColdError> {
+    pub fn apply(&mut self, command: Command, cold: &impl Cold) -> Result<Effects, ColdError> {
         let mut effects = Effects::default();
-        let handled = self.handle(index, command, cold, &mut effects);
+        let position = self.record.position + 1;
+        let handled = self.handle(position, command, cold, &mut effects);
         effects.result = match handled {
             Ok(applied) => Ok(applied),
             Err(Stop::Refused(refusal)) => Err(refusal),
             Err(Stop::Cold(error)) => return Err(error),
         };
+        self.record.position = position;
         Ok(effects)
     }
 
-    fn handle(&mut self, index: u64, command: Command, cold: &impl Cold, effects: &mut Effects) -> Handled {
+    fn handle(&mut self, position: u64, command: Command, cold: &impl Cold, effects: &mut Effects) -> Handled {
         match command {
             Command::Activate { shard: _, node, now, max_age } => {
                 let now = self.advance(now);
-                Ok(self.activate(Epoch(index), node, now, max_age, effects))
+                Ok(self.activate(Epoch(position), node, now, max_age, effects))
             }
             Command::CreateAgent { agent } => self.create_agent(*agent, cold, effects),
             Command::SetDesired { agent, desired, now } => self.set_desired(agent, desired, now, cold, effects),
-            Command::Accept { task, now } => self.accept(index, *task, now, cold, effects),
+            Command::Accept { task, now } => self.accept(position, *task, now, cold, effects),
             Command::Begin { task, epoch, now } => self.begin(task, epoch, now, cold, effects),
             Command::Step { task, step } => self.step(task, step, cold, effects),
             Command::End { task, epoch, outcome, memory, now } => {
                 self.end(task, epoch, outcome, memory, now, cold, effects)
             }
             Command::Cancel { task, reason, now } => self.cancel(task, reason, now, cold, effects),
-            Command::Replay { task, message, now } => self.replay(index, task, message, now, cold, effects),
+            Command::Replay { task, message, now } => self.replay(position, task, message, now, cold, effects),
             Command::Discard { task } => self.discard(task, cold, effects),
             Command::Tick { shard: _, now } => self.tick(now, cold, effects),
             Command::Forget { shard: _, before } => self.forget(before, cold, effects),

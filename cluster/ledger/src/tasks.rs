@@ -14,7 +14,7 @@ use std::sync::Arc;
 impl Machine {
     pub(crate) fn accept(
         &mut self,
-        index: u64,
+        position: u64,
         task: NewTask,
         now: Timestamp,
         cold: &impl Cold,
@@ -39,7 +39,7 @@ impl Machine {
             agent: task.agent,
             sender: task.sender,
             priority: task.message.priority(),
-            sequence: index,
+            sequence: position,
             state: TaskState::Accepted,
             accepted_at: now,
             updated_at: now,
@@ -123,7 +123,13 @@ impl Machine {
         cold: &impl Cold,
         effects: &mut Effects,
     ) -> Handled {
-        let Some(task) = self.tasks.get_mut(&id) else { return Err(Self::not_hot(id, cold)) };
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return match cold.task(id)? {
+                Some(record) if is_cancelled_by(&record, &reason, now) => Ok(Applied::Task(record)),
+                Some(_) => Err(Refusal::TaskEnded(id).into()),
+                None => Err(Refusal::UnknownTask(id).into()),
+            };
+        };
         if task.record.state == TaskState::Running {
             task.cancel = Some(reason);
             let record = Arc::clone(&task.record);
@@ -141,7 +147,7 @@ impl Machine {
 
     pub(crate) fn replay(
         &mut self,
-        index: u64,
+        position: u64,
         id: TaskId,
         message: Arc<Message>,
         now: Timestamp,
@@ -156,7 +162,7 @@ impl Machine {
         task.priority = message.priority();
         task.expires_at = message.expires_at();
         task.message = message;
-        task.sequence = index;
+        task.sequence = position;
         task.state = TaskState::Accepted;
         task.accepted_at = now;
         task.updated_at = now;
@@ -244,4 +250,9 @@ impl Machine {
         effects.events.push(LedgerEvent::TaskEnded { task: Arc::clone(&record) });
         Ok(Applied::Task(record))
     }
+}
+
+/// Whether the task was ended by this very request: its sender repeats it when the answer was lost.
+fn is_cancelled_by(record: &TaskRecord, reason: &Arc<str>, at: Timestamp) -> bool {
+    record.state == TaskState::Cancelled && record.error.as_ref() == Some(reason) && at <= record.updated_at
 }

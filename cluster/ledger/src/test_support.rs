@@ -94,12 +94,11 @@ impl Cold for Memory {
     }
 }
 
-/// A machine with its store and a log index.
+/// A machine with its store.
 #[derive(Debug, Clone)]
 pub(crate) struct Bench {
     pub(crate) machine: Machine,
     pub(crate) memory: Memory,
-    pub(crate) index: u64,
     pub(crate) now: u64,
     pub(crate) events: Vec<LedgerEvent>,
 }
@@ -110,15 +109,16 @@ impl Bench {
     /// A shard that is led, with one agent, `alice`.
     pub(crate) fn new() -> Self {
         let machine = Machine::new(ShardId(0));
-        let mut bench = Self { machine, memory: Memory::default(), index: 0, now: START, events: Vec::new() };
+        let mut bench = Self { machine, memory: Memory::default(), now: START, events: Vec::new() };
         bench.activate(Duration::from_secs(24 * 3_600)).unwrap();
         bench.apply(Command::CreateAgent { agent: Box::new(agent("alice")) }).unwrap();
         bench
     }
 
     pub(crate) fn apply(&mut self, command: Command) -> Result_ {
-        self.index += 1;
-        let effects = self.machine.apply(self.index, command, &self.memory).unwrap();
+        let position = self.machine.record().position;
+        let effects = self.machine.apply(command, &self.memory).unwrap();
+        assert_eq!(self.machine.record().position, position + 1, "every command has a position of its own");
         if effects.result.is_err() {
             assert!(effects.writes.is_empty() && effects.events.is_empty(), "a refusal changes nothing");
         }
