@@ -1,0 +1,128 @@
+//! Full states, which find what gossip has missed.
+
+use super::core::Swim;
+use super::error::SwimError;
+use super::exchange::{Answer, MAX_MEMBERS, Request, decode_answer, decode_request, digest, encode};
+use super::identity::Identity;
+use super::output::{Output, TimerKind};
+use bytes::Bytes;
+use foca::{Member, State};
+use octopussy_core::ids::NodeId;
+use rand::seq::IteratorRandom;
+use std::time::Duration;
+
+/// How many peers are told of a departure on a stream, beside the datagrams.
+const TOLD_OF_LEAVING: usize = 3;
+
+impl Swim {
+    /// Answers a request of `from` on the membership lane.
+    ///
+    /// # Errors
+    /// [`SwimError::Codec`], [`SwimError::TooMany`], [`SwimError::Sender`] and [`SwimError::Left`]; nothing was applied.
+    /// [`SwimError::Protocol`] when foca refused a part.
+    pub fn on_sync_request(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        frame: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<Bytes, SwimError> {
+        if self.left {
+            return Err(SwimError::Left);
+        }
+        let answer = match decode_request(frame)? {
+            Request::Compare { me, .. } if me.node != from => return Err(SwimError::Sender),
+            Request::Compare { me, digest: theirs } => {
+                self.apply(now, vec![Member::alive(me)], out)?;
+                let states = self.full_state();
+                if digest(&states) == theirs { Answer::Same } else { Answer::Differs(states) }
+            }
+            Request::Exchange(states) => {
+                self.unsynced.remove(&from);
+                self.apply(now, states, out)?;
+                Answer::States(self.full_state())
+            }
+            Request::Tell(states) => {
+                self.apply(now, states, out)?;
+                Answer::Same
+            }
+        };
+        Ok(encode(&answer))
+    }
+
+    /// Takes the answer of `from` to an [`Output::Sync`].
+    ///
+    /// # Errors
+    /// As [`Swim::on_sync_request`].
+    pub fn on_sync_answer(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        frame: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<(), SwimError> {
+        if self.left {
+            return Err(SwimError::Left);
+        }
+        let answer = decode_answer(frame)?;
+        self.unsynced.remove(&from);
+        match answer {
+            Answer::Same => Ok(()),
+            Answer::States(states) => self.apply(now, states, out),
+            Answer::Differs(states) => {
+                let applied = self.apply(now, states, out);
+                out.push(Output::Sync { to: from, request: encode(&Request::Tell(self.full_state())) });
+                applied
+            }
+        }
+    }
+
+    pub(super) fn exchange_with(&self, node: NodeId, out: &mut Vec<Output>) {
+        out.push(Output::Sync { to: node, request: encode(&Request::Exchange(self.full_state())) });
+    }
+
+    pub(super) fn sync_with_someone(&mut self, out: &mut Vec<Output>) {
+        let Some(every) = self.settings.sync_every else { return };
+        self.schedule(every, TimerKind::Sync, out);
+        if let Some(to) = self.connected.keys().copied().choose(&mut self.rng) {
+            let compare = Request::Compare { me: *self.identity(), digest: digest(&self.full_state()) };
+            out.push(Output::Sync { to, request: encode(&compare) });
+        }
+    }
+
+    pub(super) fn sync_again(&self, node: NodeId, out: &mut Vec<Output>) {
+        if self.unsynced.contains(&node) {
+            self.exchange_with(node, out);
+            self.schedule(super::inputs::SYNC_AGAIN_AFTER, TimerKind::SyncAgain(node), out);
+        }
+    }
+
+    pub(super) fn tell_some(&mut self, states: Vec<Member<Identity>>, out: &mut Vec<Output>) {
+        let request = encode(&Request::Tell(states));
+        let told = self.connected.keys().copied().sample(&mut self.rng, TOLD_OF_LEAVING);
+        out.extend(told.into_iter().map(|to| Output::Sync { to, request: request.clone() }));
+    }
+
+    /// What this node knows: those that answer first, itself among them.
+    fn full_state(&self) -> Vec<Member<Identity>> {
+        let me = self.node();
+        let others = || self.foca.iter_membership_state().filter(move |member| member.id().node != me);
+        let active = others().filter(|member| member.state() != State::Down);
+        let down = others().filter(|member| member.state() == State::Down);
+        std::iter::once(Member::alive(*self.identity()))
+            .chain(active.chain(down).filter(|member| !self.table.is_forgotten(member.id().node)).cloned())
+            .take(MAX_MEMBERS)
+            .collect()
+    }
+
+    fn apply(&mut self, now: Duration, states: Vec<Member<Identity>>, out: &mut Vec<Output>) -> Result<(), SwimError> {
+        // A node that knows nobody yet has no news for the others in what one of them tells it.
+        let news = self.foca.num_members() > 0;
+        let table = &self.table;
+        let states: Vec<_> = states.into_iter().filter(|member| !table.is_forgotten(member.id().node)).collect();
+        let applied = self.with_foca(out, |foca, effects| foca.apply_many(states.into_iter(), news, effects));
+        self.mark();
+        self.settle(now, out);
+        applied.map_err(SwimError::Protocol)
+    }
+}
