@@ -1,7 +1,8 @@
-//! The crash: the node is killed while tasks are in the middle of their steps, started again, and held to its promises.
+//! The crash: the node that hosts an agent is killed while tasks are in the middle of their steps; the others take them over
+//! and are held to its promises.
 
+use super::cluster::DemoCluster;
 use super::evidence::{Evidence, compare};
-use super::node::DemoNode;
 use crate::cli::Context;
 use crate::client::{Call, Client, ClientError, Page, Step, Task, decode, segment};
 use crate::commands::task::wait_for_end;
@@ -12,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How many tasks the first round submits; each further round, needed only when the kill came too late, doubles it.
 const FIRST_ROUND: usize = 32;
@@ -26,6 +28,9 @@ const LOOK_AT: usize = 8;
 /// How long a task may take to end after the crash.
 const END_WITHIN: Duration = Duration::from_secs(15);
 
+/// Whose tasks are interrupted.
+const AGENT: &str = "analyst";
+
 const QUESTIONS: [&str; 4] = [
     "How do Paxos and Raft elect a leader, and what do they do when it fails?",
     "What must reach the disk before a write is acknowledged, and how is that measured?",
@@ -39,7 +44,7 @@ pub(super) struct Crash {
     pub(super) tasks: usize,
     evidence: Evidence,
     again: usize,
-    restart_ms: f64,
+    recovered_ms: f64,
 }
 
 impl Crash {
@@ -48,7 +53,7 @@ impl Crash {
         json!({
             "tasks": self.tasks, "resumed": self.evidence.resumed.len(), "steps": self.evidence.steps,
             "steps_kept": self.evidence.kept_steps, "steps_repeated": 0, "tasks_lost": 0,
-            "submissions_repeated": self.again, "restart_ms": self.restart_ms,
+            "submissions_repeated": self.again, "recovered_ms": self.recovered_ms,
         })
     }
 }
@@ -65,22 +70,25 @@ struct Round {
 }
 
 /// Runs rounds until a kill has hit tasks in the middle.
-pub(super) async fn run(node: &mut DemoNode, context: &Context) -> Result<Crash, Failure> {
+pub(super) async fn run(cluster: &mut DemoCluster, context: &Context) -> Result<Crash, Failure> {
     let out = context.out;
     out.line("");
-    out.line(paint(BOLD, "Now the power goes out in the middle of the work."));
+    out.line(paint(BOLD, "Now a node loses its power in the middle of the work."));
     let mut tasks = 0;
     for round in 0..ROUNDS {
         let size = FIRST_ROUND << round;
+        let victim = cluster.host_of(AGENT).await?;
+        let witness = cluster.client(victim + 1).clone();
         let spinner = out.spinner(format!("{size} tasks for the analyst, each of several steps"));
-        let pid = node.pid();
-        let begun = submit_until_in_the_middle(node, round, size).await;
+        let pid = cluster.pid(victim);
+        let begun = submit_until_in_the_middle(cluster, victim, round, size).await;
+        let killed = Instant::now();
         spinner.finish_and_clear();
         let mut found = begun?;
         let accepted = found.accepted.len();
-        node.restart().await?;
-        let again = submit_again(node.client(), &mut found).await?;
-        let ended = wait_for_all(node.client(), &found).await?;
+        let recovered_ms = first_progress(&witness, &found, killed).await?;
+        let again = submit_again(&witness, &mut found).await?;
+        let ended = wait_for_all(&witness, &found).await?;
         let ids: Vec<String> = found.accepted.iter().map(|(_, id)| id.clone()).collect();
         let evidence = compare(&ids, &found.seen, &ended).map_err(|wrong| {
             Failure::new(format!("the crash did harm:\n  {}", wrong.join("\n  ")))
@@ -88,19 +96,57 @@ pub(super) async fn run(node: &mut DemoNode, context: &Context) -> Result<Crash,
         })?;
         tasks += evidence.tasks;
         if evidence.resumed.is_empty() {
+            cluster.revive(victim).await?;
             continue;
         }
-        let crash = Crash { tasks, evidence, again, restart_ms: node.took_ms };
-        show(&crash, accepted, pid, context);
+        let crash = Crash { tasks, evidence, again, recovered_ms };
+        let heir = cluster.host_of(AGENT).await?;
+        show(&crash, &Scene { accepted, pid, victim, heir }, context);
+        cluster.revive(victim).await?;
+        same_story(cluster.client(victim), &ended).await?;
+        out.line(format_args!(
+            "{} node-{} is back, has caught up, and tells the same of every task",
+            paint(GOOD, "✓"),
+            victim + 1
+        ));
         return Ok(crash);
     }
     Err(Failure::new(format!("in {ROUNDS} rounds no kill hit a task in the middle: nothing was shown"))
         .hint("this machine finishes tasks faster than they can be watched; nothing was lost either"))
 }
 
+/// Waits until a task that had not ended when the node was killed has gone on elsewhere; how long after the kill that was.
+async fn first_progress(client: &Client, round: &Round, killed: Instant) -> Result<f64, Failure> {
+    loop {
+        for id in round.seen.keys() {
+            if let Ok(value) = client.get(&format!("/api/v1/tasks/{}", segment(id))).await {
+                let task: Task = decode(&value)?;
+                if task.succeeded() || super::evidence::kept(&task) > 0 {
+                    return Ok(killed.elapsed().as_secs_f64() * 1_000.0);
+                }
+            }
+        }
+        if killed.elapsed() > END_WITHIN || round.seen.is_empty() {
+            return Ok(killed.elapsed().as_secs_f64() * 1_000.0);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The node that was dead tells the same of every task as those that were not.
+async fn same_story(client: &Client, ended: &BTreeMap<String, Task>) -> Result<(), Failure> {
+    for (id, told) in ended {
+        let task: Task = decode(&client.get(&format!("/api/v1/tasks/{}", segment(id))).await?)?;
+        if task.state != told.state || task.result != told.result || task.steps != told.steps {
+            return Err(Failure::new(format!("the node that came back tells another story of task {id}")));
+        }
+    }
+    Ok(())
+}
+
 /// The body of a task of the round.
 fn body(index: usize) -> Value {
-    json!({"agent": "analyst", "input": QUESTIONS[index % QUESTIONS.len()]})
+    json!({"agent": AGENT, "input": QUESTIONS[index % QUESTIONS.len()]})
 }
 
 fn index_of(key: &str) -> usize {
@@ -114,9 +160,15 @@ async fn submit(client: &Client, key: String) -> (String, Result<Task, ClientErr
     (key, result)
 }
 
-/// Submits tasks while watching; kills the node the moment a task has finished a step and not its work.
-async fn submit_until_in_the_middle(node: &mut DemoNode, round: usize, size: usize) -> Result<Round, Failure> {
-    let client = node.client().clone();
+/// Submits tasks at another node while watching; kills the agent's host the moment a task has finished a step and not its
+/// work.
+async fn submit_until_in_the_middle(
+    cluster: &mut DemoCluster,
+    victim: usize,
+    round: usize,
+    size: usize,
+) -> Result<Round, Failure> {
+    let client = cluster.client(victim + 1).clone();
     let run = uuid::Uuid::now_v7();
     let keys = (0..size).map(|index| format!("demo-{run}-{round}-{index}"));
     let mut submissions = futures::stream::iter(keys.map(|key| submit(&client, key))).buffer_unordered(AT_ONCE);
@@ -135,7 +187,7 @@ async fn submit_until_in_the_middle(node: &mut DemoNode, round: usize, size: usi
             looked = look(&client, &mut round.seen), if !killed => {
                 let in_the_middle = looked?;
                 if in_the_middle || (all_in && round.accepted.len() == size && nothing_runs(&client).await?) {
-                    node.kill()?;
+                    cluster.kill(victim)?;
                     killed = true;
                     if all_in {
                         return Ok(round);
@@ -207,15 +259,29 @@ async fn wait_for_all(client: &Client, round: &Round) -> Result<BTreeMap<String,
     ended.into_iter().filter_map(Result::transpose).collect()
 }
 
-fn show(crash: &Crash, accepted: usize, pid: u32, context: &Context) {
+/// Who was there when the node was killed.
+struct Scene {
+    accepted: usize,
+    pid: u32,
+    victim: usize,
+    heir: usize,
+}
+
+fn show(crash: &Crash, scene: &Scene, context: &Context) {
     let out = context.out;
+    let Scene { accepted, pid, victim, heir } = scene;
+    let (victim, heir) = (victim + 1, heir + 1);
     let evidence = &crash.evidence;
     let tick = || paint(GOOD, "✓");
     out.line(format_args!(
-        "  {accepted} tasks were accepted, then kill -9 {pid}; {} were in the middle of their steps",
+        "  {accepted} tasks were accepted, then kill -9 {pid}, which was node-{victim}; {} were in the middle of their steps",
         evidence.resumed.len()
     ));
-    out.line(format_args!("{} the node is ready again after {}", tick(), duration_ms(crash.restart_ms)));
+    out.line(format_args!(
+        "{} node-{heir} took them over: the first went on {} after the kill",
+        tick(),
+        duration_ms(crash.recovered_ms)
+    ));
     if crash.again > 0 {
         out.line(format_args!(
             "{} {} submissions were cut off and sent again with their keys: none made a second task",
@@ -232,22 +298,24 @@ fn show(crash: &Crash, accepted: usize, pid: u32, context: &Context) {
     if let Some(task) = evidence.resumed.iter().max_by_key(|task| super::evidence::kept(task)) {
         out.line("");
         out.line(format_args!("Where the time went in one of them {}", paint(DIM, format_args!("({})", task.task_id))));
-        out.line(journal(task));
+        out.line(journal(task, victim, heir));
+        out.line("");
     }
 }
 
-/// The task's steps, and on which side of the crash each was done.
-fn journal(task: &Task) -> Table {
+/// The task's steps, and on which node each was done.
+fn journal(task: &Task, victim: usize, heir: usize) -> Table {
     let last = task.steps.iter().map(|step| step.epoch).max();
     let mut table = Table::new(["step", "kind", "by", "attempt", "done", "took"]).right(3).right(5);
     for step in &task.steps {
-        let side = if Some(step.epoch) == last { "after the restart" } else { "before the crash" };
+        let by_heir = Some(step.epoch) == last;
+        let side = if by_heir { format!("on node-{heir}") } else { format!("on node-{victim}, before it died") };
         table.row([
             step.name.clone(),
             step.kind.clone(),
             step.by.clone(),
             step.attempt.to_string(),
-            side.to_owned(),
+            side,
             duration_ms(step.duration_ms),
         ]);
     }

@@ -1,7 +1,8 @@
-//! `octopussy demo`: a node of its own, agents with documents, questions, a crash in the middle, and the proof that nothing
-//! was lost or done twice. No network, no keys.
+//! `octopussy demo`: a cluster of three nodes, agents with documents, questions, a node killed in the middle of its work, and
+//! the proof that nothing was lost or done twice. No network, no keys.
 
 mod agents;
+mod cluster;
 mod crash;
 mod evidence;
 mod node;
@@ -12,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::output::{BOLD, DIM, GOOD, duration_ms, paint};
 use clap::Args;
-use node::DemoNode;
+use cluster::DemoCluster;
 use serde_json::json;
 use std::path::PathBuf;
 use tokio::time::Instant;
@@ -20,10 +21,10 @@ use tokio::time::Instant;
 /// What to leave behind.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "With --home DIR the node lives in DIR (which must be empty or absent) and stays there afterwards."
+    after_help = "With --home DIR the nodes live in DIR (which must be empty or absent) and stay there afterwards."
 )]
 pub(crate) struct DemoArgs {
-    /// Keep the node's home directory afterwards
+    /// Keep the nodes' home directories afterwards
     #[arg(long)]
     keep: bool,
 }
@@ -32,8 +33,8 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     tokio::select! {
         result = demonstrate(&args, context) => result,
-        // The node runs in a session of its own and would not hear Ctrl-C; dropping it ends it.
-        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted; the demonstration's node is ended")),
+        // The nodes run in sessions of their own and would not hear Ctrl-C; dropping them ends them.
+        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted; the demonstration's nodes are ended")),
     }
 }
 
@@ -41,20 +42,18 @@ async fn demonstrate(args: &DemoArgs, context: &Context) -> Result<(), Failure> 
     let out = context.out;
     let begun = Instant::now();
     let place = Place::choose(args, context)?;
-    out.line(paint(BOLD, "Octopussy, a demonstration: one node, four agents, no network, no keys"));
+    out.line(paint(BOLD, "Octopussy, a demonstration: three nodes, four agents, no network, no keys"));
     out.line("");
 
-    let mut node = DemoNode::start(place.home(), context).await?;
-    out.line(format_args!(
-        "{} a node is ready after {}   {}",
-        paint(GOOD, "✓"),
-        duration_ms(node.took_ms),
-        paint(DIM, node.client().url())
-    ));
-    let created = agents::create_all(node.client(), context).await?;
-    let answers = questions::ask_all(node.client(), context).await?;
-    let crash = crash::run(&mut node, context).await?;
-    node.stop().await?;
+    let spinner = out.spinner("three nodes are forming a cluster");
+    let cluster = DemoCluster::start(place.home().path(), context).await;
+    spinner.finish_and_clear();
+    let mut cluster = cluster?;
+    cluster.show(context).await?;
+    let created = agents::create_all(cluster.client(0), context).await?;
+    let answers = questions::ask_all(&cluster, context).await?;
+    let crash = crash::run(&mut cluster, context).await?;
+    cluster.stop().await?;
 
     out.line("");
     let total = duration_ms(begun.elapsed().as_secs_f64() * 1_000.0);
@@ -70,14 +69,15 @@ async fn demonstrate(args: &DemoArgs, context: &Context) -> Result<(), Failure> 
     }));
     match place.kept() {
         Some(home) => {
-            out.line(format_args!("The node's home is {0}. Next: octopussy --home {0} start", home.display()));
+            let first = home.join("node-1");
+            out.line(format_args!("The nodes' homes are in {}. Next: octopussy --home {} start", home.display(), first.display()));
         }
         None => out.line("Next: octopussy start, then octopussy agent create DIR with a directory of your own."),
     }
     Ok(())
 }
 
-/// Where the demonstration's node lives.
+/// Where the demonstration's nodes live.
 enum Place {
     /// In a directory that goes away with it.
     Temporary(Home, #[expect(dead_code, reason = "held for its Drop, which removes the directory")] tempfile::TempDir),
@@ -88,12 +88,12 @@ enum Place {
 impl Place {
     fn choose(args: &DemoArgs, context: &Context) -> Result<Self, Failure> {
         if context.home_is_named {
-            // The demonstration kills its node; it must never be somebody's own.
+            // The demonstration kills one of its nodes; it must never be somebody's own.
             let home = context.home.clone();
             if std::fs::read_dir(home.path()).is_ok_and(|mut entries| entries.next().is_some()) {
                 return Err(Failure::new(format!("{} is not empty", home.path().display()))
                     .exit(Exit::Usage)
-                    .hint("the demonstration kills its node: give it a directory of its own, or leave --home out"));
+                    .hint("the demonstration kills a node: give it a directory of its own, or leave --home out"));
             }
             return Ok(Self::Kept(home));
         }

@@ -1,4 +1,4 @@
-//! The demonstration's node: a process that is started, killed and started again.
+//! A node of the demonstration: a process that is started, killed and started again.
 
 use crate::cli::Context;
 use crate::client::Client;
@@ -6,12 +6,17 @@ use crate::commands::install;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::process::Daemon;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The ports a node takes before any offset.
 const PORTS: [u16; 3] = [47_200, 47_202, 9_090];
+/// The mesh's port before any offset.
+const MESH_PORT: u16 = 47_210;
+/// Nodes that live on one machine for a few seconds need not be as patient as nodes in a house.
+const SETTINGS: [&str; 4] = ["--set", "cluster.timings=fast", "--set", "mesh.bind=127.0.0.1"];
 /// The offsets that are tried, in steps that keep two nodes' ports apart.
 const OFFSETS: std::ops::Range<u16> = 100..18_000;
 /// How long a start may take.
@@ -30,13 +35,24 @@ pub(super) struct DemoNode {
 }
 
 impl DemoNode {
-    /// Installs and starts a node in `home` on free ports.
-    pub(super) async fn start(home: &Home, context: &Context) -> Result<Self, Failure> {
+    /// Installs and starts a node in `folder` on free ports; it founds a cluster of one.
+    pub(super) async fn found(folder: &Path, context: &Context) -> Result<Self, Failure> {
+        let home = Home::locate(Some(folder.to_owned()))?;
         let offset = free_offset()?;
         let quiet = Context { home: home.clone(), home_is_named: true, port_offset: Some(offset), out: context.out };
         install::prepare(&install::InstallArgs::unattended(), &quiet).await?;
-        let (daemon, client, took_ms) = launch(home, offset).await?;
-        Ok(Self { home: home.clone(), offset, daemon: Some(daemon), client, took_ms })
+        Self::launched(home, offset, &[]).await
+    }
+
+    /// Starts a node in `folder` on free ports; it joins the cluster of the token.
+    pub(super) async fn join(folder: &Path, name: &str, token: &str) -> Result<Self, Failure> {
+        let home = Home::locate(Some(folder.to_owned()))?;
+        Self::launched(home, free_offset()?, &["--join", token, "--name", name]).await
+    }
+
+    async fn launched(home: Home, offset: u16, more: &[&str]) -> Result<Self, Failure> {
+        let (daemon, client, took_ms) = launch(&home, offset, more).await?;
+        Ok(Self { home, offset, daemon: Some(daemon), client, took_ms })
     }
 
     /// The way to speak to it.
@@ -56,7 +72,7 @@ impl DemoNode {
 
     /// Starts it again after a kill.
     pub(super) async fn restart(&mut self) -> Result<(), Failure> {
-        let (daemon, client, took_ms) = launch(&self.home, self.offset).await?;
+        let (daemon, client, took_ms) = launch(&self.home, self.offset, &[]).await?;
         self.daemon = Some(daemon);
         self.client = client;
         self.took_ms = took_ms;
@@ -80,9 +96,10 @@ impl Drop for DemoNode {
     }
 }
 
-async fn launch(home: &Home, offset: u16) -> Result<(Daemon, Client, f64), Failure> {
+async fn launch(home: &Home, offset: u16, more: &[&str]) -> Result<(Daemon, Client, f64), Failure> {
     let begun = Instant::now();
-    let mut daemon = Daemon::spawn(home, Some(offset), &[])?;
+    let more: Vec<String> = SETTINGS.iter().chain(more).map(|&word| word.to_owned()).collect();
+    let mut daemon = Daemon::spawn(home, Some(offset), &more)?;
     match daemon.ready(START_WITHIN).await {
         Ok((_, client)) => Ok((daemon, client, begun.elapsed().as_secs_f64() * 1_000.0)),
         Err(failure) => {
@@ -97,7 +114,7 @@ fn free_offset() -> Result<u16, Failure> {
     let free = |offset: u16| {
         let sockets: Result<Vec<_>, _> =
             PORTS.iter().map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port + offset))).collect();
-        sockets.is_ok()
+        sockets.is_ok() && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, MESH_PORT + offset)).is_ok()
     };
     // Where the search begins differs from process to process, so that two demonstrations do not race for the same ports.
     let span = u32::from(OFFSETS.end - OFFSETS.start);
@@ -113,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_offset_keeps_every_port_in_range() {
-        for port in PORTS {
+        for port in PORTS.into_iter().chain([MESH_PORT]) {
             assert!(port.checked_add(OFFSETS.end).is_some(), "{port}");
         }
         assert!(OFFSETS.contains(&free_offset().unwrap()));

@@ -1,7 +1,8 @@
 //! The questions of the demonstration, and how their answers are shown.
 
+use super::cluster::DemoCluster;
 use crate::cli::Context;
-use crate::client::{Call, Client, Task, decode};
+use crate::client::{Call, Task, decode};
 use crate::commands::task::wait_for_end;
 use crate::failure::{Exit, Failure};
 use crate::output::{BOLD, DIM, duration_ms, paint, printable};
@@ -23,16 +24,17 @@ const QUESTIONS: [(&str, &str); 4] = [
     ("companion", "Which timezone does the house use?"),
 ];
 
-/// Asks everything and shows every answer.
-pub(super) async fn ask_all(client: &Client, context: &Context) -> Result<Vec<Value>, Failure> {
+/// Asks everything, each question at another node, and waits for the answer at the next one; shows every answer.
+pub(super) async fn ask_all(cluster: &DemoCluster, context: &Context) -> Result<Vec<Value>, Failure> {
     let mut answers = Vec::new();
-    for (agent, question) in QUESTIONS {
+    for (asked, (agent, question)) in QUESTIONS.into_iter().enumerate() {
+        let (client, answering) = (cluster.client(asked), cluster.client(asked + 1));
         let begun = Instant::now();
         let body = json!({"agent": agent, "input": question});
         let key = uuid::Uuid::now_v7().to_string();
         let call = Call::new(Method::POST, "/api/v1/tasks").body(&body).idempotency_key(&key);
         let accepted: Task = decode(&client.send(call).await?)?;
-        let (_, task) = wait_for_end(client, &accepted.task_id, ANSWER_WITHIN).await?;
+        let (_, task) = wait_for_end(answering, &accepted.task_id, ANSWER_WITHIN).await?;
         let took = begun.elapsed().as_secs_f64() * 1_000.0;
         show(agent, question, &task, took, context);
         let answer = match &task.result {
