@@ -1,5 +1,6 @@
 //! What all interfaces share of HTTP: the edge every request passes, extractors, errors, and how things look in JSON.
 
+mod cluster_view;
 mod edge;
 mod extract;
 mod failure;
@@ -9,6 +10,7 @@ mod view;
 
 #[cfg(test)]
 pub(crate) use edge::ROUTES;
+pub(crate) use cluster_view::{ClusterBody, JoinTokenBody, MemberBody, ShardBody, TokenUseName};
 pub(crate) use edge::{Trace, edge};
 pub(crate) use extract::{Caller, IdempotencyKey, JsonBody, PathText, QueryOf, authenticate, parse_wait};
 pub(crate) use failure::{Failure, FindingBody, ProblemBody};

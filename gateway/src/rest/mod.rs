@@ -1,6 +1,7 @@
 //! The REST API: what is where, and the description of it that is generated from the code.
 
 mod agents;
+mod cluster;
 mod dead_letters;
 mod describe;
 mod events;
@@ -69,6 +70,15 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(node::health))
         .routes(routes!(node::ready))
         .routes(routes!(node::metrics))
+        .routes(routes!(cluster::show))
+        .routes(routes!(cluster::members))
+        .routes(routes!(cluster::ring))
+        .routes(routes!(cluster::create_token))
+        .routes(routes!(cluster::drain))
+        .routes(routes!(cluster::resume))
+        .routes(routes!(cluster::remove))
+        .routes(routes!(cluster::rebalance))
+        .routes(routes!(cluster::recover))
         .routes(routes!(secrets::names))
         .routes(routes!(secrets::set))
         .routes(routes!(secrets::rotate))

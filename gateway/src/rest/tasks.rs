@@ -99,9 +99,9 @@ async fn await_end(
 ) -> Result<Arc<TaskRecord>, Failure> {
     tokio::select! {
         ended = context.orchestrator.task(principal, task.id, Some(wait)) => match ended {
-            // Who may submit and not read still gets what the submission answered.
-            Err(problem) if problem.code == Code::Forbidden => Ok(task),
-            ended => Ok(ended?),
+            Ok(ended) => Ok(ended),
+            // Who may submit and not read, or whose shard has lost its leader, still gets what the submission answered.
+            Err(_) => Ok(task),
         },
         () = context.stopping.cancelled() => Ok(task),
     }

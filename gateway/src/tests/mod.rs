@@ -1,5 +1,6 @@
 //! The gateway over real sockets, with a node behind it that the tests steer.
 
+mod cluster;
 mod documents;
 mod openai;
 mod rest;

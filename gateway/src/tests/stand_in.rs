@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 use futures::StreamExt;
 use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, Usage, UsageWindow};
-use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, TaskId, TraceId};
+use super::cluster::Cluster;
+use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
 use octopussy_core::message::{
     KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
 };
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentView, AuthError, ControlCommand, Event, EventId, EventKind, GuardrailVerdict, NodeStatus,
-    OrchestratorPort, Page, Principal, PrincipalRole, ProviderStatus, ScanVerdict, SecurityPort, SubmitTask,
-    SubmittedTask, Subscription, TaskQuery, Topic,
+    Action, AgentBundle, AgentView, AuthError, ClusterView, ControlCommand, Event, EventId, EventKind, GuardrailVerdict,
+    JoinTokenView, MemberDesired, MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole,
+    ProviderStatus, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription, TaskQuery, TokenUse,
+    Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
@@ -92,6 +94,7 @@ pub(super) struct Node {
     looks: Mutex<Vec<TaskId>>,
     pub(super) down: AtomicBool,
     pub(super) panics: AtomicBool,
+    pub(super) cluster: Cluster,
 }
 
 impl Default for Node {
@@ -105,6 +108,7 @@ impl Default for Node {
             looks: Mutex::default(),
             down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            cluster: Cluster::default(),
         }
     }
 }
@@ -278,7 +282,7 @@ impl OrchestratorPort for Node {
         self.changes.send_modify(|count| *count += 1);
         task
     }
-    fn tasks(&self, _: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
+    async fn tasks(&self, _: &Principal, query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, Problem> {
         let tasks = self.tasks.lock();
         let mut items: Vec<_> =
             tasks.values().rev().filter(|task| query.after.is_none_or(|a| task.id < a)).cloned().collect();
@@ -289,7 +293,7 @@ impl OrchestratorPort for Node {
     async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
         self.task(principal, id, None).await
     }
-    fn watch(&self, _: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
+    async fn watch(&self, _: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem> {
         let (news, receiver) = mpsc::unbounded_channel();
         self.watchers.lock().push(Watcher { topic, after, news });
         self.changes.send_modify(|count| *count += 1);
@@ -307,10 +311,10 @@ impl OrchestratorPort for Node {
         }
         self.view(AgentId::from_name(AGENT))
     }
-    fn agent(&self, _: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+    async fn agent(&self, _: &Principal, id: AgentId) -> Result<AgentView, Problem> {
         self.view(id)
     }
-    fn agents(&self, _: &Principal, _: Option<AgentId>, _: usize) -> Result<Page<AgentView>, Problem> {
+    async fn agents(&self, _: &Principal, _: Option<AgentId>, _: usize) -> Result<Page<AgentView>, Problem> {
         Ok(Page { items: vec![self.view(AgentId::from_name(AGENT))?], more: false })
     }
     async fn control(&self, _: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem> {
@@ -318,7 +322,7 @@ impl OrchestratorPort for Node {
         self.controls.lock().push(command);
         Ok(view)
     }
-    fn dead_letters(&self, _: &Principal, _: Option<TaskId>, _: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
+    async fn dead_letters(&self, _: &Principal, _: Option<TaskId>, _: usize) -> Result<Page<Arc<TaskRecord>>, Problem> {
         Ok(Page { items: Vec::new(), more: false })
     }
     async fn replay(&self, _: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem> {
@@ -342,10 +346,44 @@ impl OrchestratorPort for Node {
     async fn rotate_secret(&self, _: &Principal, _: &str) -> Result<(), Problem> {
         Ok(())
     }
+    fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
+        self.cluster.view(principal)
+    }
+    fn members(&self, _: &Principal) -> Result<Vec<MemberView>, Problem> {
+        Ok(vec![self.cluster.member(MemberDesired::Active)])
+    }
+    fn ring(&self, _: &Principal) -> Result<Vec<ShardView>, Problem> {
+        Ok(self.cluster.ring())
+    }
+    async fn create_join_token(
+        &self,
+        principal: &Principal,
+        uses: TokenUse,
+        valid_for: Duration,
+    ) -> Result<JoinTokenView, Problem> {
+        self.cluster.ask(principal, format!("token {uses:?} {}", valid_for.as_secs()))?;
+        Ok(JoinTokenView { token: "octo-join".to_owned(), expires_at: Timestamp::EPOCH.plus(valid_for), uses })
+    }
+    async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
+        self.cluster.ask(principal, format!("drain {node} {drain}"))?;
+        Ok(self.cluster.member(if drain { MemberDesired::Draining } else { MemberDesired::Active }))
+    }
+    async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem> {
+        self.cluster.ask(principal, format!("remove {node} {force}"))?;
+        Ok(self.cluster.member(MemberDesired::Leaving))
+    }
+    async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem> {
+        self.cluster.ask(principal, "rebalance".to_owned())?;
+        Ok(3)
+    }
+    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem> {
+        self.cluster.ask(principal, "recover".to_owned())?;
+        Ok(vec![ShardId(2), ShardId(5)])
+    }
     fn agent_schema(&self) -> serde_json::Value {
         serde_json::json!({"type": "object"})
     }
-    fn status(&self) -> NodeStatus {
+    async fn status(&self) -> NodeStatus {
         NodeStatus {
             node: NodeId([1; 16]),
             version: "0.1.0",
@@ -355,7 +393,8 @@ impl OrchestratorPort for Node {
             uptime: Duration::from_secs(1),
             capabilities: Vec::new(),
             active_agents: 0,
-            dead_letters: 0,
+            dead_letters: Some(0),
+            warnings: vec!["two nodes cannot outvote a loss".into()],
         }
     }
     fn ready(&self) -> Result<(), Problem> {

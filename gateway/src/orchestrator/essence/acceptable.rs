@@ -23,9 +23,9 @@ pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// The longest time to live.
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The shortest validity of a join token: a person has to carry it to another machine.
-pub const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(10);
+const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(10);
 /// The longest validity of a join token: whoever holds it gets into the cluster.
-pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The most attempts.
 const MOST_ATTEMPTS: u32 = 10;
 

@@ -1,0 +1,175 @@
+//! The cluster: its members, where its shards are, and what an operator does to them.
+
+use super::node::ItemsBody;
+use super::tasks::json;
+use crate::http::{
+    Caller, ClusterBody, Failure, JoinTokenBody, JsonBody, MemberBody, PathText, QueryOf, ShardBody, TokenUseName,
+};
+use crate::serve::Context;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// The largest body of a request for a token: two short fields.
+const TOKEN_BODY: usize = 16 * 1024;
+/// For how long a join token is valid unless the client says otherwise, in seconds.
+const DEFAULT_VALIDITY: u64 = 3600;
+
+/// Which join token is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = JoinTokenRequest)]
+pub(super) struct TokenRequest {
+    /// How often it may be used; absent: once.
+    #[schema(required = false)]
+    uses: Option<TokenUseName>,
+    /// For how long it is valid; absent: an hour.
+    #[schema(required = false, minimum = 10, maximum = 2_592_000)]
+    valid_for_seconds: Option<u64>,
+}
+
+/// Whether a node that is down is to be removed at once.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RemoveQuery {
+    /// Remove a node that is down without waiting until everything is moved off it.
+    #[param(default = false)]
+    force: Option<bool>,
+}
+
+/// How many shards will move.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rebalanced)]
+pub(super) struct RebalancedBody {
+    moves: usize,
+}
+
+/// The shards that were recovered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recovered)]
+pub(super) struct RecoveredBody {
+    shards: Vec<u16>,
+}
+
+/// Shows the cluster as the answering node sees it.
+#[utoipa::path(
+    get, path = "/api/v1/cluster", tag = "cluster",
+    responses((status = 200, description = "The cluster.", body = ClusterBody))
+)]
+pub(super) async fn show(State(context): State<Arc<Context>>, Caller(principal): Caller) -> Result<Response, Failure> {
+    json(StatusCode::OK, &ClusterBody::from(context.orchestrator.cluster(&principal)?))
+}
+
+/// Lists the members by name.
+#[utoipa::path(
+    get, path = "/api/v1/cluster/members", tag = "cluster",
+    responses((status = 200, description = "The members.", body = ItemsBody<MemberBody>))
+)]
+pub(super) async fn members(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    let members = context.orchestrator.members(&principal)?;
+    json(StatusCode::OK, &ItemsBody { items: members.into_iter().map(MemberBody::from).collect() })
+}
+
+/// Lists the shards with the nodes that hold them.
+#[utoipa::path(
+    get, path = "/api/v1/cluster/ring", tag = "cluster",
+    responses((status = 200, description = "The shards.", body = ItemsBody<ShardBody>))
+)]
+pub(super) async fn ring(State(context): State<Arc<Context>>, Caller(principal): Caller) -> Result<Response, Failure> {
+    let ring = context.orchestrator.ring(&principal)?;
+    json(StatusCode::OK, &ItemsBody { items: ring.into_iter().map(ShardBody::from).collect() })
+}
+
+/// Makes a token with which a node joins. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/tokens", tag = "cluster", request_body = TokenRequest,
+    responses((status = 201, description = "The token; it is shown once.", body = JoinTokenBody))
+)]
+pub(super) async fn create_token(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    JsonBody(request): JsonBody<TokenRequest, TOKEN_BODY>,
+) -> Result<Response, Failure> {
+    let uses = request.uses.unwrap_or(TokenUseName::Single).into();
+    let valid_for = Duration::from_secs(request.valid_for_seconds.unwrap_or(DEFAULT_VALIDITY));
+    let token = context.orchestrator.create_join_token(&principal, uses, valid_for).await?;
+    json(StatusCode::CREATED, &JoinTokenBody::from(token))
+}
+
+/// Moves everything off a node; it stays connected. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/members/{node}/drain", tag = "cluster",
+    params(("node" = String, Path, description = "The node's name, its id or a unique beginning of it.")),
+    responses((status = 200, description = "The node after the command.", body = MemberBody))
+)]
+pub(super) async fn drain(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    PathText(node): PathText,
+) -> Result<Response, Failure> {
+    json(StatusCode::OK, &MemberBody::from(context.orchestrator.drain(&principal, &node, true).await?))
+}
+
+/// Lets a drained node take part again. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/members/{node}/resume", tag = "cluster",
+    params(("node" = String, Path, description = "The node's name, its id or a unique beginning of it.")),
+    responses((status = 200, description = "The node after the command.", body = MemberBody))
+)]
+pub(super) async fn resume(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    PathText(node): PathText,
+) -> Result<Response, Failure> {
+    json(StatusCode::OK, &MemberBody::from(context.orchestrator.drain(&principal, &node, false).await?))
+}
+
+/// Removes a node once everything is moved off it. For administrators.
+#[utoipa::path(
+    delete, path = "/api/v1/cluster/members/{node}", tag = "cluster",
+    params(("node" = String, Path, description = "The node's name, its id or a unique beginning of it."), RemoveQuery),
+    responses((status = 200, description = "The node as it leaves.", body = MemberBody))
+)]
+pub(super) async fn remove(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    PathText(node): PathText,
+    QueryOf(query): QueryOf<RemoveQuery>,
+) -> Result<Response, Failure> {
+    let force = query.force.unwrap_or(false);
+    json(StatusCode::OK, &MemberBody::from(context.orchestrator.remove_member(&principal, &node, force).await?))
+}
+
+/// Computes the replica table anew. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/rebalance", tag = "cluster",
+    responses((status = 200, description = "How many shards will move.", body = RebalancedBody))
+)]
+pub(super) async fn rebalance(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    let moves = context.orchestrator.rebalance(&principal).await?;
+    json(StatusCode::OK, &RebalancedBody { moves })
+}
+
+/// Makes the answering node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is
+/// lost. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/recover", tag = "cluster",
+    responses((status = 200, description = "The shards concerned.", body = RecoveredBody))
+)]
+pub(super) async fn recover(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    let shards = context.orchestrator.recover(&principal).await?;
+    json(StatusCode::OK, &RecoveredBody { shards: shards.into_iter().map(|shard| shard.0).collect() })
+}
