@@ -1,0 +1,136 @@
+//! The logs of all groups of this node.
+
+use super::super::types::GroupId;
+use super::error::LogOpenError;
+use super::group_log::GroupLog;
+use super::shared::Shared;
+use super::writer::Writer;
+use super::{LogId, opening, recover};
+use crate::stores::{Opener, StoreCell};
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::ProposeError;
+use octopussy_store::{StoreError, StoreOptions};
+use parking_lot::Mutex;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// How long dropping a host waits for its thread: as long as a slow disk needs for one batch.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The logs of all groups of this node. Dropping it without [`LogHost::close`] gives up what is in line, like a crash.
+pub(crate) struct LogHost {
+    shared: Arc<Shared>,
+    /// Disconnected once the writer has ended and the store is closed.
+    ended: Arc<Mutex<Receiver<()>>>,
+}
+
+impl LogHost {
+    /// Opens the store at `path`, or makes it, and starts the writer. It blocks while it reads where each log ends.
+    ///
+    /// # Errors
+    /// [`LogOpenError`]; what is on the disk is as it was.
+    pub(crate) fn open(path: &Path, options: StoreOptions, opener: Opener) -> Result<Arc<Self>, LogOpenError> {
+        let store = StoreCell::open(path.to_path_buf(), options, opener)?;
+        let found = opening::load(path, &store)?;
+        let shared = Arc::new(Shared::new(path.to_path_buf(), store, found.groups));
+        let writer = Writer::new(Arc::clone(&shared), found.sweeps);
+        let (running, ended) = channel();
+        std::thread::Builder::new()
+            .name("raft-log".to_owned())
+            .spawn(move || {
+                writer.run();
+                drop(running);
+            })
+            .map_err(LogOpenError::Thread)?;
+        Ok(Arc::new(Self { shared, ended: Arc::new(Mutex::new(ended)) }))
+    }
+
+    /// The log of a group, for its Raft. A group that has none yet gets an empty one; nothing is written for that.
+    /// One Raft at a time may write to it.
+    pub(crate) fn group(&self, id: GroupId) -> GroupLog {
+        GroupLog::new(Arc::clone(&self.shared), self.shared.group(id))
+    }
+
+    /// Deletes the whole log of a group, with its vote, durably. Its Raft must have been shut down.
+    ///
+    /// # Errors
+    /// When the host is closed meanwhile; whether the log is still there is not known then.
+    pub(crate) async fn remove(&self, id: GroupId) -> io::Result<()> {
+        recover::remove(&self.shared, id).await
+    }
+
+    /// Makes `node` (this node) the only voter of a group that has lost its majority for good: appends a membership entry
+    /// of a new term that says so, durably, so that the group's Raft elects itself alone when it is started again. Its Raft
+    /// must have been shut down. `applied` is how far the group's state is, which may be further than its log after a crash.
+    /// Answers with the id of the entry.
+    ///
+    /// # Errors
+    /// When the host is closed meanwhile; whether the entry is there is not known then.
+    pub(crate) async fn force_sole_voter(
+        &self,
+        id: GroupId,
+        node: NodeId,
+        applied: Option<LogId>,
+    ) -> io::Result<LogId> {
+        recover::force_sole_voter(&self.shared, id, node, applied).await
+    }
+
+    /// The groups of which there is anything: an entry, a vote, or a mark of what was dropped.
+    pub(crate) fn groups_with_data(&self) -> Vec<GroupId> {
+        let groups = self.shared.groups.lock();
+        groups.values().filter(|group| !group.state.lock().is_empty()).map(|group| group.id).collect()
+    }
+
+    /// Whether the logs can be written and read.
+    ///
+    /// # Errors
+    /// [`ProposeError::DiskFull`] or [`ProposeError::Store`] while they cannot. Nothing is lost meanwhile; it is tried again
+    /// every half second.
+    pub(crate) fn health(&self) -> Result<(), ProposeError> {
+        self.shared.health.check()
+    }
+
+    /// The bytes the logs take on the disk.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub(crate) fn size_on_disk(&self) -> Result<u64, StoreError> {
+        match self.shared.store.guard().as_ref() {
+            Some(store) => store.size(),
+            None => Err(StoreError::Failed { path: self.shared.path.clone() }),
+        }
+    }
+
+    /// Lets nothing more in, writes what is in line, and closes the store. Writes in line that cannot be written because
+    /// the store fails are given up, and their callers told. Says whether that was done within `limit`; if not, it goes on
+    /// behind the caller's back.
+    pub(crate) async fn close(&self, limit: Duration) -> bool {
+        self.shared.line.close();
+        let ended = Arc::clone(&self.ended);
+        let waiting = tokio::task::spawn_blocking(move || wait_for_end(&ended, limit));
+        waiting.await.unwrap_or(false)
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+fn wait_for_end(ended: &Mutex<Receiver<()>>, limit: Duration) -> bool {
+    matches!(ended.lock().recv_timeout(limit), Err(RecvTimeoutError::Disconnected))
+}
+
+impl Drop for LogHost {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Release);
+        self.shared.line.close();
+        if !wait_for_end(&self.ended, DROP_LIMIT) {
+            tracing::warn!("the log's thread has not ended in time; the store stays open until it does");
+        }
+    }
+}

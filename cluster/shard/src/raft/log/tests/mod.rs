@@ -1,0 +1,1 @@
+//! Tests of the logs, on real files in temporary directories.
