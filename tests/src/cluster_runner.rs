@@ -28,10 +28,18 @@ impl ClusterRunner {
     /// # Errors
     /// When any of that fails.
     pub async fn start(size: usize, options: &NodeOptions) -> Result<Self> {
-        let founder = NodeRunner::start(options.clone().config(FAST)).await?;
-        let mut cluster = Self { nodes: vec![founder] };
+        Self::start_with(size, options, FAST).await
+    }
+
+    /// As [`ClusterRunner::start`], with a section `cluster` of the caller's instead of short timings.
+    ///
+    /// # Errors
+    /// When any of that fails.
+    pub async fn start_with(size: usize, options: &NodeOptions, section: &str) -> Result<Self> {
+        let options = options.clone().config(section);
+        let mut cluster = Self { nodes: vec![NodeRunner::start(options.clone()).await?] };
         while cluster.nodes.len() < size {
-            cluster.join(options).await?;
+            cluster.join_as_is(&options).await?;
         }
         cluster.settled().await;
         Ok(cluster)
@@ -42,9 +50,13 @@ impl ClusterRunner {
     /// # Errors
     /// When there is no token, or the node does not start.
     pub async fn join(&mut self, options: &NodeOptions) -> Result<usize> {
+        self.join_as_is(&options.clone().config(FAST)).await
+    }
+
+    async fn join_as_is(&mut self, options: &NodeOptions) -> Result<usize> {
         let token = self.token().await?;
         let name = format!("node-{}", self.nodes.len() + 1);
-        let options = options.clone().config(FAST).join(&token, &["--name", &name]);
+        let options = options.clone().join(&token, &["--name", &name]);
         self.nodes.push(NodeRunner::start(options).await?);
         Ok(self.nodes.len() - 1)
     }

@@ -1,15 +1,18 @@
 //! Durable three-step runs, request to answer: an agent that drafts, reviews and revises, and beside it a Restate handler
 //! with three durable steps, both driven by the same load generator at 1, 64 and 256 requests in flight.
 //!
-//! `durable_runs [--restate 127.0.0.1:28001] [--path /Svc/steps3] [--seconds 5] [--repeat 3] [--json FILE]`
+//! `durable_runs [--nodes 1] [--restate 127.0.0.1:28001] [--path /Svc/steps3] [--seconds 5] [--repeat 3] [--json FILE]`
+//!
+//! With more than one node, every step is on the disks of a majority before the next one starts; requests go to one node, as
+//! they go to one ingress of Restate's, and the agents are spread over all of them.
 //!
 //! Restate is not part of this repository: start its server and a service with a handler of three `ctx.run` steps, register
 //! it, and name the ingress here. A `{n}` in the path becomes the request's number (for keyed handlers). Without `--restate`
 //! only our side is measured.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use octopussy_benches::{Arguments, HttpTarget, Load, Report, closed_loop, cpu_seconds, median, rss_kib};
-use octopussy_tests::{AgentDirectory, NodeOptions, NodeRunner};
+use octopussy_tests::{AgentDirectory, ClusterRunner, NodeOptions, NodeRunner};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -25,28 +28,33 @@ const MODEL: &str = "intelligence:\n  provider: builtin\nreasoning:\n  pattern: 
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse(&["restate", "path", "seconds", "repeat", "json"])?;
+    let arguments = Arguments::parse(&["nodes", "restate", "path", "seconds", "repeat", "json"])?;
     let seconds = Duration::from_secs(arguments.number("seconds", 5)?);
     let repeat: usize = arguments.number("repeat", 3)?;
     let report = Report::new("durable_runs", arguments.text("json"));
-    let node = NodeRunner::start(NodeOptions::new().config("gateway:\n  tls: \"off\"\n")).await?;
+    let nodes: usize = arguments.number("nodes", 1)?;
+    let cluster =
+        ClusterRunner::start_with(nodes, &NodeOptions::new().config("gateway:\n  tls: \"off\"\n"), "").await?;
+    let node = &cluster.nodes[0];
     for agent in 0..AGENTS {
         node.create_agent(&AgentDirectory::new(&format!("worker-{agent}"), MODEL)).await?;
     }
-    let ours = our_target(&node)?;
+    let ours = our_target(node)?;
     let restate = arguments.text("restate").map(|address| restate_target(address, arguments.text("path")));
     if restate.is_none() {
         report.note("no --restate: only our side is measured")?;
     }
-    let process = node.pid().context("the node does not run")?;
+    let processes: Vec<u32> = cluster.nodes.iter().filter_map(NodeRunner::pid).collect();
+    let all_cpu = || processes.iter().map(|&process| cpu_seconds(process)).sum::<Result<f64>>();
+    let all_rss = || processes.iter().map(|&process| rss_kib(process)).sum::<Result<u64>>();
     let numbers = Arc::new(AtomicU64::new(0));
     for in_flight in IN_FLIGHT {
-        let cpu = cpu_seconds(process)?;
+        let cpu = all_cpu()?;
         let (rate, p50, runs) = measure(&report, "octopussy", &ours, in_flight, seconds, repeat, &numbers).await?;
-        let cpu_us = (cpu_seconds(process)? - cpu) * 1e6 / runs.max(1.0);
+        let cpu_us = (all_cpu()? - cpu) * 1e6 / runs.max(1.0);
         report.row(
             &format!("octopussy cpu, {in_flight} in flight"),
-            &[("us_per_run", cpu_us), ("rss_mib", rss_kib(process)? as f64 / 1024.0)],
+            &[("us_per_run", cpu_us), ("rss_mib", all_rss()? as f64 / 1024.0)],
         )?;
         if let Some(restate) = &restate {
             let (other_rate, other_p50, _) =
