@@ -1,17 +1,85 @@
 //! What a command does to the state.
 
-use crate::{ControlApplied, ControlCommand, ControlRefusal, ControlState};
+use crate::{
+    ClusterRecord, ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord, ReplicaSet, ShardPlace,
+};
+use octopussy_core::ids::ShardCount;
+use octopussy_core::ports::{MemberDesired, MemberRole};
+use octopussy_core::time::Timestamp;
 
 impl ControlState {
     /// Applies one command of the log. Deterministic: the same commands in the same order make the same state everywhere.
     ///
     /// Every command that is applied makes `version` grow by one, and `now` never runs backwards: a command that names an
-    /// earlier moment is judged at the latest one known.
+    /// earlier moment is judged at the latest one known. Each command's rules are written at its variant.
     ///
     /// # Errors
     /// The refusal; the state is then exactly as it was, `version` and `now` included.
     pub fn apply(&mut self, command: ControlCommand) -> Result<ControlApplied, ControlRefusal> {
-        let _ = command;
-        Err(ControlRefusal::NotFounded)
+        if self.cluster.is_none() && !matches!(command, ControlCommand::Found { .. }) {
+            return Err(ControlRefusal::NotFounded);
+        }
+        let applied = match command {
+            ControlCommand::Found { cluster, founder } => self.found(cluster, founder),
+            ControlCommand::AddToken { id, token, now } => self.add_token(id, token, now),
+            ControlCommand::RevokeToken { id, now } => self.revoke_token(&id, now),
+            ControlCommand::Join { member, token, now } => self.join(*member, &token, now),
+            ControlCommand::Report { node, addresses, capacity, zone, versions, now } => {
+                self.report(node, addresses, capacity, zone, versions, now)
+            }
+            ControlCommand::SetDesired { node, desired, now } => self.set_desired(node, desired, now),
+            ControlCommand::Remove { node, now } => self.remove(node, now),
+            ControlCommand::Plan { table_version, moves } => self.plan(table_version, moves),
+            ControlCommand::Settle { shard, place } => self.settle(shard, place),
+            ControlCommand::PutSecret { name, secret } => self.put_secret(name, secret),
+            ControlCommand::RemoveSecret { name, now } => self.remove_secret(&name, now),
+            ControlCommand::Recover { node, shards, now } => self.recover(node, &shards, now),
+            ControlCommand::Tick { now } => self.tick(now),
+        }?;
+        self.version += 1;
+        Ok(applied)
+    }
+
+    fn found(&mut self, cluster: ClusterRecord, mut founder: MemberRecord) -> Result<ControlApplied, ControlRefusal> {
+        if self.cluster.is_some() {
+            return Err(ControlRefusal::Founded);
+        }
+        if cluster.shards.get() > ShardCount::MAX || cluster.replication == 0 {
+            return Err(ControlRefusal::BadCluster("it needs 1 to 1024 shards and at least one replica".to_owned()));
+        }
+        if founder.role == MemberRole::Guest {
+            return Err(ControlRefusal::BadMember("a guest cannot found a cluster".to_owned()));
+        }
+        founder.tidy()?;
+        founder.desired = MemberDesired::Active;
+        founder.joined_at = cluster.founded_at;
+        let alone = ShardPlace { current: ReplicaSet { voters: vec![founder.id], learners: Vec::new() }, target: None };
+        self.table = vec![alone; usize::from(cluster.shards.get())];
+        self.table_changed();
+        self.pass(cluster.founded_at);
+        self.cluster = Some(cluster);
+        self.members.insert(founder.id, founder.clone());
+        Ok(ControlApplied::Member(Box::new(founder)))
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Result<ControlApplied, ControlRefusal> {
+        self.pass(now);
+        self.forget_tokens();
+        Ok(ControlApplied::Done)
+    }
+
+    /// The moment at which a command that names `now` is judged.
+    pub(crate) fn at(&self, now: Timestamp) -> Timestamp {
+        self.now.max(now)
+    }
+
+    /// Remembers that `now` has come.
+    pub(crate) fn pass(&mut self, now: Timestamp) {
+        self.now = self.at(now);
+    }
+
+    /// Notes that the command that is being applied changes the replica table.
+    pub(crate) fn table_changed(&mut self) {
+        self.table_version = self.version + 1;
     }
 }

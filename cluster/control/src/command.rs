@@ -10,33 +10,55 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 /// A change of what the control group knows.
+///
+/// Where a command names `now`, it is judged at that moment, or at the latest moment any earlier command has named when
+/// that is later.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlCommand {
-    /// The first command: the cluster, and its first member, who holds every shard.
+    /// The first command: the cluster, and its first member, who holds every shard. Refused when there is a cluster, for a
+    /// guest, and for a replication of zero. The founder is active from then on, and has joined when the cluster was founded.
     Found { cluster: ClusterRecord, founder: MemberRecord },
-    /// A join token is made.
+    /// A join token is made. Its id must follow from its digest ([`JoinToken::id_of`]), it must expire later than `now` and
+    /// be unused. Making the same token again changes nothing. Tokens that expired a day ago are forgotten on this occasion.
     AddToken { id: TokenId, token: JoinToken, now: Timestamp },
-    /// A join token is withdrawn.
+    /// A join token is withdrawn. Whoever has joined with it stays.
     RevokeToken { id: TokenId, now: Timestamp },
-    /// A node joins, with the digest of the secret it showed. A node that is a member already (its answer was lost) is let
-    /// in again with the same token.
+    /// A node joins, with the digest of the secret it showed. Refused for a node that has left, for a token that is unknown,
+    /// expired, or used up by another node, for a name that is taken, and for versions that some member does not share. A
+    /// node that is a member already (its answer was lost) is let in again, with the same token or another good one; only
+    /// its addresses and versions are renewed then. A new member is active and has joined at `now`.
     Join { member: Box<MemberRecord>, token: [u8; 32], now: Timestamp },
-    /// A member's own report after a start: where it is reached now, its capacity, what it understands.
-    Report { node: NodeId, addresses: Vec<SocketAddr>, capacity: u32, zone: Option<String>, versions: VersionRange, now: Timestamp },
-    /// What is wanted of a member.
+    /// A member's own report after a start: where it is reached now, its capacity (zero counts as one), its zone, what it
+    /// understands. Refused when some other member shares none of its versions.
+    Report {
+        node: NodeId,
+        addresses: Vec<SocketAddr>,
+        capacity: u32,
+        zone: Option<String>,
+        versions: VersionRange,
+        now: Timestamp,
+    },
+    /// What is wanted of a member. The last active full member can be neither drained nor sent away. Whoever is leaving may
+    /// be called back until it is removed.
     SetDesired { node: NodeId, desired: MemberDesired, now: Timestamp },
-    /// A member is gone for good. Refused while a shard's place names it.
+    /// A member is gone for good. Refused while it is not leaving, and while a shard's place or target names it. Its id is
+    /// never accepted again; the uses it made of tokens are forgotten, and so is its own single-use token.
     Remove { node: NodeId, now: Timestamp },
-    /// Shards are to move. Refused as a whole when the table is no longer at `table_version`.
+    /// Shards are to move. Refused as a whole when the table is no longer at `table_version`, when a shard is named twice or
+    /// is there already, or when a place cannot be ([`check_place`](crate::ControlState::check_place)). A target that is being moved to is
+    /// replaced; naming the place where the shard is takes its target back.
     Plan { table_version: u64, moves: Vec<(ShardId, ReplicaSet)> },
-    /// A shard's leader has brought its group to `place`: the move is done.
+    /// A shard's leader reports its group's committed membership. When `place` is the target, the move is done. When it is
+    /// another, because the target was replaced meanwhile, the shard is noted to be there and its target stays. Without a
+    /// target, only the place where the shard is changes nothing; any other is refused as stale.
     Settle { shard: ShardId, place: ReplicaSet },
-    /// A shared secret is set.
+    /// A shared secret is set; an earlier one of that name is replaced.
     PutSecret { name: String, secret: SealedSecret },
-    /// A shared secret is removed.
+    /// A shared secret is removed. Refused when there is none of that name.
     RemoveSecret { name: String, now: Timestamp },
-    /// By explicit command: `node` alone is to hold these shards, since their other replicas are lost.
+    /// By explicit command: `node` alone is to hold these shards, since their other replicas are lost. Refused for a guest
+    /// and for a shard whose place and target do not name the node. Targets are taken back.
     Recover { node: NodeId, shards: Vec<ShardId>, now: Timestamp },
     /// Time has passed: tokens that expired a day ago are forgotten.
     Tick { now: Timestamp },
@@ -49,68 +71,4 @@ pub enum ControlApplied {
     Done,
     /// The member as it now is.
     Member(Box<MemberRecord>),
-}
-
-/// Why a command changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum ControlRefusal {
-    /// There is a cluster already.
-    #[error("the cluster was founded already")]
-    Founded,
-    /// There is none yet.
-    #[error("there is no cluster yet")]
-    NotFounded,
-    /// No such token was made here.
-    #[error("this join token is not known to the cluster: it was made by another cluster, or withdrawn, or forgotten")]
-    UnknownToken,
-    /// It is too late for it.
-    #[error("this join token has expired")]
-    TokenExpired,
-    /// It was used up.
-    #[error("this join token was used already: each is good for one node")]
-    TokenUsed,
-    /// The name is taken.
-    #[error("a member called '{0}' exists already: choose another name with --name")]
-    NameTaken(String),
-    /// It has left for good.
-    #[error("node {0} has left the cluster: a node joins again with a new data directory")]
-    Departed(NodeId),
-    /// No such member.
-    #[error("there is no member {0}")]
-    UnknownMember(NodeId),
-    /// It speaks another language.
-    #[error("the node understands versions {theirs_min} to {theirs_max}, the cluster {ours_min} to {ours_max}")]
-    Incompatible {
-        /// The node's oldest.
-        theirs_min: u16,
-        /// Its newest.
-        theirs_max: u16,
-        /// The cluster's oldest.
-        ours_min: u16,
-        /// Its newest.
-        ours_max: u16,
-    },
-    /// Shards are still there.
-    #[error("{shards} shards still have replicas on the node: drain it first")]
-    HoldsReplicas {
-        /// How many.
-        shards: usize,
-    },
-    /// It is the last that holds replicas.
-    #[error("the last member cannot leave")]
-    LastMember,
-    /// Somebody else has changed the table meanwhile.
-    #[error("the replica table has changed meanwhile")]
-    StaleTable,
-    /// No such shard.
-    #[error("there is no shard {0}")]
-    UnknownShard(ShardId),
-    /// A set of replicas that cannot be: empty, even, doubled, or with a stranger or a guest in it.
-    #[error("shard {shard} cannot be placed so: {reason}")]
-    BadPlace {
-        /// Which.
-        shard: ShardId,
-        /// Why.
-        reason: String,
-    },
 }

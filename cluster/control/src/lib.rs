@@ -5,10 +5,25 @@
 //! the place of a shard looks into its own.
 
 mod apply;
+mod check;
 mod command;
+mod limits;
+mod membership;
+mod queries;
+mod refusal;
+mod secrets;
 mod state;
+mod table;
+mod tokens;
 
-pub use command::{ControlApplied, ControlCommand, ControlRefusal};
+#[cfg(test)]
+mod tests;
+
+pub use command::{ControlApplied, ControlCommand};
+pub use limits::{
+    MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES, MAX_SECRET_BYTES, MAX_SECRETS, MAX_TOKENS, TOKEN_MEMORY,
+};
+pub use refusal::ControlRefusal;
 pub use state::{
     ClusterRecord, ControlState, Fault, JoinToken, MemberRecord, ReplicaSet, SealedSecret, ShardPlace, TokenId,
     VersionRange,

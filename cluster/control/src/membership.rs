@@ -1,0 +1,149 @@
+//! Members come, report, are told what is wanted of them, and leave.
+
+use crate::limits::{MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES};
+use crate::{ControlApplied, ControlRefusal, ControlState, MemberRecord, VersionRange};
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
+use octopussy_core::time::Timestamp;
+use std::net::SocketAddr;
+
+impl MemberRecord {
+    /// Refuses what cannot be, and raises a capacity of zero to the least there is.
+    pub(crate) fn tidy(&mut self) -> Result<(), ControlRefusal> {
+        named("name", &self.name)?;
+        self.zone.as_deref().map_or(Ok(()), |zone| named("zone", zone))?;
+        if self.addresses.len() > MAX_ADDRESSES {
+            return Err(ControlRefusal::TooMany { what: "addresses of a node".to_owned(), limit: MAX_ADDRESSES });
+        }
+        if self.versions.min > self.versions.max {
+            return Err(ControlRefusal::BadMember("its oldest version is newer than its newest".to_owned()));
+        }
+        self.capacity = self.capacity.max(1);
+        Ok(())
+    }
+}
+
+/// Whether `text` may be the name of something.
+fn named(what: &str, text: &str) -> Result<(), ControlRefusal> {
+    if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
+        return Err(ControlRefusal::BadMember(format!(
+            "a {what} has 1 to {MAX_NAME_BYTES} bytes and no control characters"
+        )));
+    }
+    Ok(())
+}
+
+impl ControlState {
+    pub(crate) fn join(
+        &mut self,
+        mut member: MemberRecord,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        if self.departed.contains_key(&member.id) {
+            return Err(ControlRefusal::Departed(member.id));
+        }
+        let now = self.at(now);
+        let token_id = self.usable_token(digest, member.id, now)?;
+        member.tidy()?;
+        self.compatible(member.id, member.versions)?;
+        let record = match self.members.get(&member.id) {
+            Some(known) => MemberRecord { addresses: member.addresses, versions: member.versions, ..known.clone() },
+            None => {
+                self.room_for(&member)?;
+                MemberRecord { desired: MemberDesired::Active, joined_at: now, ..member }
+            }
+        };
+        self.pass(now);
+        self.use_token(&token_id, record.id);
+        self.members.insert(record.id, record.clone());
+        Ok(ControlApplied::Member(Box::new(record)))
+    }
+
+    fn room_for(&self, member: &MemberRecord) -> Result<(), ControlRefusal> {
+        if self.members.values().any(|other| other.name == member.name) {
+            return Err(ControlRefusal::NameTaken(member.name.clone()));
+        }
+        if self.members.len() >= MAX_MEMBERS {
+            return Err(ControlRefusal::TooMany { what: "members".to_owned(), limit: MAX_MEMBERS });
+        }
+        if self.members.len() + self.departed.len() >= MAX_NODES {
+            return Err(ControlRefusal::TooMany { what: "nodes, past ones included".to_owned(), limit: MAX_NODES });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn report(
+        &mut self,
+        node: NodeId,
+        addresses: Vec<SocketAddr>,
+        capacity: u32,
+        zone: Option<String>,
+        versions: VersionRange,
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        let known = self.members.get(&node).ok_or(ControlRefusal::UnknownMember(node))?;
+        let mut record = MemberRecord { addresses, capacity, zone, versions, ..known.clone() };
+        record.tidy()?;
+        self.compatible(node, versions)?;
+        self.pass(now);
+        self.members.insert(node, record.clone());
+        Ok(ControlApplied::Member(Box::new(record)))
+    }
+
+    pub(crate) fn set_desired(
+        &mut self,
+        node: NodeId,
+        desired: MemberDesired,
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        let known = self.members.get(&node).ok_or(ControlRefusal::UnknownMember(node))?;
+        let goes = desired != MemberDesired::Active && known.role == MemberRole::Full;
+        if goes && !self.members.values().any(|other| other.id != node && other.holds_replicas()) {
+            return Err(ControlRefusal::LastMember);
+        }
+        let record = MemberRecord { desired, ..known.clone() };
+        self.pass(now);
+        self.members.insert(node, record.clone());
+        Ok(ControlApplied::Member(Box::new(record)))
+    }
+
+    pub(crate) fn remove(&mut self, node: NodeId, now: Timestamp) -> Result<ControlApplied, ControlRefusal> {
+        let known = self.members.get(&node).ok_or(ControlRefusal::UnknownMember(node))?;
+        match known.desired {
+            MemberDesired::Active | MemberDesired::Draining => return Err(ControlRefusal::NotLeaving(node)),
+            MemberDesired::Leaving => {}
+        }
+        let shards = self.replicas_of(node);
+        if shards > 0 {
+            return Err(ControlRefusal::HoldsReplicas { shards });
+        }
+        let record = known.clone();
+        self.pass(now);
+        self.members.remove(&node);
+        self.departed.insert(node, self.now);
+        // A single-use token of a node that has left can serve nobody any more.
+        self.tokens.retain(|_, token| token.uses == TokenUse::Timed || !token.used_by.contains(&node));
+        for token in self.tokens.values_mut() {
+            token.used_by.retain(|user| *user != node);
+        }
+        Ok(ControlApplied::Member(Box::new(record)))
+    }
+
+    /// Whether `node` could work with every other member if it understood `versions`.
+    fn compatible(&self, node: NodeId, versions: VersionRange) -> Result<(), ControlRefusal> {
+        let Some(ours) = VersionRange::common(self.members.values().filter(|m| m.id != node).map(|m| m.versions))
+        else {
+            return Ok(());
+        };
+        if versions.max < ours.min || versions.min > ours.max {
+            return Err(ControlRefusal::Incompatible {
+                theirs_min: versions.min,
+                theirs_max: versions.max,
+                ours_min: ours.min,
+                ours_max: ours.max,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The replica table: planned, settled, recovered.
+
+use crate::{ControlApplied, ControlRefusal, ControlState, ReplicaSet, ShardPlace};
+use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ports::MemberRole;
+use octopussy_core::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl ControlState {
+    /// Whether `place` may be a shard's: an odd number of voters, nobody twice, everybody a full member.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn check_place(&self, place: &ReplicaSet) -> Result<(), String> {
+        if place.voters.len().is_multiple_of(2) {
+            return Err(format!("{} voters, which is not an odd number", place.voters.len()));
+        }
+        let mut seen = BTreeSet::new();
+        for node in place.nodes() {
+            if !seen.insert(node) {
+                return Err(format!("node {node} is named twice"));
+            }
+            match self.members.get(&node).map(|member| member.role) {
+                None => return Err(format!("node {node} is no member")),
+                Some(MemberRole::Guest) => return Err(format!("node {node} is a guest")),
+                Some(MemberRole::Full) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn placed(&self, shard: ShardId, place: &ReplicaSet) -> Result<(), ControlRefusal> {
+        self.check_place(place).map_err(|reason| ControlRefusal::BadPlace { shard, reason })
+    }
+
+    pub(crate) fn plan(
+        &mut self,
+        table_version: u64,
+        moves: Vec<(ShardId, ReplicaSet)>,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        if table_version != self.table_version {
+            return Err(ControlRefusal::StaleTable);
+        }
+        let mut targets = BTreeMap::new();
+        for (shard, place) in moves {
+            let known = self.place(shard).ok_or(ControlRefusal::UnknownShard(shard))?;
+            self.placed(shard, &place)?;
+            let target = (place != known.current).then_some(place);
+            if target.is_none() && known.target.is_none() {
+                return Err(ControlRefusal::BadPlace { shard, reason: "it is there already".to_owned() });
+            }
+            if targets.insert(shard, target).is_some() {
+                return Err(ControlRefusal::BadPlace { shard, reason: "it is to move to two places".to_owned() });
+            }
+        }
+        if targets.is_empty() {
+            return Ok(ControlApplied::Done);
+        }
+        for (shard, target) in targets {
+            self.table[usize::from(shard.0)].target = target;
+        }
+        self.table_changed();
+        Ok(ControlApplied::Done)
+    }
+
+    pub(crate) fn settle(&mut self, shard: ShardId, place: ReplicaSet) -> Result<ControlApplied, ControlRefusal> {
+        let known = self.place(shard).ok_or(ControlRefusal::UnknownShard(shard))?;
+        self.placed(shard, &place)?;
+        let target = match &known.target {
+            Some(target) if *target == place => None,
+            Some(target) => Some(target.clone()),
+            None if known.current == place => return Ok(ControlApplied::Done),
+            None => return Err(ControlRefusal::StaleTable),
+        };
+        if known.current == place {
+            // The report of a group that has not moved yet: a target that differs stays.
+            return Ok(ControlApplied::Done);
+        }
+        let entry = &mut self.table[usize::from(shard.0)];
+        entry.current = place;
+        entry.target = target;
+        self.table_changed();
+        Ok(ControlApplied::Done)
+    }
+
+    pub(crate) fn recover(
+        &mut self,
+        node: NodeId,
+        shards: &[ShardId],
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        let alone = ReplicaSet { voters: vec![node], learners: Vec::new() };
+        if !self.members.contains_key(&node) {
+            return Err(ControlRefusal::UnknownMember(node));
+        }
+        for shard in shards {
+            let known = self.place(*shard).ok_or(ControlRefusal::UnknownShard(*shard))?;
+            self.placed(*shard, &alone)?;
+            if !known.names(node) {
+                return Err(ControlRefusal::BadPlace {
+                    shard: *shard,
+                    reason: format!("node {node} has no replica of it"),
+                });
+            }
+        }
+        self.pass(now);
+        let place = ShardPlace { current: alone, target: None };
+        for shard in shards {
+            let entry = &mut self.table[usize::from(shard.0)];
+            if *entry != place {
+                entry.clone_from(&place);
+                self.table_changed();
+            }
+        }
+        Ok(ControlApplied::Done)
+    }
+}

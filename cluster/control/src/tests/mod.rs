@@ -1,0 +1,5 @@
+//! The control machine's rules, one by one, and its invariants under any sequence of commands.
+
+mod model;
+mod rules;
+mod support;
