@@ -85,9 +85,9 @@ impl ClusterRunner {
                 if answer.status != 200 {
                     return None;
                 }
-                let shards = answer.body["shards"].as_array().cloned().unwrap_or_default();
+                let shards = answer.body["items"].as_array().cloned().unwrap_or_default();
                 let members =
-                    node.rest().ok()?.get("/api/v1/cluster/members").await.ok()?.body["members"].as_array()?.len();
+                    node.rest().ok()?.get("/api/v1/cluster/members").await.ok()?.body["items"].as_array()?.len();
                 let copies = members.min(3);
                 let settled = !shards.is_empty()
                     && shards.iter().all(|shard| {
@@ -122,7 +122,7 @@ impl ClusterRunner {
     pub async fn host_of(&self, asked: usize, agent: &str) -> Result<usize> {
         let shard = ShardCount::DEFAULT.shard_of(AgentId::from_name(agent));
         let ring = self.nodes[asked].rest()?.get("/api/v1/cluster/ring").await?.expect_status(200);
-        let rows = ring["shards"].as_array().context("a ring without shards")?;
+        let rows = ring["items"].as_array().context("a ring without shards")?;
         let row = rows.iter().find(|row| row["shard"] == shard.0).context("the shard is not in the ring")?;
         let leader = row["leader"].as_str().context("nobody leads the shard")?;
         for (index, node) in self.nodes.iter().enumerate() {

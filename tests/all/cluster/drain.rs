@@ -38,7 +38,7 @@ async fn drain_empties_a_node_without_one_failed_request() {
         assert!(drained.status.success(), "{}", drained.text());
         eventually("nothing is on the node", || async {
             let ring = cluster.nodes[0].rest().ok()?.get("/api/v1/cluster/ring").await.ok()?.body;
-            let rows = ring["shards"].as_array()?;
+            let rows = ring["items"].as_array()?;
             let holds = |row: &serde_json::Value| {
                 ["voters", "learners", "moving_to"]
                     .iter()

@@ -33,7 +33,7 @@ async fn a_token_is_good_for_one_node_of_its_own_cluster() {
     let foreign = other.token().await.unwrap();
     let rest = cluster.nodes[1].rest().unwrap();
     let members = rest.get("/api/v1/cluster/members").await.unwrap().expect_status(200);
-    assert_eq!(members["members"].as_array().map(Vec::len), Some(2), "{members:#}");
+    assert_eq!(members["items"].as_array().map(Vec::len), Some(2), "{members:#}");
     // A member is asked to join another cluster: its data would be lost.
     let mut member = cluster.nodes.pop().unwrap();
     member.sigterm().await.unwrap();
@@ -78,7 +78,7 @@ async fn every_node_shows_every_member() {
             ids.push(cluster.id_of(other).await.unwrap());
         }
         let members = node.cli(&["cluster", "members", "--json"]).await.unwrap().json();
-        let members = members["members"].as_array().cloned().unwrap_or_default();
+        let members = members["items"].as_array().cloned().unwrap_or_default();
         let mut listed: Vec<String> =
             members.iter().filter_map(|member| member["id"].as_str().map(str::to_owned)).collect();
         listed.sort();
