@@ -2,12 +2,14 @@
 
 mod cli;
 mod client;
+mod cluster;
 mod commands;
 mod failure;
 mod home;
 mod host;
 mod identity;
 mod output;
+mod private_file;
 mod process;
 
 use std::process::ExitCode;

@@ -1,48 +1,95 @@
 //! The cluster's own certificate authority.
 
 use super::{IdentityError, files};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData};
 use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How long the authority is valid: longer than the hardware it is made for.
 const VALIDITY: Duration = Duration::days(3_650);
 /// How far before its making a certificate is valid: boards without a clock battery start in the past.
 pub(super) const CLOCK_SLACK: Duration = Duration::days(1);
 
-/// The authority, ready to sign.
+/// Whether a node has to have the authority's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthorityKey {
+    /// It has: it founded the cluster or is a full member, and admits others.
+    Held,
+    /// It has not: it is a guest.
+    Elsewhere,
+}
+
+/// The authority, ready to sign when its key is here.
 #[derive(Debug)]
 pub(super) struct Authority {
     /// Its certificate.
     pub(super) pem: String,
     /// The same, in DER.
     pub(super) der: CertificateDer<'static>,
-    /// What signs.
-    pub(super) issuer: Issuer<'static, KeyPair>,
+    /// Its key, in PEM; `None` at a guest.
+    pub(super) key_pem: Option<String>,
+    /// What signs; `None` at a guest.
+    pub(super) issuer: Option<Issuer<'static, KeyPair>>,
 }
 
-/// Loads the authority from the folder, or makes one.
-pub(super) fn load_or_create(folder: &Path, now: OffsetDateTime) -> Result<Authority, IdentityError> {
+impl Authority {
+    /// The authority of a certificate and its key as texts.
+    pub(super) fn from_texts(path: &Path, pem: String, key_pem: Option<String>) -> Result<Self, IdentityError> {
+        let damaged = |reason: String| IdentityError::Damaged { path: path.to_owned(), reason };
+        let der = files::parse_certificate(path, &pem)?;
+        let (_, parsed) = X509Certificate::from_der(&der).map_err(|error| damaged(error.to_string()))?;
+        let issuer = match &key_pem {
+            None => None,
+            Some(text) => {
+                let key = KeyPair::from_pem(text).map_err(|error| damaged(error.to_string()))?;
+                if parsed.public_key().raw != key.subject_public_key_info() {
+                    return Err(damaged("the authority's key belongs to another certificate".to_owned()));
+                }
+                Some(Issuer::from_ca_cert_der(&der, key).map_err(|error| damaged(error.to_string()))?)
+            }
+        };
+        Ok(Self { pem, der, key_pem, issuer })
+    }
+
+    /// SHA-256 of the certificate, as a join token names it.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.der).into()
+    }
+
+    /// The cluster's id: the first sixteen bytes of the SHA-256 of the authority's public key, in hexadecimal.
+    pub(super) fn cluster_id(&self) -> Result<String, IdentityError> {
+        let (_, parsed) =
+            X509Certificate::from_der(&self.der).map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        let digest: [u8; 32] = Sha256::digest(parsed.public_key().raw).into();
+        Ok(crate::cluster::hex(&digest[..16]))
+    }
+}
+
+/// Loads the authority from the folder, or makes one where its key has to be.
+pub(super) fn load_or_create(folder: &Path, held: AuthorityKey, now: OffsetDateTime) -> Result<Authority, IdentityError> {
     let (key_path, path) = (folder.join("ca.key"), folder.join("ca.pem"));
     let existing = files::read(&path)?;
-    if existing.is_some() && !key_path.exists() {
-        return Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() });
-    }
-    let key = files::load_or_create_key(&key_path)?;
-    let pem = match existing {
-        Some(pem) => pem,
-        None => {
-            let pem =
-                params(now).self_signed(&key).map_err(|error| IdentityError::Certificate(error.to_string()))?.pem();
-            files::write(&path, &pem, files::PUBLIC)?;
-            pem
+    match (existing, held) {
+        (Some(pem), AuthorityKey::Elsewhere) => Authority::from_texts(&path, pem, None),
+        (None, AuthorityKey::Elsewhere) => {
+            Err(IdentityError::Damaged { path, reason: "the authority's certificate is missing".to_owned() })
         }
-    };
-    let der = files::parse_certificate(&path, &pem)?;
-    let issuer = Issuer::from_ca_cert_der(&der, key)
-        .map_err(|error| IdentityError::Damaged { path, reason: error.to_string() })?;
-    Ok(Authority { pem, der, issuer })
+        (Some(pem), AuthorityKey::Held) => match files::read(&key_path)? {
+            Some(key) => Authority::from_texts(&path, pem, Some(key)),
+            None => {
+                Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() })
+            }
+        },
+        (None, AuthorityKey::Held) => {
+            let key = files::load_or_create_key(&key_path)?;
+            let made = params(now).self_signed(&key).map_err(|error| IdentityError::Certificate(error.to_string()))?;
+            files::write(&path, &made.pem(), files::PUBLIC)?;
+            Authority::from_texts(&path, made.pem(), Some(key.serialize_pem()))
+        }
+    }
 }
 
 fn params(now: OffsetDateTime) -> CertificateParams {

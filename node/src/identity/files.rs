@@ -64,3 +64,13 @@ pub(super) fn parse_certificate(
     rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes())
         .map_err(|error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() })
 }
+
+/// Removes the file, when there is one.
+pub(super) fn remove(path: &Path) -> Result<(), IdentityError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(IdentityError::File { doing: "remove", path: path.to_owned(), error })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -11,16 +11,20 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// How long a node's certificate is valid: below the 398 days that clients accept.
-const VALIDITY: Duration = Duration::days(397);
+pub(super) const VALIDITY: Duration = Duration::days(397);
+/// How long a guest's is valid: it cannot renew it by itself, and more than this is accepted nowhere.
+pub(super) const GUEST_VALIDITY: Duration = Duration::days(825);
 /// With how much time left a certificate is renewed.
 const RENEW_BEFORE: Duration = Duration::days(30);
 
 /// Names as a certificate carries them, in one spelling.
 pub(super) type Names = BTreeSet<String>;
 
-/// What the certificate has to cover: this machine under its usual names, and the configured ones.
+/// What the certificate has to cover: this machine under its usual names and the addresses of its networks, since clients
+/// may speak to any node under any of them, and the configured names.
 pub(super) fn names(extra: &[String]) -> Result<Names, IdentityError> {
     let mut names: Names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    names.extend(crate::cluster::local_addresses().into_iter().map(|address| address.to_string()));
     let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
     if to_san(&host).is_ok() && !host.is_empty() {
         names.insert(host);
@@ -31,6 +35,12 @@ pub(super) fn names(extra: &[String]) -> Result<Names, IdentityError> {
         names.insert(name);
     }
     Ok(names)
+}
+
+/// The names of somebody else's request that can stand in a certificate: the others are left out, and never a wildcard.
+pub(super) fn acceptable(wanted: &[String], limit: usize) -> Names {
+    let fits = |name: &String| !name.contains('*') && to_san(name).is_ok();
+    wanted.iter().map(|name| name.trim().to_ascii_lowercase()).filter(fits).take(limit).collect()
 }
 
 fn to_san(name: &str) -> Result<SanType, IdentityError> {
@@ -52,7 +62,8 @@ fn to_san(name: &str) -> Result<SanType, IdentityError> {
     name.to_owned().try_into().map(SanType::DnsName).map_err(|error: rcgen::Error| bad(error.to_string()))
 }
 
-/// The certificate in the file while it is good, otherwise a new one with the same key.
+/// The certificate in the file while it is good, otherwise a new one with the same key. Where nobody can sign, at a guest,
+/// the one that is there has to do.
 pub(super) fn load_or_issue(
     path: &Path,
     key: &KeyPair,
@@ -60,33 +71,56 @@ pub(super) fn load_or_issue(
     names: &Names,
     now: OffsetDateTime,
 ) -> Result<CertificateDer<'static>, IdentityError> {
-    if let Some(pem) = files::read(path)? {
-        let der = files::parse_certificate(path, &pem)?;
-        if is_good(&der, key, authority, names, now) {
-            return Ok(der);
-        }
+    let existing = files::read(path)?.map(|pem| files::parse_certificate(path, &pem)).transpose()?;
+    if let Some(der) = &existing
+        && is_good(der, key, authority, names, now)
+    {
+        return Ok(der.clone());
     }
-    let certificate = params(names, now)?
-        .signed_by(key, &authority.issuer)
-        .map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    if authority.issuer.is_none() {
+        return existing.filter(|der| is_of(der, key, authority)).ok_or_else(|| IdentityError::Damaged {
+            path: path.to_owned(),
+            reason: "it is missing or belongs to another key, and a guest cannot make one".to_owned(),
+        });
+    }
+    let certificate = issue(key, authority, names, VALIDITY, now)?;
     files::write(path, &certificate.pem(), files::PUBLIC)?;
     Ok(certificate.der().clone())
 }
 
-/// Whether the certificate is this key's, of this authority, covers the names and will for a while.
-fn is_good(der: &CertificateDer<'_>, key: &KeyPair, authority: &Authority, names: &Names, now: OffsetDateTime) -> bool {
+/// A certificate for `key`, whoever has its private half.
+pub(super) fn issue(
+    key: &impl PublicKeyData,
+    authority: &Authority,
+    names: &Names,
+    validity: Duration,
+    now: OffsetDateTime,
+) -> Result<rcgen::Certificate, IdentityError> {
+    let issuer = authority
+        .issuer
+        .as_ref()
+        .ok_or_else(|| IdentityError::Certificate("the authority's key is not on this node".to_owned()))?;
+    params(names, validity, now)?
+        .signed_by(key, issuer)
+        .map_err(|error| IdentityError::Certificate(error.to_string()))
+}
+
+/// Whether the certificate is this key's and of this authority.
+pub(super) fn is_of(der: &CertificateDer<'_>, key: &impl PublicKeyData, authority: &Authority) -> bool {
     let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(&authority.der))
     else {
         return false;
     };
+    leaf.public_key().raw == key.subject_public_key_info() && leaf.verify_signature(Some(ca.public_key())).is_ok()
+}
+
+/// Whether the certificate is this key's, of this authority, covers the names and will for a while.
+fn is_good(der: &CertificateDer<'_>, key: &KeyPair, authority: &Authority, names: &Names, now: OffsetDateTime) -> bool {
+    let Ok((_, leaf)) = X509Certificate::from_der(der) else { return false };
     let validity = leaf.validity();
     let lasts = validity.not_after.timestamp() > (now + RENEW_BEFORE).unix_timestamp();
     let began = validity.not_before.timestamp() <= now.unix_timestamp();
-    lasts
-        && began
-        && leaf.public_key().raw == key.subject_public_key_info()
-        && leaf.verify_signature(Some(ca.public_key())).is_ok()
-        && names.is_subset(&covered(&leaf))
+    lasts && began && is_of(der, key, authority) && names.is_subset(&covered(&leaf))
 }
 
 fn covered(leaf: &X509Certificate<'_>) -> Names {
@@ -102,7 +136,7 @@ fn covered(leaf: &X509Certificate<'_>) -> Names {
     names.collect()
 }
 
-fn params(names: &Names, now: OffsetDateTime) -> Result<CertificateParams, IdentityError> {
+fn params(names: &Names, validity: Duration, now: OffsetDateTime) -> Result<CertificateParams, IdentityError> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::OrganizationName, "Octopussy");
     params.distinguished_name.push(DnType::CommonName, "Octopussy node");
@@ -111,6 +145,6 @@ fn params(names: &Names, now: OffsetDateTime) -> Result<CertificateParams, Ident
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     params.not_before = now - CLOCK_SLACK;
-    params.not_after = now + VALIDITY;
+    params.not_after = now + validity;
     Ok(params)
 }

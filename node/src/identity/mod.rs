@@ -1,5 +1,6 @@
 //! Who this node is: the cluster's certificate authority, the node's own certificate, and the id that follows from its key.
 
+mod admission;
 mod authority;
 mod files;
 mod leaf;
@@ -7,7 +8,12 @@ mod leaf;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use admission::{NodeKey, SignedNode, check_credentials, store_credentials};
+pub(crate) use authority::AuthorityKey;
+
+use authority::Authority;
 use octopussy_core::ids::NodeId;
+use octopussy_core::ports::MemberRole;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
@@ -22,8 +28,40 @@ pub(crate) struct Identity {
     pub(crate) node_id: NodeId,
     /// The certificate of the cluster's authority, in PEM: what clients trust.
     pub(crate) ca_pem: String,
+    /// The same, in DER: what other members trust.
+    pub(crate) ca_der: CertificateDer<'static>,
+    /// SHA-256 of that certificate, as join tokens name it.
+    pub(crate) fingerprint: [u8; 32],
+    /// The cluster's id, which follows from the authority's key.
+    pub(crate) cluster_id: String,
+    /// The node's certificate.
+    pub(crate) certificate: CertificateDer<'static>,
+    /// The key of that certificate, in PKCS #8.
+    key: Arc<KeyPair>,
     /// TLS as this node's interfaces speak it.
     pub(crate) server_config: Arc<rustls::ServerConfig>,
+    authority: Arc<Authority>,
+}
+
+impl Identity {
+    /// The node's private key, for the mesh endpoint.
+    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    }
+
+    /// The authority's key in PEM, for a member that is to admit others; `None` at a guest.
+    pub(crate) fn authority_key(&self) -> Option<&str> {
+        self.authority.key_pem.as_deref()
+    }
+
+    /// Signs a certificate for the key that `request` (PKCS #10, in DER) carries and proves; everything else in the request
+    /// is ignored. Of `names` it covers those that can stand in a certificate.
+    ///
+    /// # Errors
+    /// [`IdentityError::Certificate`] when the request is not one, or the authority's key is not here.
+    pub(crate) fn sign(&self, request: &[u8], names: &[String], role: MemberRole) -> Result<SignedNode, IdentityError> {
+        admission::sign(&self.authority, request, names, role, OffsetDateTime::now_utc())
+    }
 }
 
 impl std::fmt::Debug for Identity {
@@ -66,28 +104,58 @@ pub(crate) enum IdentityError {
     Certificate(String),
 }
 
-/// Loads the identity in `home/tls`, and makes what is missing: the authority, the node's key, its certificate. The
-/// certificate is made anew, with the same key, when it has less than thirty days left or does not cover `extra_names`.
+/// Loads the identity in `home/tls`, and makes what is missing: the authority (unless its key is `Elsewhere`), the node's
+/// key, its certificate. The certificate is made anew, with the same key, when it has less than thirty days left or does not
+/// cover this machine's names and addresses and `extra_names`.
 ///
 /// # Errors
 /// [`IdentityError`]; files that exist are never replaced by it, except a certificate that is renewed.
-pub(crate) fn load_or_create(home: &Path, extra_names: &[String]) -> Result<Identity, IdentityError> {
-    load_or_create_at(home, extra_names, OffsetDateTime::now_utc())
+pub(crate) fn load_or_create(
+    home: &Path,
+    authority: AuthorityKey,
+    extra_names: &[String],
+) -> Result<Identity, IdentityError> {
+    load_or_create_at(home, authority, extra_names, OffsetDateTime::now_utc())
 }
 
-fn load_or_create_at(home: &Path, extra_names: &[String], now: OffsetDateTime) -> Result<Identity, IdentityError> {
+/// SHA-256 of the certificate of the authority in `home`; `None` when there is none yet.
+///
+/// # Errors
+/// [`IdentityError`] when the file is there and cannot be used.
+pub(crate) fn fingerprint(home: &Path) -> Result<Option<[u8; 32]>, IdentityError> {
+    let path = home.join("tls").join("ca.pem");
+    let Some(pem) = files::read(&path)? else { return Ok(None) };
+    Ok(Some(Authority::from_texts(&path, pem, None)?.fingerprint()))
+}
+
+fn load_or_create_at(
+    home: &Path,
+    held: AuthorityKey,
+    extra_names: &[String],
+    now: OffsetDateTime,
+) -> Result<Identity, IdentityError> {
     let folder = home.join("tls");
     files::create_folder(&folder)?;
-    let authority = authority::load_or_create(&folder, now)?;
+    let authority = authority::load_or_create(&folder, held, now)?;
     let key = files::load_or_create_key(&folder.join("node.key"))?;
     let names = leaf::names(extra_names)?;
     let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authority, &names, now)?;
-    let server_config = server_config(certificate, &authority, &key)?;
-    Ok(Identity { node_id: node_id(&key), ca_pem: authority.pem, server_config: Arc::new(server_config) })
+    let server_config = server_config(certificate.clone(), &authority, &key)?;
+    Ok(Identity {
+        node_id: node_id(&key),
+        ca_pem: authority.pem.clone(),
+        ca_der: authority.der.clone(),
+        fingerprint: authority.fingerprint(),
+        cluster_id: authority.cluster_id()?,
+        certificate,
+        key: Arc::new(key),
+        server_config: Arc::new(server_config),
+        authority: Arc::new(authority),
+    })
 }
 
 /// The node's id: the first sixteen bytes of the SHA-256 of the key's SubjectPublicKeyInfo (RFC 5280).
-fn node_id(key: &KeyPair) -> NodeId {
+fn node_id(key: &impl PublicKeyData) -> NodeId {
     let digest: [u8; 32] = Sha256::digest(key.subject_public_key_info()).into();
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
@@ -96,7 +164,7 @@ fn node_id(key: &KeyPair) -> NodeId {
 
 fn server_config(
     certificate: CertificateDer<'static>,
-    authority: &authority::Authority,
+    authority: &Authority,
     key: &KeyPair,
 ) -> Result<rustls::ServerConfig, IdentityError> {
     let chain = vec![certificate, authority.der.clone()];

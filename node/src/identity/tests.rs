@@ -13,10 +13,10 @@ fn read(home: &Path, file: &str) -> String {
 #[test]
 fn the_identity_is_made_once_and_then_stays() {
     let home = tempfile::tempdir().unwrap();
-    let first = load_or_create_at(home.path(), &[], now()).unwrap();
+    let first = load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     let files = ["ca.pem", "ca.key", "node.pem", "node.key"];
     let before = files.map(|file| read(home.path(), file));
-    let second = load_or_create_at(home.path(), &[], now() + Duration::days(300)).unwrap();
+    let second = load_or_create_at(home.path(), AuthorityKey::Held, &[], now() + Duration::days(300)).unwrap();
     assert_eq!(first.node_id, second.node_id);
     assert_eq!(first.ca_pem, second.ca_pem);
     assert_eq!(before, files.map(|file| read(home.path(), file)));
@@ -25,7 +25,7 @@ fn the_identity_is_made_once_and_then_stays() {
 #[test]
 fn keys_are_for_their_owner_alone() {
     let home = tempfile::tempdir().unwrap();
-    load_or_create_at(home.path(), &[], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     for file in ["ca.key", "node.key"] {
         let mode = std::fs::metadata(home.path().join("tls").join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
@@ -35,11 +35,11 @@ fn keys_are_for_their_owner_alone() {
 #[test]
 fn a_certificate_is_renewed_in_its_last_thirty_days_with_the_same_key() {
     let home = tempfile::tempdir().unwrap();
-    let first = load_or_create_at(home.path(), &[], now()).unwrap();
+    let first = load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     let certificate = read(home.path(), "node.pem");
-    load_or_create_at(home.path(), &[], now() + Duration::days(366)).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now() + Duration::days(366)).unwrap();
     assert_eq!(certificate, read(home.path(), "node.pem"), "31 days are left");
-    let renewed = load_or_create_at(home.path(), &[], now() + Duration::days(368)).unwrap();
+    let renewed = load_or_create_at(home.path(), AuthorityKey::Held, &[], now() + Duration::days(368)).unwrap();
     assert_ne!(certificate, read(home.path(), "node.pem"), "29 days are left");
     assert_eq!(first.node_id, renewed.node_id);
 }
@@ -47,15 +47,15 @@ fn a_certificate_is_renewed_in_its_last_thirty_days_with_the_same_key() {
 #[test]
 fn a_new_name_makes_a_new_certificate_and_a_bad_one_an_error() {
     let home = tempfile::tempdir().unwrap();
-    load_or_create_at(home.path(), &[], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     let certificate = read(home.path(), "node.pem");
-    load_or_create_at(home.path(), &["Board.local".to_owned(), "192.0.2.7".to_owned()], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &["Board.local".to_owned(), "192.0.2.7".to_owned()], now()).unwrap();
     let second = read(home.path(), "node.pem");
     assert_ne!(certificate, second);
-    load_or_create_at(home.path(), &["board.local".to_owned()], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &["board.local".to_owned()], now()).unwrap();
     assert_eq!(second, read(home.path(), "node.pem"));
     for bad in ["two words", "", "-a", "a..b"] {
-        let error = load_or_create_at(home.path(), &[bad.to_owned()], now()).unwrap_err();
+        let error = load_or_create_at(home.path(), AuthorityKey::Held, &[bad.to_owned()], now()).unwrap_err();
         assert!(matches!(error, IdentityError::Name { .. }), "{bad}: {error}");
     }
 }
@@ -63,27 +63,27 @@ fn a_new_name_makes_a_new_certificate_and_a_bad_one_an_error() {
 #[test]
 fn damaged_files_are_reported_and_left_alone() {
     let home = tempfile::tempdir().unwrap();
-    load_or_create_at(home.path(), &[], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     for file in ["node.key", "ca.pem"] {
         let path = home.path().join("tls").join(file);
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, "nonsense").unwrap();
-        let error = load_or_create_at(home.path(), &[], now()).unwrap_err();
+        let error = load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap_err();
         assert!(matches!(error, IdentityError::Damaged { .. }), "{file}: {error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"nonsense");
         std::fs::write(&path, before).unwrap();
     }
     std::fs::remove_file(home.path().join("tls/ca.key")).unwrap();
-    assert!(matches!(load_or_create_at(home.path(), &[], now()), Err(IdentityError::Damaged { .. })));
+    assert!(matches!(load_or_create_at(home.path(), AuthorityKey::Held, &[], now()), Err(IdentityError::Damaged { .. })));
 }
 
 /// A handshake in memory: a client that trusts the authority meets the server under each of its names.
 #[test]
 fn clients_that_trust_the_authority_accept_the_node() {
     let home = tempfile::tempdir().unwrap();
-    let identity = load_or_create(home.path(), &["board.local".to_owned()]).unwrap();
+    let identity = load_or_create(home.path(), AuthorityKey::Held, &["board.local".to_owned()]).unwrap();
     let other = tempfile::tempdir().unwrap();
-    let stranger = load_or_create(other.path(), &[]).unwrap();
+    let stranger = load_or_create(other.path(), AuthorityKey::Held, &[]).unwrap();
     for name in ["localhost", "127.0.0.1", "::1", "board.local"] {
         assert!(handshake(&identity, &identity.ca_pem, name), "{name}");
     }
@@ -125,4 +125,53 @@ fn handshake(identity: &Identity, ca_pem: &str, name: &str) -> bool {
         }
     }
     false
+}
+
+/// What a machine gets from a cluster is good for the mesh and for clients, and nothing of its own request is believed.
+#[test]
+fn a_certificate_is_signed_for_exactly_the_key_that_was_proved() {
+    let home = tempfile::tempdir().unwrap();
+    let founder = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    let joining = tempfile::tempdir().unwrap();
+    let key = NodeKey::load_or_create(joining.path()).unwrap();
+    let request = key.signing_request().unwrap();
+    let wanted = ["board.local", "192.0.2.9", "*.example", "not a name"].map(str::to_owned);
+    let signed = founder.sign(&request, &wanted, MemberRole::Full).unwrap();
+    assert_eq!(signed.node_id, key.node_id);
+    let authority_key = founder.authority_key().map(str::to_owned);
+    let check = |fingerprint, authority: &str, certificate: &str| {
+        check_credentials(&key, fingerprint, authority, authority_key.as_deref(), certificate)
+    };
+    check(founder.fingerprint, &founder.ca_pem, &signed.pem).unwrap();
+    assert!(check([0; 32], &founder.ca_pem, &signed.pem).is_err(), "a foreign authority was taken");
+    assert!(check(founder.fingerprint, &founder.ca_pem, &founder.ca_pem).is_err(), "a foreign certificate was taken");
+    store_credentials(joining.path(), &founder.ca_pem, authority_key.as_deref(), &signed.pem).unwrap();
+    let member = load_or_create(joining.path(), AuthorityKey::Held, &[]).unwrap();
+    assert_eq!((member.node_id, &member.cluster_id), (key.node_id, &founder.cluster_id));
+    assert!(handshake(&member, &founder.ca_pem, "localhost"));
+    let mut damaged = request;
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    assert!(founder.sign(&damaged, &[], MemberRole::Full).is_err(), "a request with a wrong signature was taken");
+}
+
+#[test]
+fn a_guest_lives_without_the_authoritys_key_and_cannot_sign() {
+    let home = tempfile::tempdir().unwrap();
+    let founder = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    let joining = tempfile::tempdir().unwrap();
+    // A home that `install` has prepared has an authority of its own, which gives way.
+    load_or_create(joining.path(), AuthorityKey::Held, &[]).unwrap();
+    let key = NodeKey::load_or_create(joining.path()).unwrap();
+    let signed = founder.sign(&key.signing_request().unwrap(), &["localhost".to_owned()], MemberRole::Guest).unwrap();
+    store_credentials(joining.path(), &founder.ca_pem, None, &signed.pem).unwrap();
+    assert!(!joining.path().join("tls/ca.key").exists());
+    let guest = load_or_create(joining.path(), AuthorityKey::Elsewhere, &["new.name".to_owned()]).unwrap();
+    assert_eq!(guest.fingerprint, founder.fingerprint);
+    assert_eq!(guest.authority_key(), None);
+    assert!(guest.sign(&key.signing_request().unwrap(), &[], MemberRole::Full).is_err());
+    assert!(matches!(
+        load_or_create(joining.path(), AuthorityKey::Held, &[]),
+        Err(IdentityError::Damaged { .. })
+    ));
 }

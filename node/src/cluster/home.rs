@@ -1,0 +1,236 @@
+//! What a home directory keeps about its cluster: `cluster/member.json`, the data key, and the journal of a joining that has
+//! not been finished.
+
+use super::join_wire::JoinGrant;
+use super::secrets_merge::Base;
+use super::seal::{DataKey, NoRandomness};
+use crate::identity::AuthorityKey;
+use crate::private_file;
+use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ports::MemberRole;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// That this home belongs to a cluster, and as what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    /// The cluster's id.
+    pub(crate) cluster: String,
+    /// The node's name in it.
+    pub(crate) name: String,
+    /// What the node is in it.
+    pub(crate) role: MemberRole,
+    /// Whether the node founded the cluster; otherwise it joined.
+    #[serde(default)]
+    pub(crate) founder: bool,
+}
+
+impl Membership {
+    /// Whether the authority's key has to be in this home.
+    pub(crate) const fn authority_key(&self) -> AuthorityKey {
+        match self.role {
+            MemberRole::Full => AuthorityKey::Held,
+            MemberRole::Guest => AuthorityKey::Elsewhere,
+        }
+    }
+}
+
+/// A file about the cluster cannot be used. It is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    /// It cannot be read or written.
+    #[error("cannot {doing} {}: {error}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// It holds something else.
+    #[error("{} is damaged ({reason}): restore it from a backup, or let the node join again with a new home directory", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No key can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// The folder `cluster/` of a home directory.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterHome(PathBuf);
+
+impl ClusterHome {
+    /// The folder below `home`; it need not exist.
+    pub(crate) fn of(home: &Path) -> Self {
+        Self(home.join("cluster"))
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    fn read(&self, file: &str) -> Result<Option<Vec<u8>>, HomeError> {
+        let path = self.path(file);
+        private_file::read(&path).map_err(|error| HomeError::File { doing: "read", path, error })
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) -> Result<(), HomeError> {
+        let path = self.path(file);
+        private_file::write(&path, bytes).map_err(|error| HomeError::File { doing: "write", path, error })
+    }
+
+    /// The cluster this home belongs to; `None` while it belongs to none.
+    pub(crate) fn membership(&self) -> Result<Option<Membership>, HomeError> {
+        let read = self.read("member.json")?;
+        read.map(|text| serde_json::from_slice(&text).map_err(|error| self.damaged("member.json", error))).transpose()
+    }
+
+    /// Writes down to which cluster this home belongs.
+    pub(crate) fn set_membership(&self, membership: &Membership) -> Result<(), HomeError> {
+        let text = serde_json::to_vec_pretty(membership).map_err(|error| self.damaged("member.json", error))?;
+        self.write("member.json", &text)
+    }
+
+    /// The data key; a founder makes it.
+    pub(crate) fn data_key(&self, may_make: bool) -> Result<DataKey, HomeError> {
+        let missing = "it is missing";
+        match self.read("data.key")? {
+            Some(text) => {
+                let bytes = std::str::from_utf8(&text).ok().and_then(|text| from_hex(text.trim()));
+                bytes.map(DataKey::new).ok_or_else(|| self.damaged("data.key", "it does not hold 64 hexadecimal digits"))
+            }
+            None if may_make => {
+                let key = DataKey::generate()?;
+                self.set_data_key(&key)?;
+                Ok(key)
+            }
+            None => Err(self.damaged("data.key", missing)),
+        }
+    }
+
+    /// Keeps the data key of the cluster.
+    pub(crate) fn set_data_key(&self, key: &DataKey) -> Result<(), HomeError> {
+        self.write("data.key", super::hex(key.expose()).as_bytes())
+    }
+
+    /// The shared secrets as they were when this node and the cluster last agreed. One that cannot be read counts as none:
+    /// what the cluster has is then taken.
+    pub(crate) fn secrets_base(&self) -> Result<Base, HomeError> {
+        let read = self.read("secrets.base")?;
+        Ok(read.and_then(|bytes| codec::decode(&bytes).ok()).unwrap_or_default())
+    }
+
+    /// Keeps what node and cluster agree on.
+    pub(crate) fn set_secrets_base(&self, base: &Base) -> Result<(), HomeError> {
+        let bytes = codec::encode(base).map_err(|error| self.undecodable("secrets.base", &error))?;
+        self.write("secrets.base", &bytes)
+    }
+
+    /// What a cluster handed over to a node that was interrupted before everything was in its place.
+    pub(crate) fn journal(&self) -> Result<Option<JoinGrant>, HomeError> {
+        let read = self.read("joining")?;
+        read.map(|bytes| codec::decode(&bytes).map_err(|error| self.undecodable("joining", &error))).transpose()
+    }
+
+    /// Keeps what a cluster handed over: from here on the home will belong to that cluster, whatever happens.
+    pub(crate) fn set_journal(&self, grant: &JoinGrant) -> Result<(), HomeError> {
+        let bytes = codec::encode(grant).map_err(|error| self.undecodable("joining", &error))?;
+        self.write("joining", &bytes)
+    }
+
+    /// Everything is in its place.
+    pub(crate) fn clear_journal(&self) -> Result<(), HomeError> {
+        let path = self.path("joining");
+        private_file::remove(&path).map_err(|error| HomeError::File { doing: "remove", path, error })
+    }
+
+    /// The port offset this home has settled on.
+    pub(crate) fn port_offset(&self) -> Result<Option<u16>, HomeError> {
+        let read = self.read("port-offset")?;
+        read.map(|text| {
+            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+            number.ok_or_else(|| self.damaged("port-offset", "it does not hold a number"))
+        })
+        .transpose()
+    }
+
+    /// Settles on a port offset.
+    pub(crate) fn set_port_offset(&self, offset: u16) -> Result<(), HomeError> {
+        self.write("port-offset", format!("{offset}\n").as_bytes())
+    }
+
+    fn damaged(&self, file: &str, reason: impl std::fmt::Display) -> HomeError {
+        HomeError::Damaged { path: self.path(file), reason: reason.to_string() }
+    }
+
+    fn undecodable(&self, file: &str, error: &CodecError) -> HomeError {
+        self.damaged(file, error)
+    }
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_written_is_read_again_and_private() {
+        let home = tempfile::tempdir().unwrap();
+        let cluster = ClusterHome::of(home.path());
+        assert_eq!(cluster.membership().unwrap(), None);
+        let membership = Membership {
+            cluster: "c1".to_owned(),
+            name: "attic".to_owned(),
+            role: MemberRole::Guest,
+            founder: false,
+        };
+        cluster.set_membership(&membership).unwrap();
+        assert_eq!(cluster.membership().unwrap(), Some(membership));
+        assert!(cluster.data_key(false).is_err());
+        let key = cluster.data_key(true).unwrap();
+        assert!(cluster.data_key(false).unwrap() == key);
+        let mode = std::fs::metadata(home.path().join("cluster/data.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(cluster.port_offset().unwrap(), None);
+        cluster.set_port_offset(20).unwrap();
+        assert_eq!(cluster.port_offset().unwrap(), Some(20));
+        assert_eq!(cluster.journal().unwrap(), None);
+    }
+
+    #[test]
+    fn damage_is_told_with_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let cluster = ClusterHome::of(home.path());
+        for file in ["member.json", "data.key", "joining", "port-offset"] {
+            std::fs::create_dir_all(home.path().join("cluster")).unwrap();
+            std::fs::write(home.path().join("cluster").join(file), "\u{1}nonsense").unwrap();
+        }
+        let errors = [
+            cluster.membership().unwrap_err(),
+            cluster.data_key(true).unwrap_err(),
+            cluster.journal().unwrap_err(),
+            cluster.port_offset().unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, HomeError::Damaged { .. }), "{error}");
+        }
+    }
+}
