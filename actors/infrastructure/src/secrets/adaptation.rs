@@ -24,8 +24,17 @@ impl SecretsHandle {
         Self { store: Arc::new(Mutex::new(store)), rotations: broadcast::channel(ROTATIONS_BOUND).0 }
     }
 
+    /// Opens the store in `directory` outside of a running node, creating it with a fresh key when neither is there. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// [`SecretError`]; nothing was changed. Another process that has it open is named as the reason.
+    pub fn open(directory: &std::path::Path) -> Result<Self, SecretError> {
+        FileStore::open(directory).map(Self::new)
+    }
+
     /// Gives the store back; secrets can still be read, no longer changed.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.store.lock().close();
     }
 
