@@ -30,6 +30,14 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     postcard::to_extend(value, vec![VERSION]).map_err(CodecError::Malformed)
 }
 
+/// How many bytes [`encode`] would write for `value`, without writing them.
+///
+/// # Errors
+/// As for [`encode`].
+pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> Result<usize, CodecError> {
+    postcard::experimental::serialized_size(value).map(|body| body + 1).map_err(CodecError::Malformed)
+}
+
 /// Decodes what [`encode`] wrote.
 ///
 /// # Errors
