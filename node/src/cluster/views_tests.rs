@@ -1,0 +1,141 @@
+use super::*;
+use octopussy_control::{ClusterRecord, ReplicaSet, ShardPlace, VersionRange};
+use octopussy_core::ids::ShardCount;
+use octopussy_core::ports::MemberDesired;
+use octopussy_core::time::Timestamp;
+use std::time::Duration;
+
+const A: NodeId = NodeId([0xaa; 16]);
+const B: NodeId = NodeId([0xbb; 16]);
+const C: NodeId = NodeId([0xbc; 16]);
+
+struct Reached(BTreeMap<NodeId, Reach>);
+
+impl ReachabilityPort for Reached {
+    fn reach(&self, node: NodeId) -> Reach {
+        self.0.get(&node).copied().unwrap_or(Reach::Alive)
+    }
+    fn down_for(&self, node: NodeId) -> Option<Duration> {
+        (self.reach(node) == Reach::Down).then_some(Duration::from_secs(240))
+    }
+}
+
+fn member(id: NodeId, name: &str) -> MemberRecord {
+    MemberRecord {
+        id,
+        name: name.to_owned(),
+        addresses: vec!["192.0.2.1:47210".parse().unwrap()],
+        role: MemberRole::Full,
+        desired: MemberDesired::Active,
+        capacity: 4,
+        zone: None,
+        versions: VersionRange { min: 1, max: 1 },
+        joined_at: Timestamp::EPOCH,
+    }
+}
+
+fn control(members: &[(NodeId, &str)], voters: &[NodeId]) -> ControlState {
+    let shards = ShardCount::new(4).unwrap();
+    let place = ShardPlace {
+        current: ReplicaSet { voters: voters.to_vec(), learners: Vec::new() },
+        target: None,
+    };
+    ControlState {
+        cluster: Some(ClusterRecord { id: "c".to_owned(), shards, replication: 3, founded_at: Timestamp::EPOCH }),
+        members: members.iter().map(|(id, name)| (*id, member(*id, name))).collect(),
+        table: vec![place; 4],
+        ..ControlState::default()
+    }
+}
+
+fn seen<'a>(
+    control: &'a ControlState,
+    reach: &'a Reached,
+    leader: &'a dyn Fn(ShardId) -> Option<NodeId>,
+) -> Seen<'a> {
+    Seen {
+        me: A,
+        control,
+        reach,
+        leader,
+        control_voters: [A].into(),
+        control_leader: Some(A),
+        peers: Vec::new(),
+        facts: BTreeMap::new(),
+    }
+}
+
+fn led(shard: ShardId) -> Option<NodeId> {
+    Some(if shard.0 == 0 { B } else { A })
+}
+
+#[test]
+fn members_and_shards_are_counted() {
+    let mut control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    control.table[1].target = Some(ReplicaSet { voters: vec![C], learners: Vec::new() });
+    let everybody = Reached(BTreeMap::new());
+    let seen = seen(&control, &everybody, &led);
+    let cluster = seen.cluster();
+    assert_eq!((cluster.shards, cluster.led, cluster.members, cluster.moves), (4, 4, 3, 1));
+    assert_eq!(cluster.warnings, Vec::<String>::new());
+    let members = seen.members();
+    let told: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.this, m.leads, m.replicas, m.votes)).collect();
+    assert_eq!(told, [("attic", true, 3, 4, true), ("barn", false, 1, 4, false), ("cellar", false, 0, 4, false)]);
+    let ring = seen.ring();
+    assert_eq!(ring[0].leader.as_deref(), Some(B.to_string().as_str()));
+    assert_eq!(ring[1].moving_to, [C.to_string()]);
+}
+
+#[test]
+fn a_member_is_found_by_name_id_or_a_beginning() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A]);
+    let everybody = Reached(BTreeMap::new());
+    let seen = seen(&control, &everybody, &led);
+    assert_eq!(seen.find("barn").unwrap().id, B);
+    assert_eq!(seen.find(&C.to_string()).unwrap().id, C);
+    assert_eq!(seen.find("AA").unwrap().id, A);
+    assert!(seen.find("b").unwrap_err().contains("several"));
+    for unknown in ["", "house"] {
+        let error = seen.find(unknown).unwrap_err();
+        assert!(error.contains("attic, barn, cellar"), "{error}");
+    }
+}
+
+#[test]
+fn two_members_are_told_what_a_loss_means() {
+    let mut control = control(&[(A, "attic"), (B, "barn")], &[A]);
+    control.table[3].current.voters = vec![B];
+    let everybody = Reached(BTreeMap::new());
+    let warnings = seen(&control, &everybody, &led).cluster().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for part in ["2 members", "the loss of attic stops 3 shards", "the loss of barn stops 1 shard ", "cluster recover"] {
+        assert!(warnings[0].contains(part), "'{part}' is missing: {}", warnings[0]);
+    }
+}
+
+#[test]
+fn what_is_down_and_what_that_means_is_told() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let nobody = |_: ShardId| None;
+    let two_down = Reached([(B, Reach::Down), (C, Reach::Down)].into());
+    let warnings = Seen { control_leader: None, ..seen(&control, &two_down, &nobody) }.cluster().warnings;
+    assert!(warnings[0].contains("control group"), "{warnings:?}");
+    assert!(warnings[1].contains("shards 0, 1, 2, 3 have no leader") && warnings[1].contains("recover"), "{warnings:?}");
+    assert!(warnings[2].contains("barn has been down for 4 minutes"), "{warnings:?}");
+    let one_down = Reached([(B, Reach::Down)].into());
+    let warnings = seen(&control, &one_down, &nobody).cluster().warnings;
+    assert!(!warnings[0].contains("recover"), "a majority is there: {warnings:?}");
+}
+
+#[test]
+fn draining_and_zones_are_told() {
+    let mut control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    for member in control.members.values_mut() {
+        member.zone = Some("house".to_owned());
+    }
+    control.members.get_mut(&C).unwrap().desired = MemberDesired::Draining;
+    let everybody = Reached(BTreeMap::new());
+    let warnings = seen(&control, &everybody, &led).cluster().warnings;
+    assert!(warnings.iter().any(|text| text.contains("cellar is being drained; 4 replicas")), "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.contains("4 shards are in one zone")), "{warnings:?}");
+}
