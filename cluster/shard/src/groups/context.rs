@@ -1,0 +1,77 @@
+//! What all groups of a node share.
+
+use super::network::Wires;
+use crate::config::{ShardHostConfig, Timings};
+use crate::error::OpenError;
+use crate::raft::log::LogHost;
+use crate::raft::machine::StateHost;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::ProposeError;
+use octopussy_core::time::Clock;
+use openraft::SnapshotPolicy;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often leases are looked at. A lease ends earlier than the followers' by two such intervals, so that a leader that
+/// has lost its quorum is silent before another can be elected.
+pub(crate) const LEASE_CHECK: Duration = Duration::from_millis(50);
+
+/// The queue before each group's core. openraft's default is 65 536, which costs megabytes for each group.
+const CORE_QUEUE: u64 = 1_024;
+
+/// The queue before each group's state machine.
+const MACHINE_QUEUE: u64 = 64;
+
+/// How many entries one message to a follower carries; their bytes are bounded by the log's reader.
+const ENTRIES_IN_MESSAGE: u64 = 256;
+
+/// What all groups of a node share.
+pub(crate) struct Context {
+    pub(crate) me: NodeId,
+    pub(crate) config: ShardHostConfig,
+    pub(crate) raft: Arc<openraft::Config>,
+    pub(crate) wires: Arc<Wires>,
+    pub(crate) log: Arc<LogHost>,
+    pub(crate) state: Arc<StateHost>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// How long after a quorum has last been heard a leader may still speak.
+    pub(crate) fn lease(&self) -> Duration {
+        self.config.timings.election_max.saturating_sub(LEASE_CHECK * 2)
+    }
+
+    /// Whether anything can be written.
+    pub(crate) fn health(&self) -> Result<(), ProposeError> {
+        self.log.health()?;
+        self.state.health()
+    }
+}
+
+/// openraft's configuration for every group.
+pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenError> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let config = openraft::Config {
+        cluster_name: "octopussy".to_owned(),
+        heartbeat_interval: millis(timings.heartbeat),
+        election_timeout_min: millis(timings.election_min),
+        election_timeout_max: millis(timings.election_max),
+        enable_pre_vote: Some(true),
+        // The groups of a node beat together, so that their heartbeats share frames.
+        enable_heartbeat: false,
+        max_payload_entries: ENTRIES_IN_MESSAGE,
+        api_channel_size: Some(CORE_QUEUE),
+        notification_channel_size: Some(CORE_QUEUE),
+        state_machine_channel_size: Some(MACHINE_QUEUE),
+        // Both are triggered from outside, after the state has been stored: what is purged must be there.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        ..openraft::Config::default()
+    };
+    let config = config.validate().map_err(|error| OpenError::Timings(error.to_string()))?;
+    if timings.election_min <= timings.heartbeat + LEASE_CHECK * 2 {
+        return Err(OpenError::Timings("an election must wait for longer than a heartbeat and 100 ms".to_owned()));
+    }
+    Ok(config)
+}

@@ -1,0 +1,14 @@
+//! Raft's messages over the mesh: votes and coalesced heartbeats on one lane, entries on another, snapshots on streams.
+
+mod append;
+mod client;
+mod failure;
+mod heartbeats;
+mod receive_snapshot;
+mod send_snapshot;
+mod serve;
+mod wire;
+
+pub(crate) use client::{NetworkFactory, Wires};
+pub(crate) use receive_snapshot::SnapshotReceiver;
+pub(crate) use serve::{AppendLane, VoteLane};
