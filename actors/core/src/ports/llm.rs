@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Who speaks in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Role {
     /// The one who asks.
     User,
@@ -18,7 +18,7 @@ pub enum Role {
 }
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChatTurn {
     /// Who speaks.
     pub role: Role,
@@ -44,7 +44,7 @@ impl fmt::Display for Passage {
 }
 
 /// What a call is for. Language models read the instructions; the embedded model, which does not, goes by this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Intent {
     /// Answer the question.
     #[default]
@@ -60,7 +60,7 @@ pub enum Intent {
 }
 
 /// One call of a model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct ChatRequest {
     /// The model's name at the provider; absent: the provider's default.
     pub model: Option<String>,
@@ -85,7 +85,7 @@ pub struct ChatRequest {
 }
 
 /// What a model answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Completion {
     /// The answer.
     pub text: String,
@@ -96,7 +96,7 @@ pub struct Completion {
 }
 
 /// A model could not answer.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum LlmError {
     /// The credentials are missing or refused.
     #[error("{provider} refuses the credentials: {detail}")]

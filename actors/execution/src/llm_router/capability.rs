@@ -1,6 +1,6 @@
 //! The router from its configuration to its running half.
 
-use super::realization::{Shared, watch};
+use super::realization::{Peers, Shared, lend, watch};
 use super::{LlmRouterConfig, LlmRouterHandle, LlmRouterNeeds, LlmRouterProvides};
 use octopussy_core::contract::Contract;
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
@@ -31,15 +31,18 @@ impl Capability for LlmRouterCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let LlmRouterNeeds { configuration, secrets, observability } = wired.ports;
+        let LlmRouterNeeds { mesh, configuration, secrets, observability } = wired.ports;
         let (config, clock, home) = (wired.inner.config, cx.clock, cx.home);
         let ports = (configuration.clone(), secrets.clone());
-        let shared =
-            tokio::task::spawn_blocking(move || Shared::open(config, ports.0, ports.1, observability, clock, home))
-                .await
-                .map_err(|error| StartError::because("the model router could not be set up", error))?
-                .map_err(StartError::new)?;
+        let peers = Peers::new(mesh.clone());
+        let shared = tokio::task::spawn_blocking(move || {
+            Shared::open(config, ports.0, ports.1, observability, clock, home, peers)
+        })
+        .await
+        .map_err(|error| StartError::because("the model router could not be set up", error))?
+        .map_err(StartError::new)?;
         let shared = Arc::new(shared);
+        lend(mesh.as_ref(), &shared);
         let watch = tokio::spawn(watch(shared.clone(), configuration, secrets, cx.stopping));
         let provides = LlmRouterProvides { router: Arc::new(LlmRouterHandle::new(shared)) };
         Ok((provides, LlmRouterRunning { watch, finished: false }))

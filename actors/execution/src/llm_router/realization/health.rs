@@ -17,6 +17,9 @@ const PROBES_AT_ONCE: usize = 4;
 /// How often it is looked whether asking has been switched on.
 const SWITCHED_OFF: Duration = Duration::from_secs(30);
 
+/// How often the neighbours are asked what they lend: a model server is missed for no longer than this.
+const NEIGHBOURS: Duration = Duration::from_secs(5);
+
 /// Runs until it is told to stop.
 pub(in crate::llm_router) async fn watch(
     shared: Arc<Shared>,
@@ -29,9 +32,12 @@ pub(in crate::llm_router) async fn watch(
     let mut pause = jittered(Duration::from_secs(1));
     let timer = tokio::time::sleep(pause);
     tokio::pin!(timer);
+    let mut neighbours = tokio::time::interval(NEIGHBOURS);
+    neighbours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
+            _ = neighbours.tick() => shared.peers.refresh().await,
             Some(name) = rotations.next() => {
                 for provider in shared.state().providers.values() {
                     provider.rotated(&name);

@@ -5,8 +5,11 @@ mod gpu;
 mod health;
 mod http;
 mod key;
+mod lending;
 #[cfg(test)]
 mod measure;
+mod peer_wire;
+mod peers;
 mod provider;
 mod routing;
 mod table_file;
@@ -15,5 +18,7 @@ mod tests;
 mod wire;
 
 pub(super) use health::watch;
+pub(super) use lending::lend;
+pub(super) use peers::Peers;
 pub(super) use provider::Provider;
 pub(super) use routing::Shared;

@@ -69,6 +69,11 @@ impl Provider {
             && self.breaker.lock().would_permit(self.clock.now())
     }
 
+    /// Whether other nodes may use it: a server of this machine's or its network's own, with a model, that answers.
+    pub(super) fn is_lent(&self) -> bool {
+        self.local && !self.config.model.is_empty() && self.is_on_offer()
+    }
+
     pub(super) fn is_healthy(&self) -> bool {
         self.health.lock().0 == ProviderHealth::Healthy
     }

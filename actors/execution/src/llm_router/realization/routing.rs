@@ -1,10 +1,11 @@
 //! What is in force: providers, table, and how a call goes through them.
 
+use super::peers::{PeerModel, Peers};
 use super::provider::Provider;
 use super::{gpu, table_file};
 use crate::llm_router::essence::{Offer, RoutingTable, choose, cost_micros, extractive};
 use crate::llm_router::{BUILTIN, EXTRACTIVE, LlmRouterConfig};
-use octopussy_core::agent::{Intelligence, Usage};
+use octopussy_core::agent::{Intelligence, Strategy, Usage};
 use octopussy_core::ports::{
     ChatRequest, Completion, ConfigurationPort, LlmError, Metric, ObservabilityPort, SecretsPort, TokenSink,
 };
@@ -34,12 +35,14 @@ pub(in crate::llm_router) struct Shared {
     clock: Arc<dyn Clock>,
     home: PathBuf,
     gpu: bool,
+    pub(super) peers: Peers,
 }
 
 /// Who is asked next.
 enum Step {
     Builtin,
     Provider(Arc<Provider>, String),
+    Peer(PeerModel),
     Missing(LlmError),
 }
 
@@ -55,12 +58,21 @@ impl Shared {
         observability: Arc<dyn ObservabilityPort>,
         clock: Arc<dyn Clock>,
         home: PathBuf,
+        peers: Peers,
     ) -> Result<Self, String> {
         let empty =
             State { providers: BTreeMap::new(), config: LlmRouterConfig::default(), table: RoutingTable::default() };
         let gpu = gpu::present();
-        let shared =
-            Self { state: RwLock::new(Arc::new(empty)), configuration, secrets, observability, clock, home, gpu };
+        let shared = Self {
+            state: RwLock::new(Arc::new(empty)),
+            configuration,
+            secrets,
+            observability,
+            clock,
+            home,
+            gpu,
+            peers,
+        };
         shared.install(config)?;
         Ok(shared)
     }
@@ -100,7 +112,7 @@ impl Shared {
     /// Whether there is such a provider.
     pub(in crate::llm_router) fn check(&self, name: &str) -> Result<(), LlmError> {
         let state = self.state();
-        if name == BUILTIN || state.providers.contains_key(name) {
+        if name == BUILTIN || state.providers.contains_key(name) || !self.peers.find(Some(name), None).is_empty() {
             return Ok(());
         }
         Err(unknown(&state, name))
@@ -128,6 +140,14 @@ impl Shared {
                         Err(error) => error,
                     }
                 }
+                Step::Peer(peer) => {
+                    let streamed = AtomicBool::new(false);
+                    match self.ask_peer(&peer, request, tokens, &streamed).await {
+                        Ok(completion) => return Ok(completion),
+                        Err(error) if streamed.load(Ordering::Relaxed) => return Err(error),
+                        Err(error) => error,
+                    }
+                }
             };
             tried.push(error);
         }
@@ -144,11 +164,16 @@ impl Shared {
         match intelligence.provider.as_deref().or(default) {
             Some(name) => {
                 let default_model = state.config.default_model.as_deref().filter(|_| Some(name) == default);
-                steps.push(named(state, name, model.or(default_model)));
+                steps.extend(self.named(state, name, model.or(default_model)));
             }
             None => {
                 let choices = self.choices(state, intelligence, model);
                 steps.extend(choices.into_iter().map(|(provider, model)| Step::Provider(provider, model)));
+                // What a neighbour lends stands on machines of our own, which CLOUD rules out; and it does not see.
+                if intelligence.strategy != Strategy::Cloud && !intelligence.vlm {
+                    let lent = self.peers.find(None, model).into_iter().take(MAX_CHOICES.saturating_sub(steps.len()));
+                    steps.extend(lent.map(Step::Peer));
+                }
                 if steps.is_empty() && !state.providers.values().any(|provider| provider.config.enabled) {
                     steps.push(Step::Builtin);
                 } else if steps.is_empty() {
@@ -159,9 +184,49 @@ impl Shared {
             }
         }
         if let Some(fallback) = &intelligence.fallback {
-            steps.push(named(state, &fallback.provider, fallback.model.as_deref()));
+            steps.extend(self.named(state, &fallback.provider, fallback.model.as_deref()));
         }
         steps
+    }
+
+    /// The provider of that name here; without one, those of that name at other nodes.
+    fn named(&self, state: &State, name: &str, model: Option<&str>) -> Vec<Step> {
+        if name == BUILTIN || state.providers.contains_key(name) {
+            return vec![named(state, name, model)];
+        }
+        let lent: Vec<Step> =
+            self.peers.find(Some(name), model).into_iter().take(MAX_CHOICES).map(Step::Peer).collect();
+        if lent.is_empty() { vec![Step::Missing(unknown(state, name))] } else { lent }
+    }
+
+    /// Asks a model of this machine on behalf of another node; who pays for it counts it there.
+    pub(super) async fn lend(
+        &self,
+        name: &str,
+        model: &str,
+        request: &ChatRequest,
+        tokens: TokenSink<'_>,
+    ) -> Result<Completion, LlmError> {
+        let state = self.state();
+        let provider = state.providers.get(name).filter(|provider| provider.is_lent());
+        let Some(provider) = provider.cloned() else { return Err(unknown(&state, name)) };
+        self.ask(&state, &provider, model, request, tokens, &AtomicBool::new(false)).await
+    }
+
+    async fn ask_peer(
+        &self,
+        peer: &PeerModel,
+        request: &ChatRequest,
+        tokens: TokenSink<'_>,
+        streamed: &AtomicBool,
+    ) -> Result<Completion, LlmError> {
+        let began = std::time::Instant::now();
+        let result = self.peers.ask(peer, request, tokens, streamed).await;
+        self.observability.observe(Metric::ModelCallSeconds, "peer", began.elapsed().as_secs_f64());
+        self.observability.count(Metric::ModelCalls, outcome(result.as_ref().err()), 1);
+        let completion = result?;
+        self.observability.count(Metric::Tokens, "peer", completion.usage.tokens());
+        Ok(completion)
     }
 
     fn choices(&self, state: &State, intelligence: &Intelligence, model: Option<&str>) -> Vec<(Arc<Provider>, String)> {

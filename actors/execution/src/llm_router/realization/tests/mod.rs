@@ -1,9 +1,10 @@
 //! The router against servers that speak the real protocols, and fail like real ones.
 
 mod calls;
+mod lent;
 mod running;
 
-use super::Shared;
+use super::{Peers, Shared, lend};
 use crate::llm_router::{LlmRouterConfig, LlmRouterHandle};
 use async_trait::async_trait;
 use axum::body::Body;
@@ -13,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use octopussy_core::agent::Intelligence;
-use octopussy_core::ids::{AgentId, TaskId};
+use octopussy_core::ids::{AgentId, NodeId, TaskId};
 use octopussy_core::ports::{
     ChatRequest, ChatTurn, Completion, ConfigurationError, ConfigurationPort, Intent, LlmError, LlmRouterPort,
-    NoObservability, Passage, Reloaded, Role, SecretError, SecretName, SecretValue, SecretsPort,
+    MeshPort, NoObservability, Passage, Reloaded, Role, SecretError, SecretName, SecretValue, SecretsPort,
 };
 use octopussy_core::task::StepKey;
 use octopussy_core::time::{Clock, Timestamp};
@@ -209,9 +210,21 @@ impl Clock for Fakes {
 pub(super) fn router(section: Value) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
     let fakes = Fakes::new(section.clone());
     let config: LlmRouterConfig = serde_json::from_value(section).unwrap();
-    let home = std::env::temp_dir();
-    let shared = Shared::open(config, fakes.clone(), fakes.clone(), Arc::new(NoObservability), fakes.clone(), home);
+    let mesh = octopussy_mesh::memory::Network::new(1).node(NodeId([1; 16]), 1);
+    router_on(config, fakes, mesh)
+}
+
+/// A router whose neighbours are those of `mesh`.
+pub(super) fn router_on(
+    config: LlmRouterConfig,
+    fakes: Arc<Fakes>,
+    mesh: Arc<dyn MeshPort>,
+) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
+    let (home, observability) = (std::env::temp_dir(), Arc::new(NoObservability));
+    let peers = Peers::new(mesh.clone());
+    let shared = Shared::open(config, fakes.clone(), fakes.clone(), observability, fakes.clone(), home, peers);
     let shared = Arc::new(shared.unwrap());
+    lend(mesh.as_ref(), &shared);
     (LlmRouterHandle::new(shared.clone()), shared, fakes)
 }
 

@@ -20,6 +20,7 @@ async fn a_running_router_hears_of_keys_and_settings_and_stops() {
     let fakes = Fakes::new(section("a"));
     let inner = LlmRouterCapability::initialize(serde_json::from_value(section("a")).unwrap()).unwrap();
     let ports = LlmRouterNeeds {
+        mesh: octopussy_mesh::memory::Network::new(1).node(NodeId([1; 16]), 1),
         configuration: fakes.clone(),
         secrets: fakes.clone(),
         observability: Arc::new(NoObservability),

@@ -1,0 +1,101 @@
+//! Lends this node's model servers to the other nodes.
+
+use super::Shared;
+use super::peer_wire::{Lent, PeerAnswer, PeerCall, decode, encode};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{Lane, LaneHandler, LlmError, MeshPort, MeshStream, StreamHandler, StreamKind};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+
+/// How many calls of other nodes are under way at once; the next one is told to come back. A model server of a small machine
+/// works on a handful.
+const MAX_CALLS: usize = 32;
+/// How many pieces may wait for a slow connection. Beyond it pieces are left out of the stream; the whole answer follows.
+const PIECES: usize = 256;
+
+/// Serves the lane and the streams on which other nodes ask.
+pub(in crate::llm_router) fn lend(mesh: &dyn MeshPort, shared: &Arc<Shared>) {
+    let calls = Arc::new(Semaphore::new(MAX_CALLS));
+    mesh.serve(Lane::Model, Arc::new(Offers(Arc::downgrade(shared))));
+    mesh.serve_streams(StreamKind::Tokens, Arc::new(Calls { shared: Arc::downgrade(shared), calls }));
+}
+
+/// Says what is lent.
+struct Offers(Weak<Shared>);
+
+impl LaneHandler for Offers {
+    fn handle(&self, _: NodeId, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
+        let lent: Vec<Lent> = self.0.upgrade().map(|shared| shared.lent()).unwrap_or_default();
+        Box::pin(async move { encode(&lent).map_err(|error| error.to_string().into()) })
+    }
+}
+
+impl Shared {
+    /// The models of this machine that other nodes may use.
+    fn lent(&self) -> Vec<Lent> {
+        let state = self.state();
+        let lent = state.providers.values().filter(|provider| provider.is_lent());
+        lent.map(|provider| Lent { provider: provider.name.clone(), model: provider.config.model.clone() }).collect()
+    }
+}
+
+/// Answers calls.
+struct Calls {
+    shared: Weak<Shared>,
+    calls: Arc<Semaphore>,
+}
+
+impl StreamHandler for Calls {
+    fn handle(&self, from: NodeId, stream: MeshStream) -> BoxFuture<'static, ()> {
+        let (shared, permit) = (self.shared.clone(), self.calls.clone().try_acquire_owned());
+        Box::pin(async move {
+            let MeshStream { mut sink, mut source } = stream;
+            let Ok(Some(frame)) = source.next().await else { return };
+            let busy = LlmError::RateLimited { provider: "the other node".to_owned(), retry_after: None };
+            let (Some(shared), Ok(_permit)) = (shared.upgrade(), permit) else {
+                if let Ok(frame) = encode(&PeerAnswer::Failed(busy)) {
+                    let _ = sink.send(frame).await;
+                }
+                return;
+            };
+            let Ok(call) = decode::<PeerCall>(&frame) else {
+                tracing::warn!(%from, "a call of a model that cannot be read");
+                return;
+            };
+            let (pieces, mut spoken) = mpsc::channel(PIECES);
+            let answer = answer(&shared, &call, pieces);
+            let carry = async {
+                while let Some(piece) = spoken.recv().await {
+                    let frame = encode(&PeerAnswer::Piece(piece)).ok()?;
+                    sink.send(frame).await.ok()?;
+                }
+                Some(())
+            };
+            // Whoever asked and went away ends the call: its stream ends, or takes no more.
+            let (last, carried) = tokio::select! {
+                both = async { tokio::join!(answer, carry) } => both,
+                _ = source.next() => return,
+            };
+            if carried.is_some()
+                && let Ok(frame) = encode(&last)
+                && sink.send(frame).await.is_ok()
+            {
+                let _ = sink.finish().await;
+            }
+        })
+    }
+}
+
+async fn answer(shared: &Shared, call: &PeerCall, pieces: mpsc::Sender<String>) -> PeerAnswer {
+    let mut request = call.request.clone();
+    request.timeout = request.timeout.min(call.within);
+    // It must not block.
+    let sink = |piece: &str| drop(pieces.try_send(piece.to_owned()));
+    match shared.lend(&call.lent.provider, &call.lent.model, &request, &sink).await {
+        Ok(completion) => PeerAnswer::Done(completion),
+        Err(error) => PeerAnswer::Failed(error),
+    }
+}

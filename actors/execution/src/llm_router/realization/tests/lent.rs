@@ -1,0 +1,83 @@
+//! Models that stand at another node.
+
+use super::*;
+use octopussy_mesh::memory::Network;
+
+const HERE: NodeId = NodeId([1; 16]);
+const THERE: NodeId = NodeId([2; 16]);
+
+struct Two {
+    network: Network,
+    here: (LlmRouterHandle, Arc<Shared>),
+    _there: (LlmRouterHandle, Arc<Shared>),
+}
+
+/// A node without any provider, and one with `section`.
+fn two(section: &Value, nothing: Value) -> Two {
+    let network = Network::new(7);
+    let node = |id: NodeId, section: Value| {
+        let fakes = Fakes::new(section.clone());
+        let (handle, shared, _) = router_on(serde_json::from_value(section).unwrap(), fakes, network.node(id, 1));
+        (handle, shared)
+    };
+    let there = node(THERE, section.clone());
+    let here = node(HERE, nothing);
+    Two { network, here, _there: there }
+}
+
+fn section(url: &str) -> Value {
+    json!({"health_interval_seconds": 0, "providers": {"house": {"url": url, "model": "m"}}})
+}
+
+#[tokio::test]
+async fn an_agent_here_uses_the_model_server_there() {
+    let (url, script) = serve(&[]).await;
+    let two = two(&section(&url), json!({"health_interval_seconds": 0}));
+    assert!(two.here.0.resolve(&of("house")).is_err(), "nobody has said what there is");
+    two.here.1.peers.refresh().await;
+    let (answer, streamed) = ask(&two.here.0, &of("house"), LONG).await;
+    let answer = answer.unwrap();
+    assert_eq!((answer.text.as_str(), streamed.as_str()), ("Hello", "Hello"));
+    assert_eq!(answer.usage.tokens(), 13, "whoever asks pays: the usage comes along");
+    assert!(answer.by.starts_with("house@"), "{}", answer.by);
+    // Agents that name nobody find it, too.
+    let (answer, _) = ask(&two.here.0, &Intelligence::default(), LONG).await;
+    assert_eq!(answer.unwrap().text, "Hello");
+    assert_eq!(script.seen.lock().len(), 2);
+}
+
+#[tokio::test]
+async fn when_that_machine_goes_the_fallback_answers() {
+    let (url, _script) = serve(&[]).await;
+    let two = two(&section(&url), json!({"health_interval_seconds": 0}));
+    two.here.1.peers.refresh().await;
+    let with_fallback = Intelligence {
+        fallback: Some(octopussy_core::agent::Fallback { provider: "builtin".into(), model: None }),
+        ..of("house")
+    };
+    let model = two.here.0.resolve(&with_fallback).unwrap();
+    two.network.stop(THERE);
+    let answer = model.complete(&request(LONG), &|_| ()).await.unwrap();
+    assert!(answer.by.starts_with("builtin/"), "{}", answer.by);
+    two.here.1.peers.refresh().await;
+    let gone = model.complete(&request(LONG), &|_| ()).await.unwrap();
+    assert!(gone.by.starts_with("builtin/"), "{}", gone.by);
+}
+
+#[tokio::test]
+async fn the_callers_deadline_holds_there() {
+    let (url, _script) = serve(&[Act::Hang]).await;
+    let two = two(&section(&url), json!({"health_interval_seconds": 0}));
+    two.here.1.peers.refresh().await;
+    let (answer, _) = ask(&two.here.0, &of("house"), Duration::from_millis(200)).await;
+    assert!(matches!(answer, Err(LlmError::Timeout { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_on_machines_of_our_own_is_not_lent() {
+    let far =
+        json!({"health_interval_seconds": 0, "providers": {"far": {"url": "https://models.example", "model": "m"}}});
+    let two = two(&far, json!({"health_interval_seconds": 0}));
+    two.here.1.peers.refresh().await;
+    assert!(two.here.0.resolve(&of("far")).is_err());
+}
