@@ -1,9 +1,10 @@
 use super::identity::Identity;
 use bytes::{Buf, BufMut};
-use foca::{Codec, Header, Member};
-use serde::{Serialize, de::DeserializeOwned};
+use foca::{Codec, Header, Member, Message};
+use octopussy_core::ids::NodeId;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 /// The first byte of every datagram.
 pub(super) const PROTOCOL_VERSION: u8 = 1;
@@ -22,22 +23,54 @@ pub(super) enum ItemError {
     Malformed(#[source] postcard::Error),
 }
 
-/// Postcard items, written whole or not at all.
-///
-/// It also notes when a member is encoded. Foca encodes every change of a member at the moment it applies it, for
-/// dissemination, so the note says when its member list must be looked through – and that it need not be after the thousands
-/// of probes that change nothing.
+/// What the codec notes in passing, because foca tells it nowhere else.
 #[derive(Debug, Default)]
+pub(super) struct Notes {
+    touched: AtomicBool,
+    incarnation: AtomicU16,
+}
+
+impl Notes {
+    /// Whether a member may have changed since this was asked last. Foca encodes every change of a member at the moment it
+    /// applies it, for dissemination, so this says when its member list must be looked through – and that it need not be
+    /// after the thousands of probes that change nothing.
+    pub(super) fn take_touched(&self) -> bool {
+        self.touched.swap(false, Ordering::Relaxed)
+    }
+
+    /// Has the next [`Notes::take_touched`] say yes.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    /// The incarnation of this node's own identity, as its latest packet said.
+    pub(super) fn incarnation(&self) -> foca::Incarnation {
+        self.incarnation.load(Ordering::Relaxed)
+    }
+}
+
+/// A header as it travels. The receiver knows which node it is; it only has to know which identity of it is meant.
+#[derive(Serialize, Deserialize)]
+struct WireHeader {
+    src: Identity,
+    src_incarnation: foca::Incarnation,
+    dst_boot: u64,
+    dst_renewal: u32,
+    message: Message<Identity>,
+}
+
+/// Postcard items, written whole or not at all.
+#[derive(Debug)]
 pub(super) struct ItemCodec {
-    touched: Arc<AtomicBool>,
+    me: NodeId,
+    notes: Arc<Notes>,
 }
 
 impl ItemCodec {
-    /// A codec, and its note.
-    pub(super) fn new() -> (Self, Arc<AtomicBool>) {
-        let codec = Self::default();
-        let touched = Arc::clone(&codec.touched);
-        (codec, touched)
+    /// The codec of node `me`, and its notes.
+    pub(super) fn new(me: NodeId) -> (Self, Arc<Notes>) {
+        let notes = Arc::default();
+        (Self { me, notes: Arc::clone(&notes) }, notes)
     }
 }
 
@@ -45,15 +78,25 @@ impl Codec<Identity> for ItemCodec {
     type Error = ItemError;
 
     fn encode_header(&mut self, header: &Header<Identity>, buf: impl BufMut) -> Result<(), ItemError> {
-        encode(header, buf)
+        self.notes.incarnation.store(header.src_incarnation, Ordering::Relaxed);
+        let header = WireHeader {
+            src: header.src,
+            src_incarnation: header.src_incarnation,
+            dst_boot: header.dst.boot,
+            dst_renewal: header.dst.renewal,
+            message: header.message.clone(),
+        };
+        encode(&header, buf)
     }
 
     fn decode_header(&mut self, buf: impl Buf) -> Result<Header<Identity>, ItemError> {
-        decode(buf)
+        let WireHeader { src, src_incarnation, dst_boot, dst_renewal, message } = decode(buf)?;
+        let dst = Identity { node: self.me, boot: dst_boot, renewal: dst_renewal, address: None };
+        Ok(Header { src, src_incarnation, dst, message })
     }
 
     fn encode_member(&mut self, member: &Member<Identity>, buf: impl BufMut) -> Result<(), ItemError> {
-        self.touched.store(true, Ordering::Relaxed);
+        self.notes.touch();
         encode(member, buf)
     }
 

@@ -1,4 +1,4 @@
-use super::codec::{ItemCodec, PROTOCOL_VERSION};
+use super::codec::{ItemCodec, Notes, PROTOCOL_VERSION};
 use super::effects::Effects;
 use super::error::SwimError;
 use super::identity::Identity;
@@ -13,7 +13,6 @@ use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// SWIM with suspicion (Das, Gupta, Motivala 2002), as foca implements it, for one life of one node.
@@ -32,7 +31,7 @@ pub struct Swim {
     pub(super) generation: u32,
     pub(super) left: bool,
     token: TimerToken,
-    touched: Arc<AtomicBool>,
+    notes: Arc<Notes>,
     sized_for: usize,
 }
 
@@ -47,7 +46,7 @@ impl Swim {
     #[must_use]
     pub fn new(incarnation: Incarnation, address: Option<SocketAddr>, settings: Settings, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let (foca, touched) = fresh(Identity::new(incarnation, address), &settings, &mut rng);
+        let (foca, notes) = fresh(Identity::new(incarnation, address), &settings, &mut rng);
         Self {
             foca,
             table: Table::new(incarnation.node),
@@ -57,7 +56,7 @@ impl Swim {
             generation: 0,
             left: false,
             token: 0,
-            touched,
+            notes,
             sized_for: 1,
             settings,
         }
@@ -162,9 +161,9 @@ impl Swim {
 
     /// Throws away what the protocol knows and goes on under a new identity. The table stays.
     pub(super) fn start_over(&mut self, identity: Identity, out: &mut Vec<Output>) {
-        let (foca, touched) = fresh(identity, &self.settings, &mut self.rng);
+        let (foca, notes) = fresh(identity, &self.settings, &mut self.rng);
         self.foca = foca;
-        self.touched = touched;
+        self.notes = notes;
         self.token = 0;
         self.sized_for = 1;
         self.generation = self.generation.wrapping_add(1);
@@ -185,14 +184,19 @@ impl Swim {
         out.push(Output::Timer { after, timer: SwimTimer { generation: self.generation, kind } });
     }
 
+    /// This node as a member.
+    pub(super) fn myself(&self) -> foca::Member<Identity> {
+        foca::Member::new(*self.identity(), self.notes.incarnation(), State::Alive)
+    }
+
     /// Has the next [`Swim::settle`] look through the members.
     pub(super) fn mark(&self) {
-        self.touched.store(true, Ordering::Relaxed);
+        self.notes.touch();
     }
 
     /// Follows what has changed in foca's list, and fits the settings to the size.
     pub(super) fn settle(&mut self, now: Duration, out: &mut Vec<Output>) {
-        if !self.touched.swap(false, Ordering::Relaxed) {
+        if !self.notes.take_touched() {
             return;
         }
         self.table.follow(self.foca.iter_membership_state(), now, |change| out.push(Output::Changed(change)));
@@ -207,8 +211,8 @@ fn fresh(
     identity: Identity,
     settings: &Settings,
     rng: &mut StdRng,
-) -> (Foca<Identity, ItemCodec, StdRng, NoCustomBroadcast>, Arc<AtomicBool>) {
-    let (codec, touched) = ItemCodec::new();
+) -> (Foca<Identity, ItemCodec, StdRng, NoCustomBroadcast>, Arc<Notes>) {
+    let (codec, notes) = ItemCodec::new(identity.node);
     let foca = Foca::new(identity, settings.foca(1), StdRng::from_rng(rng), codec);
-    (foca, touched)
+    (foca, notes)
 }

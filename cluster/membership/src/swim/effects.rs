@@ -1,8 +1,9 @@
 use super::codec::PROTOCOL_VERSION;
+use super::exchange::{Request, encode};
 use super::identity::Identity;
 use super::output::{Output, SwimTimer, TimerKind};
 use bytes::{BufMut, BytesMut};
-use foca::{Notification, Runtime, Timer, TimerToken};
+use foca::{Member, Notification, Runtime, State, Timer, TimerToken};
 use octopussy_core::ids::NodeId;
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ impl Runtime<Identity> for Effects<'_> {
     fn submit_after(&mut self, event: Timer<Identity>, after: Duration) {
         if let Timer::ProbeRandomMember(token) = event {
             *self.token = token;
+        }
+        if let Timer::ChangeSuspectToDown { member_id, incarnation, .. } = event {
+            // The suspect must not have to wait for gossip, which may be lost: it is asked on a stream, where it answers
+            // with the incarnation that refutes the suspicion. Without a connection to it, gossip is the only way.
+            let doubt = Request::Doubt(Member::new(member_id, incarnation, State::Suspect));
+            self.out.push(Output::Sync { to: member_id.node, request: encode(&doubt) });
         }
         let timer = SwimTimer { generation: self.generation, kind: TimerKind::Foca(event) };
         self.out.push(Output::Timer { after, timer });

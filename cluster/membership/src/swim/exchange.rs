@@ -18,6 +18,8 @@ pub(super) enum Request {
     Exchange(Vec<Member<Identity>>),
     /// "This is what I know."
     Tell(Vec<Member<Identity>>),
+    /// "You are suspected: do you answer?"
+    Doubt(Member<Identity>),
 }
 
 /// What is answered.
@@ -25,7 +27,7 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// Nothing is missing.
     Same,
-    /// To an exchange: what the answering node knows.
+    /// To an exchange: what the answering node knows. To a doubt: itself.
     States(Vec<Member<Identity>>),
     /// To a comparison: what the answering node knows, and it wants to be told in turn.
     Differs(Vec<Member<Identity>>),
@@ -58,7 +60,7 @@ pub(super) fn encode<T: Serialize>(message: &T) -> Bytes {
 pub(super) fn decode_request(frame: &[u8]) -> Result<Request, SwimError> {
     let request: Request = codec::decode(frame).map_err(SwimError::Codec)?;
     match &request {
-        Request::Compare { .. } => Ok(request),
+        Request::Compare { .. } | Request::Doubt(_) => Ok(request),
         Request::Exchange(members) | Request::Tell(members) => bounded(members).map(|()| request),
     }
 }

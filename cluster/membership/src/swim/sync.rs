@@ -46,6 +46,15 @@ impl Swim {
                 self.apply(now, states, out)?;
                 Answer::Same
             }
+            Request::Doubt(suspicion) => {
+                let doubted = suspicion.incarnation();
+                let meant = suspicion.id() == self.identity();
+                self.apply(now, vec![suspicion], out)?;
+                let me = self.myself();
+                // Without anyone to gossip to, the new incarnation has not shown in a packet yet.
+                let incarnation = if meant { me.incarnation().max(doubted.saturating_add(1)) } else { me.incarnation() };
+                Answer::States(vec![Member::new(*me.id(), incarnation, State::Alive)])
+            }
         };
         Ok(encode(&answer))
     }
@@ -109,7 +118,7 @@ impl Swim {
         let others = || self.foca.iter_membership_state().filter(move |member| member.id().node != me);
         let active = others().filter(|member| member.state() != State::Down);
         let down = others().filter(|member| member.state() == State::Down);
-        std::iter::once(Member::alive(*self.identity()))
+        std::iter::once(self.myself())
             .chain(active.chain(down).filter(|member| !self.table.is_forgotten(member.id().node)).cloned())
             .take(MAX_MEMBERS)
             .collect()
