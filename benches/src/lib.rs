@@ -3,6 +3,7 @@
 //! Every program in `src/bin` measures both sides of a comparison in one run and prints the ratio, because absolute numbers
 //! say more about the machine than about the program.
 
+mod alone;
 mod arguments;
 mod load;
 mod process;
@@ -10,6 +11,7 @@ mod report;
 mod rig;
 mod samples;
 
+pub use alone::alone;
 pub use arguments::Arguments;
 pub use load::{Accept, HttpTarget, Load, MakeRequest, closed_loop};
 pub use process::{cpu_seconds, folder_bytes, rss_kib};

@@ -1,11 +1,12 @@
 //! The agents' runtime with everything below it, without a process or an interface around it: what a message costs from the
 //! moment it is signed.
 
+use crate::alone::alone;
 use anyhow::{Context, Result, anyhow};
 use octopussy_agents::actor::ActorCapability;
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, UsageWindow};
-use octopussy_core::ids::{AgentId, NodeId};
-use octopussy_core::ports::{ActorPort, BlobPort, LedgerPort, SecurityPort};
+use octopussy_core::ids::AgentId;
+use octopussy_core::ports::{ActorPort, BlobPort, LedShardsPort, LedgerPort, MeshPort, SecurityPort};
 use octopussy_core::task::Command;
 use octopussy_core::time::Clock;
 use octopussy_execution::llm_router::LlmRouterCapability;
@@ -17,7 +18,7 @@ use octopussy_infrastructure::security::SecurityCapability;
 use octopussy_knowledge::prompt_engine::PromptEngineCapability;
 use octopussy_knowledge::token_budget::TokenBudgetCapability;
 use octopussy_lifecycle::{Capability, PortTable, Provides, Requires, StartContext, SystemClock, Wired};
-use octopussy_shard::{FileBlobs, ShardConfig, SingleNode};
+use octopussy_shard::{FileBlobs, ShardHost};
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +27,9 @@ use tokio_util::sync::CancellationToken;
 /// The runtime of agents on a ledger of its own.
 pub struct Rig {
     /// The durable truth.
-    pub ledger: Arc<SingleNode>,
+    pub ledger: Arc<dyn LedgerPort>,
+    /// What keeps it.
+    pub shards: Arc<ShardHost>,
     /// The running agents.
     pub actors: Arc<dyn ActorPort>,
     /// Signs messages.
@@ -43,10 +46,13 @@ impl Rig {
     /// When something does not start.
     pub async fn start(home: &Path) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let ledger = SingleNode::open(ShardConfig::new(home.join("data")), Arc::clone(&clock), NodeId([7; 16]))?;
+        let (shards, mesh) = alone(&home.join("data"), &clock).await?;
+        let ledger = shards.ledger();
         let mut table = PortTable::default();
         table.insert::<dyn Clock>(Arc::clone(&clock));
-        table.insert::<dyn LedgerPort>(Arc::clone(&ledger) as _);
+        table.insert::<dyn LedgerPort>(Arc::clone(&ledger));
+        table.insert::<dyn LedShardsPort>(shards.led());
+        table.insert::<dyn MeshPort>(mesh);
         table.insert::<dyn BlobPort>(Arc::new(FileBlobs::open(&home.join("data"))?));
         let cx = StartContext { clock: Arc::clone(&clock), home: home.to_owned(), stopping: CancellationToken::new() };
         let nothing = serde_json::Value::Object(serde_json::Map::new());
@@ -69,7 +75,7 @@ impl Rig {
             start::<ActorCapability>(Default::default(), &mut table, &cx).await?,
         ];
         let (actors, security) = (table.get::<dyn ActorPort>()?, table.get::<dyn SecurityPort>()?);
-        Ok(Self { ledger, actors, security, clock, _running: running })
+        Ok(Self { ledger, shards, actors, security, clock, _running: running })
     }
 
     /// Creates an agent of the given name.

@@ -5,14 +5,13 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use anyhow::{Context, Result, ensure};
+use octopussy_benches::alone;
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, UsageWindow};
 use octopussy_core::codec;
-use octopussy_core::ids::{AgentId, MessageId, NodeId, PartyId, TaskId, TraceId};
+use octopussy_core::ids::{AgentId, MessageId, PartyId, TaskId, TraceId};
 use octopussy_core::message::{KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey};
-use octopussy_core::ports::LedgerPort;
 use octopussy_core::task::{Command, MAILBOX_CAPACITY, NewTask};
 use octopussy_core::time::{Clock, Timestamp};
-use octopussy_shard::{ShardConfig, SingleNode};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,7 +52,8 @@ fn main() -> Result<()> {
 /// Accepts for a while with so many proposals in flight; answers with the rate and the median time of one.
 async fn accepts(dir: &Path, in_flight: usize) -> Result<(f64, Duration)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let node = SingleNode::open(ShardConfig::new(dir), Arc::clone(&clock), NodeId([1; 16]))?;
+    let (host, _mesh) = alone(dir, &clock).await?;
+    let node = host.ledger();
     let mut agents = Vec::with_capacity(AGENTS);
     for number in 0..AGENTS {
         let agent = agent(&format!("agent-{number}"), clock.now());
@@ -89,7 +89,7 @@ async fn accepts(dir: &Path, in_flight: usize) -> Result<(f64, Duration)> {
     }
     let elapsed = started.elapsed();
     ensure!(times.len() < AGENTS * MAILBOX_CAPACITY, "the mailboxes were too small for this disk");
-    ensure!(node.close(Duration::from_secs(60)).await, "the node did not close");
+    ensure!(host.close(Duration::from_secs(60)).await, "the node did not close");
     times.sort_unstable();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
     Ok((times.len() as f64 / elapsed.as_secs_f64(), median))
