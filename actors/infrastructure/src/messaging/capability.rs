@@ -1,10 +1,11 @@
 //! Messaging from its configuration to its running half.
 
-use super::realization::{Hub, Observer};
+use super::realization::{AgentLane, EventStreams, Hub, Observer, Parts};
 use super::{MessagingConfig, MessagingHandle, MessagingNeeds, MessagingProvides};
 use octopussy_core::contract::Contract;
-use octopussy_core::ports::Metric;
+use octopussy_core::ports::{Lane, Metric, StreamKind};
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -53,17 +54,19 @@ impl Capability for MessagingCapability {
                 hub.set_epoch(shard, epoch);
             }
         }
-        let handle = MessagingHandle {
+        let parts = Arc::new(Parts {
             hub: hub.clone(),
             ledger,
             led: led.clone(),
-            mesh,
+            mesh: mesh.clone(),
             security,
             observability: observability.clone(),
             clock: cx.clock,
-            host: Arc::default(),
-            lifecycle: Arc::default(),
-        };
+            host: RwLock::default(),
+            lifecycle: RwLock::default(),
+        });
+        mesh.serve_streams(StreamKind::Events, Arc::new(EventStreams::new(&parts)));
+        mesh.serve(Lane::Agent, Arc::new(AgentLane::new(&parts)));
         let swept = hub.clone();
         let sweeping = tokio::spawn(async move {
             let mut every = tokio::time::interval(SWEEP_EVERY);
@@ -73,7 +76,7 @@ impl Capability for MessagingCapability {
                 observability.gauge(Metric::DeadLetters, waiting);
             }
         });
-        Ok((MessagingProvides { messaging: Arc::new(handle) }, MessagingRunning { hub, sweeping }))
+        Ok((MessagingProvides { messaging: Arc::new(MessagingHandle(parts)) }, MessagingRunning { hub, sweeping }))
     }
 }
 

@@ -13,6 +13,8 @@ pub const CONTRACT: Contract = Contract {
         "A task that `submit` has returned for is committed.",
         "A publisher never waits for a watcher; a watcher that falls behind gets a gap and then everything that follows.",
         "Whoever subscribes first and reads the ledger then misses nothing.",
+        "News of a task or an agent come from the leader of its shard, to watchers at any node; a change of leader is at worst a gap.",
+        "A CONTROL message reaches the host of its agent once, or its sender is told that it did not.",
         "Events of tasks come from the ledger alone; agents publish tokens and their own state.",
     ],
     envelope: Envelope::initial(),

@@ -16,3 +16,6 @@ pub use capability::{MessagingCapability, MessagingRunning};
 pub use contract::{CONTRACT, MessagingConfig};
 #[cfg(feature = "realization")]
 pub use contract::{MessagingNeeds, MessagingProvides};
+
+#[cfg(all(test, feature = "realization"))]
+mod cluster_tests;

@@ -1,19 +1,20 @@
 //! Topics that are watched, or were a moment ago. Nothing is kept of topics that nobody watches.
 
+use super::watcher::{Watched, Watcher};
 use crate::messaging::MessagingConfig;
-use crate::messaging::essence::{Read, TopicLog, concerns_agents, topics_of};
+use crate::messaging::essence::{concerns_agents, topics_of};
 use futures::StreamExt;
 use octopussy_core::ids::{AgentId, Epoch, ShardCount, ShardId, TaskId};
-use octopussy_core::ports::{Event, EventId, EventKind, Metric, ObservabilityPort, Subscription, Topic};
+use octopussy_core::ports::{Event, EventId, EventKind, ObservabilityPort, Subscription, Topic};
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::task::StepRecord;
 use octopussy_core::time::{Clock, Timestamp};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// How many times more of the topics of everything is remembered: thousands of tasks a second meet there.
 const EVERYTHING: usize = 8;
@@ -29,20 +30,10 @@ pub(crate) struct Hub {
     sequence: AtomicU64,
     epochs: Box<[AtomicU64]>,
     shards: ShardCount,
-    closed: Arc<AtomicBool>,
+    closed: CancellationToken,
     config: MessagingConfig,
     clock: Arc<dyn Clock>,
     observability: Arc<dyn ObservabilityPort>,
-}
-
-struct Watched {
-    log: Mutex<TopicLog>,
-    news: Notify,
-    watchers: AtomicUsize,
-    /// When the last watcher left.
-    left_at: AtomicU64,
-    /// Whose task it is, once that is known; agents' topics know from the start.
-    agent: OnceLock<AgentId>,
 }
 
 impl Hub {
@@ -59,7 +50,7 @@ impl Hub {
             sequence: AtomicU64::new(0),
             epochs: shards.all().map(|_| AtomicU64::new(0)).collect(),
             shards,
-            closed: Arc::default(),
+            closed: CancellationToken::new(),
             config,
             clock,
             observability,
@@ -71,6 +62,40 @@ impl Hub {
         if let Some(known) = self.epochs.get(usize::from(shard.0)) {
             known.store(epoch.0, Ordering::Relaxed);
         }
+    }
+
+    /// Ends the subscriptions to the tasks and agents of a shard that this node no longer leads, after what they have been
+    /// sent: what is remembered here is not what the next leader tells.
+    pub(crate) fn end_shard(&self, shard: ShardId) {
+        if self.is_quiet() {
+            return;
+        }
+        let mut topics = self.topics.write();
+        let ended: Vec<_> = topics.extract_if(|topic, _| self.shard_of(*topic) == Some(shard)).collect();
+        self.note_count(&topics);
+        drop(topics);
+        for (_, watched) in ended {
+            watched.end();
+        }
+    }
+
+    /// The shard whose leader tells the news of a topic; `None` for topics of all shards.
+    pub(crate) fn shard_of(&self, topic: Topic) -> Option<ShardId> {
+        match topic {
+            Topic::Task(task) => Some(self.shards.shard_of_task(task)),
+            Topic::Agent(agent) => Some(self.shards.shard_of(agent)),
+            Topic::Agents | Topic::All => None,
+        }
+    }
+
+    /// Ends when the hub is closed.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Whether the hub is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -102,7 +127,7 @@ impl Hub {
         let mut event = None;
         for topic in topics_of(agent, task, &kind).into_iter().flatten() {
             let Some(watched) = topics.get(&topic) else { continue };
-            watched.agent.get_or_init(|| agent);
+            watched.know(agent);
             let event = event.get_or_insert_with(|| Event {
                 id: self.next_id(agent),
                 at: self.clock.now(),
@@ -121,7 +146,7 @@ impl Hub {
         }
         let topics = self.topics.read();
         if let Some(watched) = topics.get(&Topic::Task(task)) {
-            let agent = watched.agent.get().copied().unwrap_or(nobody());
+            let agent = watched.agent();
             let id = EventId { epoch: self.epoch(self.shards.shard_of_task(task)), sequence: self.next_sequence() };
             let kind = EventKind::Step(step.clone());
             watched.push(Event { id, at: self.clock.now(), agent, task: Some(task), kind });
@@ -147,27 +172,12 @@ impl Hub {
         agent: Option<AgentId>,
         after: Option<EventId>,
     ) -> Result<Subscription, Problem> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.closed.is_cancelled() {
             return Err(Problem::new(Code::NotReady, "the node is stopping").retry_after(Duration::from_secs(1)));
         }
         let watched = self.watch(topic, agent)?;
-        let (position, gap) = {
-            let log = watched.log.lock();
-            match after.map(|id| log.position_after(id)) {
-                None => (log.end(), false),
-                Some(Some(position)) => (position, false),
-                Some(None) => (log.end(), true),
-            }
-        };
-        let watcher = Watcher {
-            watched,
-            position,
-            gap,
-            topic,
-            closed: self.closed.clone(),
-            clock: self.clock.clone(),
-            observability: self.observability.clone(),
-        };
+        let watcher =
+            Watcher::new(watched, topic, after, self.closed.clone(), self.clock.clone(), self.observability.clone());
         Ok(futures::stream::unfold(watcher, |mut watcher| async move {
             let event = watcher.next().await?;
             Some((event, watcher))
@@ -189,19 +199,11 @@ impl Hub {
             Topic::Task(_) | Topic::Agent(_) => self.config.remembered_events,
             Topic::Agents | Topic::All => self.config.remembered_events * EVERYTHING,
         };
-        let watched = topics.entry(topic).or_insert_with(|| {
-            Arc::new(Watched {
-                log: Mutex::new(TopicLog::new(remembered)),
-                news: Notify::new(),
-                watchers: AtomicUsize::new(0),
-                left_at: AtomicU64::new(0),
-                agent: OnceLock::new(),
-            })
-        });
+        let watched = topics.entry(topic).or_insert_with(|| Arc::new(Watched::new(remembered)));
         if let Some(agent) = agent {
-            watched.agent.get_or_init(|| agent);
+            watched.know(agent);
         }
-        watched.watchers.fetch_add(1, Ordering::AcqRel);
+        watched.enter();
         self.note_count(&topics);
         Ok(topics[&topic].clone())
     }
@@ -217,90 +219,15 @@ impl Hub {
 
     fn forget(&self, topics: &mut HashMap<Topic, Arc<Watched>>, now: Timestamp) {
         let linger = Duration::from_secs(self.config.linger_seconds);
-        topics.retain(|_, watched| {
-            watched.watchers.load(Ordering::Acquire) > 0
-                || now.since(Timestamp::from_millis(watched.left_at.load(Ordering::Acquire))) < linger
-        });
+        topics.retain(|_, watched| !watched.is_forgotten(now, linger));
     }
 
     /// Ends every subscription after what it has been sent.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.cancel();
         for watched in self.topics.read().values() {
-            watched.news.notify_waiters();
+            watched.wake();
         }
-    }
-}
-
-impl Watched {
-    fn push(&self, event: Event) {
-        self.log.lock().push(event);
-        self.news.notify_waiters();
-    }
-}
-
-/// What stands for the agent where none is known.
-fn nobody() -> AgentId {
-    AgentId::from_uuid(uuid::Uuid::nil())
-}
-
-struct Watcher {
-    watched: Arc<Watched>,
-    position: u64,
-    /// Whether the first thing to say is that events are missing.
-    gap: bool,
-    topic: Topic,
-    closed: Arc<AtomicBool>,
-    clock: Arc<dyn Clock>,
-    observability: Arc<dyn ObservabilityPort>,
-}
-
-impl Watcher {
-    async fn next(&mut self) -> Option<Event> {
-        let watched = self.watched.clone();
-        loop {
-            // Registered before looking, so that news between looking and waiting wakes it.
-            let news = watched.news.notified();
-            tokio::pin!(news);
-            news.as_mut().enable();
-            if std::mem::take(&mut self.gap) {
-                let id = watched.log.lock().id_before(self.position);
-                return Some(self.gap_event(id));
-            }
-            let read = watched.log.lock().read(self.position);
-            match read {
-                Read::Event(event) => {
-                    self.position += 1;
-                    return Some(event);
-                }
-                Read::Lost(first) => {
-                    self.position = first;
-                    return Some(self.gap_event(EventId::default()));
-                }
-                Read::Nothing if self.closed.load(Ordering::Acquire) => return None,
-                Read::Nothing => news.await,
-            }
-        }
-    }
-
-    fn gap_event(&self, id: EventId) -> Event {
-        self.observability.count(Metric::WatcherGaps, "", 1);
-        let task = match self.topic {
-            Topic::Task(task) => Some(task),
-            Topic::Agent(_) | Topic::Agents | Topic::All => None,
-        };
-        let agent = match self.topic {
-            Topic::Agent(agent) => agent,
-            Topic::Task(_) | Topic::Agents | Topic::All => self.watched.agent.get().copied().unwrap_or(nobody()),
-        };
-        Event { id, at: self.clock.now(), agent, task, kind: EventKind::Gap }
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.watched.left_at.store(self.clock.now().as_millis(), Ordering::Release);
-        self.watched.watchers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

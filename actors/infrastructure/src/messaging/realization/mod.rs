@@ -1,7 +1,20 @@
-//! The watched topics and their watchers.
+//! The watched topics with their watchers, here and at other nodes, and what nodes ask each other about agents.
 
+mod follow;
 mod hub;
+mod lane;
+mod merge;
 mod observer;
+mod parts;
+mod remote;
+mod serve;
+mod watcher;
+mod wire;
 
+pub(crate) use follow::Follow;
 pub(crate) use hub::Hub;
+pub(crate) use lane::AgentLane;
+pub(crate) use merge::Merge;
 pub(crate) use observer::Observer;
+pub(crate) use parts::Parts;
+pub(crate) use serve::EventStreams;

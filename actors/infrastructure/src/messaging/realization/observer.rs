@@ -34,8 +34,8 @@ impl LedgerObserver for Observer {
                     self.hub.publish(task.agent, Some(task.id), EventKind::Ended(task.clone()));
                 }
             }
-            LedgerEvent::LeaderLost { .. } | LedgerEvent::CancelRequested { .. } | LedgerEvent::AgentChanged { .. } => {
-            }
+            LedgerEvent::LeaderLost { shard } => self.hub.end_shard(*shard),
+            LedgerEvent::CancelRequested { .. } | LedgerEvent::AgentChanged { .. } => {}
         }
     }
 }
