@@ -1,16 +1,44 @@
 //! How a machine becomes a member of a cluster, and what a member keeps doing for the cluster it belongs to.
 
 mod addresses;
+mod admit;
 mod admit_check;
 mod boot;
+mod control_group;
 mod home;
+mod join_defaults;
 mod join_wire;
+mod joining;
+mod machine;
+mod node_facts;
+mod peer_book;
+mod port;
+mod ports;
+mod report;
 mod seal;
 mod secrets_merge;
+mod secrets_sync;
 mod token;
 mod views;
 mod warnings;
 
 pub(crate) use addresses::{local_addresses, reachable_at};
+pub(crate) use admit::Admission;
+pub(crate) use admit_check::{NAME_RULE, is_name};
+pub(crate) use boot::{BootError, next as next_boot};
+pub(crate) use control_group::ControlGroup;
+pub(crate) use home::{ClusterHome, HomeError, Membership as ClusterMembership};
+pub(crate) use join_defaults::{default_capacity, default_name};
 pub(crate) use join_wire::MAX_CERTIFICATE_NAMES;
-pub(crate) use token::hex;
+pub(crate) use joining::{Door, JoinFailure, Joined, Wish, join, resume};
+pub(crate) use machine::cpus;
+pub(crate) use node_facts::{ActiveAgents, Gatherer, KnownFacts};
+pub(crate) use peer_book::PeerBook;
+pub(crate) use port::{Cluster, ClusterParts};
+pub(crate) use ports::{Wanted, choose as choose_ports, is_free as port_is_free};
+pub(crate) use report::Reporter;
+pub(crate) use secrets_sync::SecretsSync;
+pub(crate) use token::{JoinToken, hex};
+
+/// How soon this node's copy of the control state shows what its leader has committed, in good times.
+const COPY_CATCHES_UP: std::time::Duration = std::time::Duration::from_millis(300);

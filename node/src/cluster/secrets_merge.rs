@@ -55,6 +55,28 @@ pub(crate) enum Step {
     Forget { name: String },
 }
 
+impl Step {
+    /// Which secret it is about.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Take { name, .. }
+            | Self::Drop { name }
+            | Self::Give { name, .. }
+            | Self::Withdraw { name }
+            | Self::Agree { name, .. }
+            | Self::Forget { name } => name,
+        }
+    }
+
+    /// Whether it is a command to the cluster, whose effect this node's copy shows a moment later.
+    pub(crate) const fn changes_the_cluster(&self) -> bool {
+        match self {
+            Self::Give { .. } | Self::Withdraw { .. } => true,
+            Self::Take { .. } | Self::Drop { .. } | Self::Agree { .. } | Self::Forget { .. } => false,
+        }
+    }
+}
+
 /// What is to be done. Values that a rotation has kept come before the values that replaced them, so that nobody has the new
 /// key without the one before.
 pub(crate) fn merge(base: &Base, sides: &Sides, now: Timestamp) -> Vec<Step> {

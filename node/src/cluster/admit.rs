@@ -1,0 +1,149 @@
+//! Letting machines in: what a member does when somebody comes with a token.
+
+use super::admit_check::check;
+use super::control_group::ControlGroup;
+use super::join_wire::{HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, decode_request, encode_answer};
+use super::seal::DataKey;
+use crate::identity::{Identity, IdentityError};
+use bytes::Bytes;
+use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord};
+use octopussy_core::ports::MemberRole;
+use octopussy_core::time::Clock;
+use octopussy_shard::ControlError;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How often another name is tried when the one that was free a moment ago is taken.
+const NAME_ATTEMPTS: usize = 4;
+/// The secret whose absence says that the founder has not shared its secrets yet.
+const FIRST_SECRET: &str = "message.signing_key";
+
+/// Lets machines in.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: Identity,
+    group: Arc<dyn ControlGroup>,
+    key: DataKey,
+    clock: Arc<dyn Clock>,
+}
+
+impl Admission {
+    /// Lets machines into the cluster whose authority `identity` holds and whose shared secrets `key` opens.
+    pub(crate) fn new(identity: Identity, group: Arc<dyn ControlGroup>, key: DataKey, clock: Arc<dyn Clock>) -> Self {
+        Self { inner: Arc::new(Inner { identity, group, key, clock }) }
+    }
+
+    /// Answers a request of whoever is at `from`. What is refused is logged here in the words that are answered.
+    pub(crate) async fn answer(&self, from: SocketAddr, request: &[u8]) -> Result<Bytes, Arc<str>> {
+        let answer = match decode_request(request) {
+            Ok(request) => self.admit(request).await,
+            Err(refusal) => Err(refusal),
+        };
+        match &answer {
+            Ok(grant) => tracing::info!(
+                node.id = %grant.member.id, node.name = grant.member.name, node.role = ?grant.member.role, %from,
+                "a node has joined"
+            ),
+            Err(refusal) => tracing::warn!(%from, reason = %refusal, "a node was not let in"),
+        }
+        encode_answer(&answer).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
+    }
+
+    async fn admit(&self, request: JoinRequest) -> JoinAnswer {
+        let Inner { identity, group, key, clock } = &*self.inner;
+        if identity.authority_key().is_none() {
+            let others = full_members(&group.control(), identity);
+            return Err(JoinRefusal::CannotAdmit(format!("it is a guest; use a token made at {others}")));
+        }
+        let secrets = handed(&group.control(), key)?;
+        // Signed before anything is committed: what cannot be signed must not use up the token.
+        let signed = identity
+            .sign(&request.signing_request, &request.certificate_names, request.role)
+            .map_err(|error: IdentityError| JoinRefusal::BadRequest(error.to_string()))?;
+        let mut attempt = 0;
+        let member = loop {
+            let control = group.control();
+            let member = check(&request, signed.node_id, &control, clock.now())?;
+            let command = ControlCommand::Join {
+                member: Box::new(member.clone()),
+                token: request.secret.digest(),
+                now: clock.now(),
+            };
+            attempt += 1;
+            match group.propose(command).await {
+                Ok(ControlApplied::Member(member)) => break *member,
+                Ok(ControlApplied::Done) => break member,
+                // Somebody of the same name was let in at the same time; the copy here will know in a moment.
+                Err(ControlError::Refused(ControlRefusal::NameTaken(_)))
+                    if !request.name_is_chosen && attempt < NAME_ATTEMPTS =>
+                {
+                    tokio::time::sleep(super::COPY_CATCHES_UP).await;
+                }
+                Err(ControlError::Refused(refusal)) => return Err(JoinRefusal::Control(refusal)),
+                Err(
+                    error @ (ControlError::NoLeader
+                    | ControlError::Uncertain
+                    | ControlError::Busy
+                    | ControlError::Store(_)
+                    | ControlError::Stopping),
+                ) => return Err(JoinRefusal::NotNow(error.to_string())),
+            }
+        };
+        self.grant(member, signed.pem, secrets)
+    }
+
+    fn grant(&self, member: MemberRecord, certificate: String, secrets: Vec<HandedSecret>) -> JoinAnswer {
+        let Inner { identity, group, key, .. } = &*self.inner;
+        let control = group.control();
+        let cluster = control.cluster.clone().ok_or(JoinRefusal::Control(ControlRefusal::NotFounded))?;
+        let mut members = control.members.clone();
+        members.insert(member.id, member.clone());
+        let authority_key = match member.role {
+            MemberRole::Full => identity.authority_key().map(str::to_owned),
+            MemberRole::Guest => None,
+        };
+        Ok(JoinGrant {
+            authority: identity.ca_pem.clone(),
+            authority_key,
+            certificate,
+            cluster,
+            member,
+            data_key: *key.expose(),
+            secrets,
+            members: members.into_values().collect(),
+        })
+    }
+}
+
+/// The shared secrets, opened.
+fn handed(control: &ControlState, key: &DataKey) -> Result<Vec<HandedSecret>, JoinRefusal> {
+    if !control.secrets.contains_key(FIRST_SECRET) {
+        return Err(JoinRefusal::NotNow("its shared secrets are not there yet".to_owned()));
+    }
+    let open = |(name, sealed): (&String, _)| {
+        let sealed: &octopussy_control::SealedSecret = sealed;
+        let value = key.open(name, sealed).ok_or_else(|| {
+            JoinRefusal::CannotAdmit(format!("the shared secret '{name}' does not open with its data key"))
+        })?;
+        Ok(HandedSecret { name: name.clone(), value: value.to_vec(), set_at: sealed.set_at })
+    };
+    control.secrets.iter().map(open).collect()
+}
+
+fn full_members(control: &ControlState, identity: &Identity) -> String {
+    let names: Vec<&str> = control
+        .members
+        .values()
+        .filter(|member| member.role == MemberRole::Full && member.id != identity.node_id)
+        .map(|member| member.name.as_str())
+        .collect();
+    if names.is_empty() { "a full member".to_owned() } else { names.join(" or ") }
+}
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

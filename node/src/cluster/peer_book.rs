@@ -1,0 +1,123 @@
+//! Tells the mesh where members are, as the control state and the membership protocol know it.
+
+use octopussy_control::ControlState;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::MeshPort;
+use octopussy_membership::{AddressObserver, Membership};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How many addresses of a member are tried: those it has reported, and the newest it was heard from.
+const MAX_KNOWN: usize = 33;
+
+/// Where members are. Pure but for the port it tells.
+pub(crate) struct PeerBook {
+    me: NodeId,
+    mesh: Arc<dyn MeshPort>,
+    inner: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    /// As the control state has it.
+    committed: BTreeMap<NodeId, Vec<SocketAddr>>,
+    /// As the member itself said it, through the membership protocol.
+    heard: BTreeMap<NodeId, SocketAddr>,
+    departed: BTreeSet<NodeId>,
+}
+
+impl PeerBook {
+    /// An empty book of node `me`.
+    pub(crate) fn new(me: NodeId, mesh: Arc<dyn MeshPort>) -> Arc<Self> {
+        Arc::new(Self { me, mesh, inner: Mutex::default() })
+    }
+
+    /// Takes over what the control state says: members with their addresses, and who has left.
+    pub(crate) fn follow(&self, control: &ControlState) -> Vec<NodeId> {
+        let (mut learn, mut forget) = (Vec::new(), Vec::new());
+        {
+            let mut pages = self.inner.lock();
+            for (node, member) in &control.members {
+                if *node != self.me && pages.committed.get(node) != Some(&member.addresses) {
+                    pages.committed.insert(*node, member.addresses.clone());
+                    learn.push((*node, pages.known(*node)));
+                }
+            }
+            for node in control.departed.keys() {
+                if pages.departed.insert(*node) {
+                    pages.committed.remove(node);
+                    pages.heard.remove(node);
+                    forget.push(*node);
+                }
+            }
+        }
+        for (node, addresses) in learn {
+            self.mesh.learn(node, &addresses);
+        }
+        for node in &forget {
+            self.mesh.forget(*node);
+        }
+        forget
+    }
+
+    /// Takes over what members say who have let this node in: before the control state has reached it.
+    pub(crate) fn introduce(&self, node: NodeId, addresses: &[SocketAddr]) {
+        if node != self.me {
+            self.mesh.learn(node, addresses);
+        }
+    }
+
+    /// Follows the control state until told to stop; members that have left are forgotten by the membership protocol, too.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut control: watch::Receiver<Arc<ControlState>>,
+        membership: Weak<Membership>,
+        stopping: CancellationToken,
+    ) {
+        loop {
+            let state = control.borrow_and_update().clone();
+            for node in self.follow(&state) {
+                if let Some(membership) = membership.upgrade() {
+                    membership.forget(node);
+                }
+            }
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                changed = control.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+impl Pages {
+    /// Everything that is known of where the node is, the newest first.
+    fn known(&self, node: NodeId) -> Vec<SocketAddr> {
+        let mut known: Vec<SocketAddr> = self.heard.get(&node).copied().into_iter().collect();
+        for address in self.committed.get(&node).into_iter().flatten() {
+            if !known.contains(address) {
+                known.push(*address);
+            }
+        }
+        known.truncate(MAX_KNOWN);
+        known
+    }
+}
+
+impl AddressObserver for PeerBook {
+    fn learned(&self, node: NodeId, address: SocketAddr) {
+        let known = {
+            let mut pages = self.inner.lock();
+            // Only members are dialled: gossip names nobody into the cluster.
+            if node == self.me || !pages.committed.contains_key(&node) {
+                return;
+            }
+            pages.heard.insert(node, address);
+            pages.known(node)
+        };
+        self.mesh.learn(node, &known);
+    }
+}

@@ -1,0 +1,208 @@
+//! The cluster as a port: what it looks like from here, and how an operator changes it.
+
+use super::node_facts::KnownFacts;
+use super::seal::random;
+use super::token::{JoinSecret, JoinToken, MAX_ADDRESSES};
+use super::views::Seen;
+use async_trait::async_trait;
+use octopussy_control::{ControlApplied, ControlCommand, ControlState, MemberRecord};
+use octopussy_core::ids::{Epoch, NodeId, ShardId};
+use octopussy_core::ports::{
+    ClusterPort, ClusterView, JoinTokenView, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MemberView,
+    MeshPort, Reach, ReachabilityPort, ShardView, TokenUse,
+};
+use octopussy_core::problem::{Code, Problem};
+use octopussy_core::time::Clock;
+use octopussy_placement::Group;
+use octopussy_shard::{RecoverError, ShardHost};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many of a token's addresses are this node's own; the others are of members that answer, should this one be down.
+const OWN_ADDRESSES: usize = 5;
+/// The longest life of a token: long enough for a school term, short enough that a forgotten one ends.
+const LONGEST_TOKEN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// What the port is made from.
+pub(crate) struct ClusterParts {
+    /// SHA-256 of the certificate of the cluster's authority.
+    pub(crate) fingerprint: [u8; 32],
+    /// The groups.
+    pub(crate) shards: Arc<ShardHost>,
+    /// Who answers.
+    pub(crate) reach: Arc<dyn ReachabilityPort>,
+    /// Connections.
+    pub(crate) mesh: Arc<dyn MeshPort>,
+    /// What nodes tell of themselves.
+    pub(crate) facts: Arc<dyn KnownFacts>,
+    /// Where this node's mesh endpoint is reached.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The clock.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The cluster, from this node.
+pub(crate) struct Cluster {
+    me: NodeId,
+    parts: ClusterParts,
+    ledger: Arc<dyn LedgerPort>,
+    led: Arc<dyn LedShardsPort>,
+}
+
+impl Cluster {
+    /// The port over its parts.
+    pub(crate) fn new(parts: ClusterParts) -> Self {
+        let (ledger, led) = (parts.shards.ledger(), parts.shards.led());
+        Self { me: parts.mesh.incarnation().node, parts, ledger, led }
+    }
+
+    /// Calls `look` with what this node sees now.
+    fn with_seen<T>(&self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
+        let control: Arc<ControlState> = self.parts.shards.control();
+        let groups = self.parts.shards.groups();
+        let group = groups.iter().find(|group| group.group == Group::Control);
+        let leader = |shard| self.ledger.leader(shard);
+        look(&Seen {
+            me: self.me,
+            control: &control,
+            reach: &*self.parts.reach,
+            leader: &leader,
+            control_voters: group
+                .and_then(|group| group.membership.configs.last().cloned())
+                .unwrap_or_else(BTreeSet::new),
+            control_leader: group.and_then(|group| group.leader),
+            peers: self.parts.mesh.peers(),
+            facts: self.parts.facts.known(),
+        })
+    }
+
+    fn find(&self, node: &str) -> Result<(MemberRecord, Reach), Problem> {
+        self.with_seen(|seen| {
+            let member = seen.find(node).map_err(|error| {
+                Problem::new(Code::UnknownNode, error).hint("`octopussy cluster members` lists them")
+            })?;
+            Ok((member.clone(), seen.reach_of(member.id)))
+        })
+    }
+
+    async fn set_desired(&self, member: MemberRecord, desired: MemberDesired) -> Result<MemberView, Problem> {
+        let command = ControlCommand::SetDesired { node: member.id, desired, now: self.parts.clock.now() };
+        let changed = match self.parts.shards.propose_control(command).await? {
+            ControlApplied::Member(changed) => *changed,
+            ControlApplied::Done => MemberRecord { desired, ..member },
+        };
+        self.view_of(&changed)
+    }
+
+    /// The member as it is listed, with what has just been changed even while this node's copy does not show it yet.
+    fn view_of(&self, member: &MemberRecord) -> Result<MemberView, Problem> {
+        let id = member.id.to_string();
+        let listed = self.members().into_iter().find(|view| view.id == id);
+        listed
+            .map(|view| MemberView { desired: member.desired, ..view })
+            .ok_or_else(|| Problem::new(Code::UnknownNode, format!("{} has left the cluster meanwhile", member.name)))
+    }
+
+    /// Where a machine that joins may ask: here first, then members that answer.
+    fn token_addresses(&self) -> Vec<SocketAddr> {
+        self.with_seen(|seen| {
+            let admits = |member: &&&MemberRecord| seen.reach_of(member.id) == Reach::Alive && member.id != self.me;
+            let guest = seen.control.members.get(&self.me).is_some_and(|me| me.role == MemberRole::Guest);
+            let own = self.parts.addresses.iter().copied().take(if guest { 0 } else { OWN_ADDRESSES });
+            let members = seen.full_members();
+            let others = members.iter().filter(admits).filter_map(|member| member.addresses.first().copied());
+            let mut addresses: Vec<SocketAddr> = Vec::new();
+            for address in own.chain(others) {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            addresses.truncate(MAX_ADDRESSES);
+            addresses
+        })
+    }
+}
+
+#[async_trait]
+impl ClusterPort for Cluster {
+    fn cluster(&self) -> ClusterView {
+        self.with_seen(Seen::cluster)
+    }
+
+    fn members(&self) -> Vec<MemberView> {
+        self.with_seen(Seen::members)
+    }
+
+    fn ring(&self) -> Vec<ShardView> {
+        self.with_seen(Seen::ring)
+    }
+
+    async fn create_token(&self, uses: TokenUse, valid_for: Duration) -> Result<JoinTokenView, Problem> {
+        if valid_for.is_zero() || valid_for > LONGEST_TOKEN {
+            return Err(Problem::new(Code::Unprocessable, "a join token is valid for a second to a year"));
+        }
+        let secret = random().map(JoinSecret).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let now = self.parts.clock.now();
+        let token = JoinToken {
+            addresses: self.token_addresses(),
+            fingerprint: self.parts.fingerprint,
+            secret,
+            expires_at: now.plus(valid_for),
+        };
+        if token.addresses.is_empty() {
+            return Err(Problem::new(Code::NotReady, "no full member answers that could let a node in"));
+        }
+        let record = octopussy_control::JoinToken {
+            digest: secret.digest(),
+            uses,
+            expires_at: token.expires_at,
+            used_by: Vec::new(),
+        };
+        self.parts.shards.propose_control(ControlCommand::AddToken { id: secret.id(), token: record, now }).await?;
+        tracing::info!(token.id = secret.id(), ?uses, valid_seconds = valid_for.as_secs(), "a join token was made");
+        Ok(JoinTokenView { token: token.encode(), expires_at: token.expires_at, uses })
+    }
+
+    async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem> {
+        let (member, _) = self.find(node)?;
+        if drain && member.desired == MemberDesired::Leaving {
+            return Err(Problem::new(Code::ClusterConflict, format!("{} is leaving already", member.name)));
+        }
+        let desired = if drain { MemberDesired::Draining } else { MemberDesired::Active };
+        self.set_desired(member, desired).await
+    }
+
+    async fn remove(&self, node: &str, force: bool) -> Result<MemberView, Problem> {
+        let (member, reach) = self.find(node)?;
+        match reach {
+            Reach::Down | Reach::Unknown if !force => Err(Problem::new(
+                Code::ClusterConflict,
+                format!("{} does not answer: what it alone knows would be lost", member.name),
+            )
+            .hint("start it again, or repeat the command with --force when it will not come back")),
+            Reach::Alive | Reach::Suspect | Reach::Down | Reach::Unknown => {
+                self.set_desired(member, MemberDesired::Leaving).await
+            }
+        }
+    }
+
+    async fn rebalance(&self) -> Result<usize, Problem> {
+        // The reconciler compares the table with what it should be all the time; what it has begun is what will move.
+        Ok(self.with_seen(|seen| seen.control.table.iter().filter(|place| place.target.is_some()).count()))
+    }
+
+    async fn recover(&self) -> Result<Vec<ShardId>, Problem> {
+        self.parts.shards.recover().await.map_err(|error| match error {
+            RecoverError::Control(error) => error.into(),
+            error @ RecoverError::NotMember => Problem::new(Code::ClusterConflict, error.to_string()),
+            error @ RecoverError::Group { .. } => Problem::new(Code::Internal, error.to_string()),
+        })
+    }
+
+    fn epoch_here(&self, shard: ShardId) -> Option<Epoch> {
+        self.led.epoch(shard)
+    }
+}
+
