@@ -1,0 +1,103 @@
+//! Small clusters for the tests.
+
+use octopussy_control::{
+    ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, VersionRange,
+};
+use octopussy_core::ids::{NodeId, ShardCount, ShardId};
+use octopussy_core::ports::{MemberDesired, MemberRole, Reach, ReachabilityPort, TokenUse};
+use octopussy_core::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub(crate) const SECRET: &[u8] = b"secret";
+
+pub(crate) fn node(number: u8) -> NodeId {
+    NodeId([number; 16])
+}
+
+pub(crate) fn nodes(numbers: &[u8]) -> BTreeSet<NodeId> {
+    numbers.iter().copied().map(node).collect()
+}
+
+pub(crate) fn set(voters: &[u8], learners: &[u8]) -> ReplicaSet {
+    ReplicaSet {
+        voters: voters.iter().copied().map(node).collect(),
+        learners: learners.iter().copied().map(node).collect(),
+    }
+}
+
+pub(crate) fn member(number: u8) -> MemberRecord {
+    MemberRecord {
+        id: node(number),
+        name: format!("node-{number}"),
+        addresses: Vec::new(),
+        role: MemberRole::Full,
+        desired: MemberDesired::Active,
+        capacity: 1,
+        zone: None,
+        versions: VersionRange { min: 1, max: 1 },
+        joined_at: Timestamp::EPOCH,
+    }
+}
+
+pub(crate) fn founded(shards: u16, founder: MemberRecord) -> ControlState {
+    let mut state = ControlState::default();
+    let cluster = ClusterRecord {
+        id: "00".to_owned(),
+        shards: ShardCount::new(shards).unwrap(),
+        replication: 3,
+        founded_at: Timestamp::EPOCH,
+    };
+    state.apply(ControlCommand::Found { cluster, founder }).unwrap();
+    let digest = JoinToken::digest_of(SECRET);
+    let expires_at = Timestamp::from_millis(u64::MAX);
+    let token = JoinToken { digest, uses: TokenUse::Timed, expires_at, used_by: Vec::new() };
+    let add = ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now: Timestamp::EPOCH };
+    state.apply(add).unwrap();
+    state
+}
+
+pub(crate) fn join(member: MemberRecord, now: Timestamp) -> ControlCommand {
+    ControlCommand::Join { member: Box::new(member), token: JoinToken::digest_of(SECRET), now }
+}
+
+pub(crate) fn desire(number: u8, desired: MemberDesired) -> ControlCommand {
+    ControlCommand::SetDesired { node: node(number), desired, now: Timestamp::EPOCH }
+}
+
+/// Members 1 to `members`, and the table as it is once every shard is settled on `places`.
+pub(crate) fn cluster(members: u8, places: &[ReplicaSet]) -> ControlState {
+    let mut state = founded(u16::try_from(places.len()).unwrap(), member(1));
+    for number in 2..=members {
+        state.apply(join(member(number), Timestamp::EPOCH)).unwrap();
+    }
+    for (shard, place) in (0..).map(ShardId).zip(places) {
+        if state.place(shard).unwrap().current != *place {
+            let table_version = state.table_version;
+            state.apply(ControlCommand::Plan { table_version, moves: vec![(shard, place.clone())] }).unwrap();
+            state.apply(ControlCommand::Settle { shard, place: place.clone() }).unwrap();
+        }
+    }
+    state
+}
+
+/// Who answers: everybody, except those who are listed.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seen(pub(crate) BTreeMap<NodeId, (Reach, Option<Duration>)>);
+
+impl Seen {
+    pub(crate) fn down(mut self, number: u8, seconds: u64) -> Self {
+        self.0.insert(node(number), (Reach::Down, Some(Duration::from_secs(seconds))));
+        self
+    }
+}
+
+impl ReachabilityPort for Seen {
+    fn reach(&self, node: NodeId) -> Reach {
+        self.0.get(&node).map_or(Reach::Alive, |seen| seen.0)
+    }
+
+    fn down_for(&self, node: NodeId) -> Option<Duration> {
+        self.0.get(&node).and_then(|seen| seen.1)
+    }
+}
