@@ -1,5 +1,6 @@
 //! Why a node's groups cannot be opened or changed.
 
+use crate::raft::log::LogOpenError;
 use octopussy_control::ControlRefusal;
 use octopussy_core::ports::ProposeError;
 use octopussy_core::problem::{Code, Problem};
@@ -33,6 +34,15 @@ pub enum OpenError {
         /// Which, and why.
         detail: String,
     },
+    /// An earlier build wrote the state; it is as it was.
+    #[error(
+        "'{}' was written by a build from before there were clusters, which this one cannot read: start that build, or this one with another --home",
+        path.display()
+    )]
+    Layout {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// A thread cannot be started.
     #[error("cannot start a thread for the log: {0}")]
     Thread(io::Error),
@@ -50,6 +60,16 @@ pub enum OpenError {
     /// What was begun was not done in time. It may still be done.
     #[error("{0} took too long")]
     Late(&'static str),
+}
+
+impl From<LogOpenError> for OpenError {
+    fn from(error: LogOpenError) -> Self {
+        match error {
+            LogOpenError::Store(error) => Self::Store(error),
+            LogOpenError::Record { path, detail } => Self::Record { path, detail },
+            LogOpenError::Thread(error) => Self::Thread(error),
+        }
+    }
 }
 
 impl OpenError {
@@ -88,7 +108,7 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
-            ControlError::Refused(_) => Self::new(Code::InvalidTransition, detail),
+            ControlError::Refused(_) => Self::new(Code::ClusterConflict, detail),
             ControlError::NoLeader | ControlError::Uncertain | ControlError::Stopping => {
                 Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
             }

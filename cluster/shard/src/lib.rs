@@ -8,18 +8,13 @@
 
 mod blobs;
 mod config;
-mod dirty;
 mod error;
 mod failure;
 mod forward;
 mod groups;
-mod keys;
 mod raft;
-mod records;
 mod routing;
-mod state;
 mod stores;
-mod view;
 
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};

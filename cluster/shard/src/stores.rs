@@ -1,6 +1,8 @@
 //! The two stores of a node, each of which can be reopened after it failed.
 
-use octopussy_store::{Batch, Durability, Store, StoreError, StoreOptions};
+use crate::error::cold_error;
+use octopussy_ledger::ColdError;
+use octopussy_store::{Batch, Durability, Snapshot, Store, StoreError, StoreOptions};
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,5 +48,26 @@ impl StoreCell {
     /// Closes it for good.
     pub(crate) fn close(&self) {
         *self.store.write() = None;
+    }
+
+    /// Runs `action` on the open store.
+    pub(crate) fn with<T>(
+        &self,
+        action: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, ColdError> {
+        let store = self.guard();
+        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
+        action(store.as_ref()).map_err(|error| cold_error(&error))
+    }
+
+    /// Reads records of the open store as they are at one moment.
+    pub(crate) fn read<T>(
+        &self,
+        action: impl FnOnce(&dyn Snapshot) -> Result<T, ColdError>,
+    ) -> Result<T, ColdError> {
+        let store = self.guard();
+        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
+        let snapshot = store.snapshot().map_err(|error| cold_error(&error))?;
+        action(snapshot.as_ref())
     }
 }

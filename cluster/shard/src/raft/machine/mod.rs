@@ -2,12 +2,34 @@
 
 mod config;
 mod control;
+mod control_cell;
+mod dirty;
+mod flush_signal;
+mod flusher;
+mod group_record;
 mod host;
+mod install;
+mod keys;
+mod leading;
+mod listing;
+mod opening;
+mod reads;
+mod records;
 mod shard;
+mod shard_cell;
+mod shared;
 mod snapshot;
+mod upkeep;
+mod view;
+mod waiters;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use config::StateConfig;
 pub(crate) use control::ControlStateMachine;
-pub(crate) use host::{Closed, StateHost};
+pub(crate) use flush_signal::Closed;
+pub(crate) use host::StateHost;
+pub(crate) use listing::bounded;
 pub(crate) use shard::ShardMachine;
 pub(crate) use snapshot::{SnapshotError, SnapshotFile, SnapshotReader, SnapshotWriter};

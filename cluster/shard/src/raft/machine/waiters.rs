@@ -9,20 +9,20 @@ use tokio::sync::oneshot;
 
 /// Those who wait for the end of a task. Bounded by the callers: each waits within a request, with a deadline.
 #[derive(Default)]
-pub(crate) struct Waiters {
+pub(super) struct Waiters {
     waiting: Mutex<HashMap<TaskId, Vec<oneshot::Sender<Arc<TaskRecord>>>>>,
 }
 
 impl Waiters {
     /// Waits for the end of a task from now on.
-    pub(crate) fn register(&self, id: TaskId) -> oneshot::Receiver<Arc<TaskRecord>> {
+    pub(super) fn register(&self, id: TaskId) -> oneshot::Receiver<Arc<TaskRecord>> {
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().entry(id).or_default().push(sender);
         receiver
     }
 
     /// Tells those who wait for this task.
-    pub(crate) fn ended(&self, task: &Arc<TaskRecord>) {
+    pub(super) fn ended(&self, task: &Arc<TaskRecord>) {
         let waiting = self.waiting.lock().remove(&task.id);
         for waiter in waiting.into_iter().flatten() {
             // One that has given up is no matter.
@@ -31,7 +31,7 @@ impl Waiters {
     }
 
     /// Forgets those who have given up waiting for `id`.
-    pub(crate) fn tidy(&self, id: TaskId) {
+    pub(super) fn tidy(&self, id: TaskId) {
         let mut waiting = self.waiting.lock();
         if let Some(waiters) = waiting.get_mut(&id) {
             waiters.retain(|waiter| !waiter.is_closed());
@@ -39,5 +39,10 @@ impl Waiters {
                 waiting.remove(&id);
             }
         }
+    }
+
+    /// Lets go of everybody who waits.
+    pub(super) fn clear(&self) {
+        self.waiting.lock().clear();
     }
 }

@@ -1,5 +1,7 @@
 //! Records as they lie in the state store: what never changes apart from what does, so that a change is a small write.
 
+use super::keys::{self, Slot};
+use crate::error::cold_error;
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Document, UsageWindow};
 use octopussy_core::codec;
 use octopussy_core::ids::{AgentId, Epoch, PartyId, TaskId};
@@ -11,8 +13,6 @@ use octopussy_store::{Direction, KeyRange, Keyspace, Snapshot};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-use crate::error::cold_error;
 
 /// The part of a task that stays as it was accepted.
 #[derive(Serialize, Deserialize)]
@@ -59,15 +59,15 @@ struct AgentStatus {
 }
 
 /// Encodes a record that always encodes; the error names what could not be.
-pub(crate) fn encode<T: Serialize>(what: &str, value: &T) -> Result<Vec<u8>, ColdError> {
+pub(super) fn encode<T: Serialize>(what: &str, value: &T) -> Result<Vec<u8>, ColdError> {
     codec::encode(value).map_err(|error| ColdError(format!("{what} does not encode: {error}").into()))
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ColdError> {
+pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ColdError> {
     codec::decode(bytes).map_err(|error| ColdError(format!("{what}: {error}").into()))
 }
 
-pub(crate) fn task_head(task: &TaskRecord) -> Result<Vec<u8>, ColdError> {
+pub(super) fn task_head(task: &TaskRecord) -> Result<Vec<u8>, ColdError> {
     let head = TaskHead {
         agent: task.agent,
         sender: task.sender,
@@ -82,7 +82,7 @@ pub(crate) fn task_head(task: &TaskRecord) -> Result<Vec<u8>, ColdError> {
     encode("a task", &head)
 }
 
-pub(crate) fn task_status(task: &TaskRecord, cancel: Option<&Arc<str>>) -> Result<Vec<u8>, ColdError> {
+pub(super) fn task_status(task: &TaskRecord, cancel: Option<&Arc<str>>) -> Result<Vec<u8>, ColdError> {
     let status = TaskStatus {
         state: task.state,
         updated_at: task.updated_at,
@@ -96,7 +96,7 @@ pub(crate) fn task_status(task: &TaskRecord, cancel: Option<&Arc<str>>) -> Resul
     encode("a task's state", &status)
 }
 
-pub(crate) fn agent_head(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
+pub(super) fn agent_head(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
     let head = AgentHead {
         spec: Arc::clone(&agent.spec),
         documents: Arc::clone(&agent.documents),
@@ -105,7 +105,7 @@ pub(crate) fn agent_head(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
     encode("an agent", &head)
 }
 
-pub(crate) fn agent_status(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
+pub(super) fn agent_status(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
     let status = AgentStatus {
         desired: agent.desired,
         usage: agent.usage,
@@ -128,16 +128,17 @@ fn read<T: DeserializeOwned>(
 }
 
 /// The state of a stored task, without the rest of it.
-pub(crate) fn read_task_state(from: &dyn Snapshot, id: TaskId) -> Result<Option<TaskState>, ColdError> {
-    let status: Option<TaskStatus> = read(from, Keyspace::TaskStates, id.as_bytes(), "a task's state")?;
+pub(super) fn read_task_state(from: &dyn Snapshot, slot: Slot, id: TaskId) -> Result<Option<TaskState>, ColdError> {
+    let status: Option<TaskStatus> = read(from, Keyspace::TaskStates, &keys::task(slot, id), "a task's state")?;
     Ok(status.map(|status| status.state))
 }
 
 /// A stored task with its steps.
-pub(crate) fn read_task(from: &dyn Snapshot, id: TaskId) -> Result<Option<HotTask>, ColdError> {
+pub(super) fn read_task(from: &dyn Snapshot, slot: Slot, id: TaskId) -> Result<Option<HotTask>, ColdError> {
     let what = "a task";
-    let Some(head) = read::<TaskHead>(from, Keyspace::Tasks, id.as_bytes(), what)? else { return Ok(None) };
-    let Some(status) = read::<TaskStatus>(from, Keyspace::TaskStates, id.as_bytes(), what)? else {
+    let key = keys::task(slot, id);
+    let Some(head) = read::<TaskHead>(from, Keyspace::Tasks, &key, what)? else { return Ok(None) };
+    let Some(status) = read::<TaskStatus>(from, Keyspace::TaskStates, &key, what)? else {
         return Err(ColdError(format!("task {id} has no state").into()));
     };
     let record = TaskRecord {
@@ -154,7 +155,7 @@ pub(crate) fn read_task(from: &dyn Snapshot, id: TaskId) -> Result<Option<HotTas
         attempts: status.attempts,
         max_attempts: head.max_attempts,
         epoch: status.epoch,
-        steps: read_steps(from, id)?,
+        steps: read_steps(from, slot, id)?,
         result: status.result,
         error: status.error,
         dead_letter: status.dead_letter,
@@ -163,10 +164,10 @@ pub(crate) fn read_task(from: &dyn Snapshot, id: TaskId) -> Result<Option<HotTas
     Ok(Some(HotTask { record: Arc::new(record), cancel: status.cancel }))
 }
 
-fn read_steps(from: &dyn Snapshot, id: TaskId) -> Result<Vec<Arc<StepRecord>>, ColdError> {
+fn read_steps(from: &dyn Snapshot, slot: Slot, id: TaskId) -> Result<Vec<Arc<StepRecord>>, ColdError> {
     let mut steps = Vec::new();
     let mut failed = None;
-    let range = KeyRange::prefix(id.as_bytes());
+    let range = KeyRange::prefix(&keys::task(slot, id));
     from.scan(Keyspace::Steps, &range, Direction::Forward, &mut |_, value| match decode("a step", value) {
         Ok(step) => {
             steps.push(Arc::new(step));
@@ -182,10 +183,11 @@ fn read_steps(from: &dyn Snapshot, id: TaskId) -> Result<Vec<Arc<StepRecord>>, C
 }
 
 /// A stored agent.
-pub(crate) fn read_agent(from: &dyn Snapshot, id: AgentId) -> Result<Option<AgentRecord>, ColdError> {
+pub(super) fn read_agent(from: &dyn Snapshot, slot: Slot, id: AgentId) -> Result<Option<AgentRecord>, ColdError> {
     let what = "an agent";
-    let Some(head) = read::<AgentHead>(from, Keyspace::Agents, id.as_bytes(), what)? else { return Ok(None) };
-    let Some(status) = read::<AgentStatus>(from, Keyspace::AgentStates, id.as_bytes(), what)? else {
+    let key = keys::agent(slot, id);
+    let Some(head) = read::<AgentHead>(from, Keyspace::Agents, &key, what)? else { return Ok(None) };
+    let Some(status) = read::<AgentStatus>(from, Keyspace::AgentStates, &key, what)? else {
         return Err(ColdError(format!("agent {id} has no state").into()));
     };
     Ok(Some(AgentRecord {

@@ -1,12 +1,12 @@
 //! What a machine reads of its shard's state: what is not stored yet over what is.
 
-use crate::dirty::{Dirty, Latest};
-use crate::error::cold_error;
+use super::dirty::{Dirty, Latest};
+use super::keys::{self, Slot};
+use super::records;
 use crate::stores::StoreCell;
-use crate::{keys, records};
 use lru::LruCache;
 use octopussy_core::agent::AgentRecord;
-use octopussy_core::ids::{AgentId, ShardId, TaskId};
+use octopussy_core::ids::{AgentId, TaskId};
 use octopussy_core::task::TaskRecord;
 use octopussy_core::time::Timestamp;
 use octopussy_ledger::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
@@ -16,15 +16,15 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 /// Agents read lately.
-pub(crate) type AgentCache = Mutex<LruCache<AgentId, Arc<AgentRecord>>>;
+pub(super) type AgentCache = Mutex<LruCache<AgentId, Arc<AgentRecord>>>;
 
 /// One shard's state besides what its machine keeps in memory.
-pub(crate) struct View<'a> {
-    pub(crate) shard: ShardId,
-    pub(crate) active: &'a Dirty,
-    pub(crate) flushing: Option<&'a Dirty>,
-    pub(crate) store: &'a StoreCell,
-    pub(crate) agents: &'a AgentCache,
+pub(super) struct View<'a> {
+    pub(super) slot: Slot,
+    pub(super) active: &'a Dirty,
+    pub(super) flushing: Option<&'a Dirty>,
+    pub(super) store: &'a StoreCell,
+    pub(super) agents: &'a AgentCache,
 }
 
 impl View<'_> {
@@ -39,8 +39,8 @@ impl View<'_> {
 
     fn stored_ended(&self, before: Timestamp, limit: usize) -> Result<Vec<EndedTask>, ColdError> {
         let range = KeyRange {
-            from: Bound::Included(keys::by_end_from(self.shard, Timestamp::EPOCH)),
-            to: Bound::Excluded(keys::by_end_from(self.shard, before)),
+            from: Bound::Included(keys::from_moment(self.slot, Timestamp::EPOCH)),
+            to: Bound::Excluded(keys::from_moment(self.slot, before)),
         };
         let mut found = Vec::new();
         self.store.with(|store| {
@@ -62,8 +62,8 @@ impl View<'_> {
         limit: usize,
     ) -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError> {
         let range = KeyRange {
-            from: Bound::Included(keys::by_end_from(self.shard, Timestamp::EPOCH)),
-            to: Bound::Excluded(keys::by_end_from(self.shard, before)),
+            from: Bound::Included(keys::from_moment(self.slot, Timestamp::EPOCH)),
+            to: Bound::Excluded(keys::from_moment(self.slot, before)),
         };
         let mut found = Vec::new();
         let mut failed = None;
@@ -93,7 +93,7 @@ impl Cold for View<'_> {
         if let Some(latest) = self.pending_task(id) {
             return Ok(latest.record().cloned());
         }
-        self.store.read(|snapshot| records::read_task(snapshot, id)).map(|task| task.map(|task| task.record))
+        self.store.read(|snapshot| records::read_task(snapshot, self.slot, id)).map(|task| task.map(|task| task.record))
     }
 
     fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ColdError> {
@@ -103,7 +103,7 @@ impl Cold for View<'_> {
         if let Some(agent) = self.agents.lock().get(&id) {
             return Ok(Some(Arc::clone(agent)));
         }
-        let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, id))? else { return Ok(None) };
+        let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, self.slot, id))? else { return Ok(None) };
         let agent = Arc::new(agent);
         self.agents.lock().put(id, Arc::clone(&agent));
         Ok(Some(agent))
@@ -113,14 +113,14 @@ impl Cold for View<'_> {
         if let Some(entry) = self.layers().find_map(|dirty| dirty.find_key(key)) {
             return Ok(entry);
         }
-        let stored = self.store.with(|store| store.get(Keyspace::Idempotency, &keys::idempotency(key)))?;
+        let stored = self.store.with(|store| store.get(Keyspace::Idempotency, &keys::idempotency(self.slot, key)))?;
         stored.map(|bytes| records::decode("an idempotency key", &bytes)).transpose()
     }
 
     fn ended_before(&self, before: Timestamp, limit: usize) -> Result<Vec<EndedTask>, ColdError> {
         let mut found = self.stored_ended(before, limit)?;
         for (newer, dirty) in [(None, Some(self.active)), (Some(self.active), self.flushing)] {
-            for record in dirty.into_iter().flat_map(|dirty| dirty.ended(self.shard)) {
+            for record in dirty.into_iter().flat_map(|dirty| dirty.ended()) {
                 let replaced = newer.is_some_and(|newer| newer.find_task(record.id).is_some());
                 if record.updated_at < before && !replaced {
                     found.push(EndedTask { at: record.updated_at, task: record.id });
@@ -139,7 +139,7 @@ impl Cold for View<'_> {
     ) -> Result<Vec<(IdempotencyKey, IdempotencyEntry)>, ColdError> {
         let mut found = self.stored_keys(before, limit)?;
         for (newer, dirty) in [(None, Some(self.active)), (Some(self.active), self.flushing)] {
-            for (key, entry) in dirty.into_iter().flat_map(|dirty| dirty.keys(self.shard)) {
+            for (key, entry) in dirty.into_iter().flat_map(|dirty| dirty.keys()) {
                 let replaced = newer.is_some_and(|newer| newer.find_key(key).is_some());
                 if entry.at < before && !replaced {
                     found.push((key.clone(), entry));
@@ -149,28 +149,5 @@ impl Cold for View<'_> {
         found.sort_unstable_by(|(a, left), (b, right)| left.at.cmp(&right.at).then_with(|| a.cmp(b)));
         found.truncate(limit);
         Ok(found)
-    }
-}
-
-impl StoreCell {
-    /// Runs `action` on the open store.
-    pub(crate) fn with<T>(
-        &self,
-        action: impl FnOnce(&dyn octopussy_store::Store) -> Result<T, octopussy_store::StoreError>,
-    ) -> Result<T, ColdError> {
-        let store = self.guard();
-        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
-        action(store.as_ref()).map_err(|error| cold_error(&error))
-    }
-
-    /// Reads records of the open store as they are at one moment.
-    pub(crate) fn read<T>(
-        &self,
-        action: impl FnOnce(&dyn octopussy_store::Snapshot) -> Result<T, ColdError>,
-    ) -> Result<T, ColdError> {
-        let store = self.guard();
-        let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
-        let snapshot = store.snapshot().map_err(|error| cold_error(&error))?;
-        action(snapshot.as_ref())
     }
 }

@@ -1,0 +1,47 @@
+//! Writes a snapshot's file, as it is received.
+
+use super::error::blocking;
+use super::format::ImageReader;
+use super::temporary::TemporaryFile;
+use super::{SnapshotError, SnapshotFile};
+use crate::raft::GroupId;
+use bytes::Bytes;
+use std::path::Path;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+/// Writes a snapshot's file as it is received. It is removed when this is dropped unfinished.
+pub(crate) struct SnapshotWriter {
+    // Closed before it is removed.
+    file: File,
+    place: TemporaryFile,
+    group: GroupId,
+}
+
+impl SnapshotWriter {
+    pub(in super::super) async fn create(dir: &Path, group: GroupId, number: u64) -> Result<Self, SnapshotError> {
+        let place = TemporaryFile::new(dir, group, number);
+        let file = File::create_new(place.path()).await?;
+        Ok(Self { file, place, group })
+    }
+
+    /// Appends what was received.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), SnapshotError> {
+        Ok(self.file.write_all(&bytes).await?)
+    }
+
+    /// All has been received: verifies it. The answer is for `Raft::install_full_snapshot`.
+    pub(crate) async fn finish(mut self) -> Result<SnapshotFile, SnapshotError> {
+        self.file.flush().await?;
+        let (place, group) = (self.place, self.group);
+        blocking(move || {
+            let mut image = ImageReader::open(place.path())?;
+            if image.head().group != group {
+                return Err(SnapshotError::damaged("it is of another group"));
+            }
+            while image.next()?.is_some() {}
+            Ok(SnapshotFile::received(place))
+        })
+        .await
+    }
+}

@@ -1,0 +1,1 @@
+//! The state of groups, with stores on real files.

@@ -1,0 +1,52 @@
+//! What has to be done in a shard as time passes.
+
+use super::host::StateHost;
+use octopussy_core::ids::ShardId;
+use octopussy_core::task::Command;
+use octopussy_core::time::Timestamp;
+use octopussy_ledger::{Cold, IDEMPOTENCY_WINDOW, Machine, SWEEP_LIMIT};
+use std::time::Duration;
+
+impl StateHost {
+    /// How many tasks of the shard have not ended.
+    pub(crate) fn hot_count(&self, shard: ShardId) -> usize {
+        self.of_shard(shard, Machine::hot_count)
+    }
+
+    /// When the next waiting task of the shard expires.
+    pub(crate) fn next_expiry(&self, shard: ShardId) -> Option<Timestamp> {
+        self.of_shard(shard, Machine::next_expiry)
+    }
+
+    /// What retention has to do in the shard: the commands to propose, and whether there is more than one round can do.
+    /// `before`: older history is forgotten. `max_ended`: of the newer, only so many are kept.
+    pub(crate) fn sweep(
+        &self,
+        shard: ShardId,
+        now: Timestamp,
+        before: Timestamp,
+        max_ended: u64,
+    ) -> (Vec<Command>, bool) {
+        let Some(cell) = self.shared.cell(shard) else { return (Vec::new(), false) };
+        let window = u64::try_from(IDEMPOTENCY_WINDOW.as_millis()).unwrap_or(u64::MAX);
+        let keys_before = Timestamp::from_millis(now.as_millis().saturating_sub(window));
+        let state = cell.state.read();
+        let view = state.view(&self.shared.store, &self.shared.agents);
+        let excess = usize::try_from(state.machine.record().ended.saturating_sub(max_ended)).unwrap_or(usize::MAX);
+        // What cannot be read now is found at the next sweep.
+        let over = view.ended_before(Timestamp::from_millis(u64::MAX), excess.min(SWEEP_LIMIT)).unwrap_or_default();
+        let old = view.ended_before(before, SWEEP_LIMIT).unwrap_or_default();
+        let keys = view.keys_before(keys_before, SWEEP_LIMIT).unwrap_or_default();
+        drop(state);
+        let more = over.len() == SWEEP_LIMIT || old.len() == SWEEP_LIMIT || keys.len() == SWEEP_LIMIT;
+        let before = over.last().map_or(before, |last| before.max(last.at.plus(Duration::from_millis(1))));
+        let mut commands = Vec::new();
+        if !old.is_empty() || !over.is_empty() {
+            commands.push(Command::Forget { shard, before });
+        }
+        if !keys.is_empty() {
+            commands.push(Command::Tick { shard, now });
+        }
+        (commands, more)
+    }
+}
