@@ -1,0 +1,17 @@
+use std::time::Duration;
+
+/// How facts spread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactsConfig {
+    /// How often a node compares facts with three others. New facts are told at once as well, so this bounds how long a lost
+    /// message is missed, and at fifty bytes a node and message it is what the plane costs.
+    pub gossip_every: Duration,
+    /// How long the facts of a node are kept that is no longer heard of.
+    pub dead_grace: Duration,
+}
+
+impl Default for FactsConfig {
+    fn default() -> Self {
+        Self { gossip_every: Duration::from_secs(5), dead_grace: Duration::from_secs(15 * 60) }
+    }
+}

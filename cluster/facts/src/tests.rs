@@ -1,0 +1,4 @@
+//! Facts over a mesh in memory.
+
+mod exchange;
+mod limits;
