@@ -1,1 +1,17 @@
 //! The ledger of the cluster from any node: what another node leads is forwarded to it.
+
+mod hints;
+mod ledger;
+mod led;
+mod listing;
+mod local;
+mod patience;
+mod remote;
+mod serve;
+mod wire;
+
+pub(crate) use hints::Hints;
+pub(crate) use led::Led;
+pub(crate) use ledger::ClusterLedger;
+pub(crate) use remote::propose_control;
+pub(crate) use serve::{ControlLane, ForwardLane};

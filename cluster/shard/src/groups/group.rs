@@ -45,6 +45,8 @@ pub(crate) struct Group {
     rested: Mutex<Option<Instant>>,
     /// Whether an action of the reconciler is being carried out.
     busy: AtomicBool,
+    /// Whether this node stands for election, since the leader was seen to go.
+    standing: AtomicBool,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -70,6 +72,7 @@ impl Group {
             yielding: Mutex::default(),
             rested: Mutex::default(),
             busy: AtomicBool::new(false),
+            standing: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -108,12 +111,19 @@ impl Group {
         self.raft.server_metrics().borrow_watched().state == ServerState::Leader
     }
 
+    /// Whether it leads it, with anybody who follows.
+    pub(crate) fn leads_others(&self) -> bool {
+        let server = self.raft.server_metrics();
+        let server = server.borrow_watched();
+        server.state == ServerState::Leader && server.membership_config.nodes().nth(1).is_some()
+    }
+
     /// Who leads the group, as far as this node knows.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
-    /// Everybody in the group's latest membership, and whether this node votes in it.
+    /// Who votes in the group's latest membership.
     pub(crate) fn voters(&self) -> Vec<NodeId> {
         self.raft.server_metrics().borrow_watched().membership_config.voter_ids().collect()
     }
@@ -135,6 +145,16 @@ impl Group {
 
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Acquire)
+    }
+
+    /// Begins to stand for election; false when this node does so already.
+    pub(crate) fn begin_standing(&self) -> bool {
+        !self.standing.swap(true, Ordering::AcqRel)
+    }
+
+    /// Does not stand any longer.
+    pub(crate) fn end_standing(&self) {
+        self.standing.store(false, Ordering::Release);
     }
 
     /// Whether a command may be put in line; otherwise why not.

@@ -1,19 +1,39 @@
 //! The groups of a node.
 
+use super::context::{Context, raft_config};
+use super::core::Core;
+use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
+use super::registry::Registry;
+use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, trim};
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
+use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
+use crate::raft::GroupId;
+use crate::raft::log::LogHost;
+use crate::raft::machine::{StateConfig, StateHost};
+use crate::stores::Opener;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
-use octopussy_core::ids::ShardId;
-use octopussy_core::ports::{LedShardsPort, LedgerPort, MeshPort, ReachabilityPort};
+use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ReachabilityPort, StreamKind};
 use octopussy_core::time::Clock;
+use octopussy_placement::GroupView;
+use octopussy_store::{Engine, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The log's cache: it is written once and read again only when a follower was away.
+const LOG_CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The Raft groups of a node: the control group, and a group for each shard of which this node holds a replica.
-pub struct ShardHost {}
+///
+/// [`ShardHost::close`] stops it in order. Without that it runs on until its runtime ends.
+pub struct ShardHost {
+    core: Arc<Core>,
+}
 
-#[expect(clippy::unused_async, clippy::todo, clippy::unused_self, unused_variables, reason = "to be written")]
 impl ShardHost {
     /// Opens what is in `config.dir`, or makes it: the log, the state, the groups of which a replica lies there. Serves the
     /// mesh's lanes for Raft, forwarding and control from then on. A directory that belongs to no cluster yet waits for
@@ -27,13 +47,74 @@ impl ShardHost {
         mesh: Arc<dyn MeshPort>,
         reach: Arc<dyn ReachabilityPort>,
     ) -> Result<Arc<Self>, OpenError> {
-        todo!()
+        Self::open_with(config, clock, mesh, reach, Arc::new(octopussy_store::open)).await
+    }
+
+    pub(crate) async fn open_with(
+        config: ShardHostConfig,
+        clock: Arc<dyn Clock>,
+        mesh: Arc<dyn MeshPort>,
+        reach: Arc<dyn ReachabilityPort>,
+        opener: Opener,
+    ) -> Result<Arc<Self>, OpenError> {
+        let raft = Arc::new(raft_config(&config.timings)?);
+        let me = mesh.incarnation().node;
+        let (log, state) = open_stores(&config, me, opener).await?;
+        let wires = Wires::new(Arc::clone(&mesh), config.timings);
+        let control = state.watch_control();
+        let context = Arc::new(Context { me, config, raft, wires, log, state, clock });
+        let core = Arc::new(Core {
+            context,
+            registry: Arc::new(Registry::default()),
+            mesh,
+            reach,
+            control,
+            hints: Hints::default(),
+            acted: Notify::new(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        places::start(&core, GroupId::CONTROL).await?;
+        for group in core.context.state.groups() {
+            if core.registry.get(group).is_none() {
+                places::start(&core, group).await?;
+            }
+        }
+        let host = Arc::new(Self { core });
+        host.serve();
+        host.run();
+        Ok(host)
+    }
+
+    /// Serves the lanes of the mesh.
+    fn serve(&self) {
+        let (core, mesh) = (&self.core, &self.core.mesh);
+        mesh.serve(Lane::RaftVote, Arc::new(VoteLane(Arc::clone(&core.registry))));
+        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane(Arc::clone(&core.registry))));
+        let receiver = SnapshotReceiver::new(Arc::clone(&core.registry), Arc::clone(&core.context.state));
+        mesh.serve_streams(StreamKind::Snapshot, Arc::new(receiver));
+        mesh.serve(Lane::Forward, Arc::new(ForwardLane::new(Arc::clone(core))));
+        mesh.serve(Lane::Control, Arc::new(ControlLane::new(Arc::clone(core))));
+    }
+
+    /// Starts what goes on beside the groups.
+    fn run(&self) {
+        let core = &self.core;
+        let (ears, told) = failover::listen();
+        core.mesh.observe(ears);
+        core.tasks.spawn(failover::run(Arc::clone(core), told));
+        core.tasks.spawn(pulse::run(Arc::clone(core)));
+        core.tasks.spawn(places::run(Arc::clone(core)));
+        core.tasks.spawn(housekeeping::run(Arc::clone(core)));
+        core.tasks.spawn(trim::run(Arc::clone(core)));
+        core.tasks.spawn(reconciler::run(Arc::clone(core)));
     }
 
     /// Whether this node belongs to a cluster: its own copy of the control state names it as a member.
     #[must_use]
     pub fn is_member(&self) -> bool {
-        todo!()
+        let state = self.core.control();
+        state.cluster.is_some() && state.members.contains_key(&self.core.me())
     }
 
     /// Founds a cluster of this node alone, which holds every shard. Returns when this node leads all of them. A founding
@@ -42,7 +123,7 @@ impl ShardHost {
     /// # Errors
     /// [`OpenError`]: nothing is founded, or it will be finished by the next start.
     pub async fn found(&self, cluster: ClusterRecord, founder: MemberRecord) -> Result<(), OpenError> {
-        todo!()
+        founding::found(&self.core, cluster, founder).await
     }
 
     /// Waits, at most for `limit`, until the control group has reached this node, which another member has just let in.
@@ -50,19 +131,24 @@ impl ShardHost {
     /// # Errors
     /// [`OpenError::Late`] when it has not; it may be waited for again.
     pub async fn adopt(&self, limit: Duration) -> Result<(), OpenError> {
-        todo!()
+        founding::adopt(&self.core, limit).await
+    }
+
+    /// Waits, at most for `limit`, until every shard that this node holds a replica of has a leader. Says whether they have.
+    pub async fn settled(&self, limit: Duration) -> bool {
+        founding::settled(&self.core, limit).await
     }
 
     /// This node's copy of what the control group knows.
     #[must_use]
     pub fn control(&self) -> Arc<ControlState> {
-        todo!()
+        self.core.control()
     }
 
     /// Sees every change of this node's copy of what the control group knows.
     #[must_use]
     pub fn watch_control(&self) -> watch::Receiver<Arc<ControlState>> {
-        todo!()
+        self.core.control.clone()
     }
 
     /// Commits a command of the control group, from any node, and answers when it is applied at its leader.
@@ -70,19 +156,31 @@ impl ShardHost {
     /// # Errors
     /// [`ControlError`]; its variants say what is known of the command.
     pub async fn propose_control(&self, command: ControlCommand) -> Result<ControlApplied, ControlError> {
-        todo!()
+        propose_control(&self.core, command).await
     }
 
     /// The ledger of the cluster. What no leader can be reached for is answered after `config.patience`.
     #[must_use]
     pub fn ledger(&self) -> Arc<dyn LedgerPort> {
-        todo!()
+        Arc::new(ClusterLedger::new(Arc::clone(&self.core)))
     }
 
     /// The shards this node leads.
     #[must_use]
     pub fn led(&self) -> Arc<dyn LedShardsPort> {
-        todo!()
+        Arc::new(Led::new(Arc::clone(&self.core)))
+    }
+
+    /// The groups that have a replica here, for display.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupView> {
+        reconciler::views(&self.core)
+    }
+
+    /// Who leads the control group, as far as this node knows.
+    #[must_use]
+    pub fn control_leader(&self) -> Option<NodeId> {
+        self.core.leader(GroupId::CONTROL)
     }
 
     /// Makes this node the only voter of every group of which it holds a replica and whose quorum does not answer: the
@@ -91,18 +189,54 @@ impl ShardHost {
     /// # Errors
     /// [`RecoverError`]; what was recovered before it stays so.
     pub async fn recover(&self) -> Result<Vec<ShardId>, RecoverError> {
-        todo!()
+        recovery::recover(&self.core).await
     }
 
     /// Hands over what this node leads, stops the groups, stores everything and lets go of the files. Answers whether that
     /// was done within `limit`; otherwise it goes on behind, and what is not stored is in the log.
     pub async fn close(&self, limit: Duration) -> bool {
-        todo!()
+        closing::close(&self.core, limit).await
     }
 
     /// The bytes that log and state take on the disk.
     #[must_use]
     pub fn size_on_disk(&self) -> u64 {
-        todo!()
+        self.core.context.log.size_on_disk().unwrap_or_default() + self.core.context.state.size_on_disk()
     }
+
+    #[cfg(test)]
+    pub(crate) const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+/// Opens log and state, which blocks, beside the runtime.
+async fn open_stores(
+    config: &ShardHostConfig,
+    node: NodeId,
+    opener: Opener,
+) -> Result<(Arc<LogHost>, Arc<StateHost>), OpenError> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&config.dir)
+            .map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
+        let extension = match config.engine {
+            Engine::Redb => "redb",
+            Engine::Sled => "sled",
+        };
+        let options = StoreOptions { engine: config.engine, cache_bytes: LOG_CACHE_BYTES, quick_reopen: false };
+        let log = LogHost::open(&config.dir.join(format!("log.{extension}")), options, Arc::clone(&opener))?;
+        let state = StateHost::open_with(
+            StateConfig {
+                dir: config.dir.clone(),
+                engine: config.engine,
+                cache_bytes: config.cache_bytes(),
+                flush_interval: config.flush_interval,
+                node,
+            },
+            opener,
+        )?;
+        Ok((log, state))
+    });
+    opened.await.map_err(|_| OpenError::Late("opening the stores"))?
 }

@@ -1,22 +1,31 @@
 //! The Raft groups of a node: their network, their lines of proposals, their leaderships, their places.
 
 mod batcher;
+mod closing;
 mod context;
+mod core;
+mod failover;
+mod founding;
 mod group;
 mod host;
+mod housekeeping;
 mod leadership;
 mod lease;
 mod line;
 mod machine;
 mod network;
+mod places;
 mod proposal;
+mod pulse;
+mod reconciler;
+mod recovery;
 mod registry;
+mod trim;
 mod urgency;
 
 pub use host::ShardHost;
-pub(crate) use group::Group;
-pub(crate) use proposal::{Answer, Fault, Item, Outcome};
-pub(crate) use registry::Registry;
+pub(crate) use core::Core;
+pub(crate) use proposal::{Fault, Item, Outcome};
 pub(crate) use urgency::Urgency;
 
 /// How many commands may be in line before a group: at 30 000 a second a quarter of a second's worth. New work is turned

@@ -1,0 +1,251 @@
+//! Requests on their way to the leader of their group.
+
+use super::local;
+use super::patience::Patience;
+use super::wire::{self, ControlAnswer, ControlRejection, ControlRequest, Rejection, Reply, Request};
+use crate::error::ControlError;
+use crate::groups::{Core, Fault, Item, Outcome, Urgency};
+use crate::raft::GroupId;
+use bytes::Bytes;
+use octopussy_control::{ControlApplied, ControlCommand};
+use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ports::{Lane, MeshError, ProposeError};
+use octopussy_core::task::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one node is given to answer before another is asked: a leader that has lost its quorum notices sooner.
+const ONE_ANSWER: Duration = Duration::from_secs(3);
+
+/// What came of asking one node.
+enum Asked<T> {
+    /// It answered.
+    Answer(T),
+    /// It did not carry it out, and may know who would.
+    Elsewhere(Option<NodeId>),
+    /// It may have carried it out.
+    Unknown,
+}
+
+/// Whether the command may be given again when it is not known whether it was carried out.
+pub(super) const fn is_repeatable(command: &Command) -> bool {
+    match command {
+        Command::Accept { .. }
+        | Command::Cancel { .. }
+        | Command::SetDesired { .. }
+        | Command::Tick { .. }
+        | Command::CreateAgent { .. } => true,
+        Command::Activate { .. }
+        | Command::Begin { .. }
+        | Command::Step { .. }
+        | Command::End { .. }
+        | Command::Replay { .. }
+        | Command::Discard { .. }
+        | Command::Forget { .. }
+        | Command::RecordUsage { .. }
+        | Command::ResetUsage { .. } => false,
+    }
+}
+
+/// Brings a request to the leader of `shard`, this node or another, and its answer back.
+///
+/// `repeat`: whether it may be given again when a leader was lost that may have carried it out. `extra`: how much longer
+/// than the patience with a missing leader the answer may take.
+pub(super) async fn at_leader(
+    core: &Arc<Core>,
+    shard: ShardId,
+    request: Request,
+    repeat: bool,
+    patience: &mut Patience,
+    extra: Duration,
+) -> Result<Reply, ProposeError> {
+    let group = GroupId::of(shard);
+    let mut uncertain = false;
+    let mut frame: Option<Bytes> = None;
+    loop {
+        if core.stopping.is_cancelled() {
+            return Err(if uncertain { ProposeError::Uncertain(shard) } else { ProposeError::Stopping });
+        }
+        let asked = match local::answer(core, request.clone()).await {
+            Err(Rejection::NotLeader(leader)) => {
+                let encoded = match frame.take() {
+                    Some(encoded) => encoded,
+                    None => wire::encode(&request).map_err(ProposeError::Store)?,
+                };
+                ask_others(core, group, frame.insert(encoded), leader, patience, extra).await
+            }
+            answer => Asked::Answer(answer),
+        };
+        match asked {
+            Asked::Answer(Ok(reply)) => return Ok(reply),
+            Asked::Answer(Err(Rejection::Failed(ProposeError::Uncertain(_)))) | Asked::Unknown => {
+                uncertain = true;
+                if !repeat {
+                    return Err(ProposeError::Uncertain(shard));
+                }
+            }
+            // A node that stops hands its shards over.
+            Asked::Answer(Err(Rejection::Failed(ProposeError::Stopping) | Rejection::NotLeader(_)))
+            | Asked::Elsewhere(_) => {}
+            Asked::Answer(Err(Rejection::Failed(error))) => return Err(error),
+        }
+        if patience.is_over() {
+            return Err(if uncertain { ProposeError::Uncertain(shard) } else { ProposeError::NoLeader(shard) });
+        }
+        patience.pause().await;
+    }
+}
+
+/// Asks the nodes that may lead the group, one after the other, following what they say.
+async fn ask_others(
+    core: &Core,
+    group: GroupId,
+    frame: &Bytes,
+    told: Option<NodeId>,
+    patience: &Patience,
+    extra: Duration,
+) -> Asked<Result<Reply, Rejection>> {
+    let mut line: Vec<NodeId> = core.candidates(group);
+    line.reverse();
+    line.extend(told);
+    let mut asked = std::collections::HashSet::from([core.me()]);
+    while let Some(node) = line.pop() {
+        if !asked.insert(node) {
+            continue;
+        }
+        let within = patience.left().min(ONE_ANSWER) + extra;
+        match ask(core, node, Lane::Forward, frame, within).await {
+            Asked::Answer(answer) => match answer {
+                Err(Rejection::NotLeader(leader)) => {
+                    core.hints.drop(group, node);
+                    line.extend(leader);
+                }
+                answer => {
+                    core.hints.set(group, node);
+                    return Asked::Answer(answer);
+                }
+            },
+            Asked::Elsewhere(_) => core.hints.drop(group, node),
+            Asked::Unknown => {
+                core.hints.drop(group, node);
+                return Asked::Unknown;
+            }
+        }
+        if patience.is_over() {
+            break;
+        }
+    }
+    Asked::Elsewhere(None)
+}
+
+/// Asks one node.
+async fn ask<T: serde::de::DeserializeOwned>(
+    core: &Core,
+    node: NodeId,
+    lane: Lane,
+    frame: &Bytes,
+    within: Duration,
+) -> Asked<T> {
+    match core.mesh.call(node, lane, frame.clone(), within).await {
+        Ok(answer) => match wire::decode(&answer) {
+            Ok(answer) => Asked::Answer(answer),
+            Err(reason) => {
+                tracing::warn!(%node, %reason, "an answer cannot be read");
+                Asked::Unknown
+            }
+        },
+        Err(
+            MeshError::NotConnected(_)
+            | MeshError::Congested(_)
+            | MeshError::TooLarge { .. }
+            | MeshError::Refused { .. }
+            | MeshError::Stopping,
+        ) => Asked::Elsewhere(None),
+        Err(MeshError::Timeout(_) | MeshError::Lost(_)) => Asked::Unknown,
+    }
+}
+
+/// Asks one node about shards that it is thought to lead.
+pub(super) async fn ask_about_shards(
+    core: &Core,
+    node: NodeId,
+    request: &Request,
+    patience: &Patience,
+) -> Option<Result<Reply, Rejection>> {
+    let frame = wire::encode(request).ok()?;
+    match ask(core, node, Lane::Forward, &frame, patience.left().min(ONE_ANSWER)).await {
+        Asked::Answer(answer) => Some(answer),
+        Asked::Elsewhere(_) | Asked::Unknown => None,
+    }
+}
+
+/// Commits a command of the control group, here or at another node.
+pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -> Result<ControlApplied, ControlError> {
+    let mut patience = Patience::new(core.context.config.patience);
+    let frame = wire::encode(&ControlRequest(command.clone())).map_err(ControlError::Store)?;
+    loop {
+        if core.stopping.is_cancelled() {
+            return Err(ControlError::Stopping);
+        }
+        let asked = match control_here(core, command.clone()).await {
+            Err(ControlRejection::NotLeader(leader)) => ask_control(core, &frame, leader, &patience).await,
+            answer => Asked::Answer(answer),
+        };
+        match asked {
+            Asked::Answer(Ok(applied)) => return Ok(applied),
+            Asked::Unknown => return Err(ControlError::Uncertain),
+            Asked::Answer(Err(ControlRejection::Failed(ControlError::Stopping) | ControlRejection::NotLeader(_)))
+            | Asked::Elsewhere(_) => {}
+            Asked::Answer(Err(ControlRejection::Failed(error))) => return Err(error),
+        }
+        if patience.is_over() {
+            return Err(ControlError::NoLeader);
+        }
+        patience.pause().await;
+    }
+}
+
+/// Commits a command of the control group when this node leads it.
+pub(super) async fn control_here(core: &Core, command: ControlCommand) -> ControlAnswer {
+    let group = core.registry.get(GroupId::CONTROL).ok_or(ControlRejection::NotLeader(None))?;
+    let rejected = |fault: Fault| match fault {
+        Fault::NotLeader(leader) => ControlRejection::NotLeader(leader),
+        Fault::Fenced => ControlRejection::NotLeader(None),
+        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping => ControlRejection::Failed(fault.of_control()),
+    };
+    let answer = group.propose(Item::Control(command), Urgency::NewWork).map_err(rejected)?;
+    match answer.await {
+        Ok(Ok(Outcome::Control(applied))) => {
+            applied.map_err(|refusal| ControlRejection::Failed(ControlError::Refused(refusal)))
+        }
+        Ok(Err(fault)) => Err(rejected(fault)),
+        Ok(Ok(Outcome::Shard(_))) | Err(_) => Err(rejected(Fault::Uncertain)),
+    }
+}
+
+async fn ask_control(
+    core: &Core,
+    frame: &Bytes,
+    told: Option<NodeId>,
+    patience: &Patience,
+) -> Asked<ControlAnswer> {
+    let group = GroupId::CONTROL;
+    let mut line = core.candidates(group);
+    line.reverse();
+    line.extend(told);
+    let mut asked = std::collections::HashSet::from([core.me()]);
+    while let Some(node) = line.pop() {
+        if !asked.insert(node) {
+            continue;
+        }
+        match ask(core, node, Lane::Control, frame, patience.left().min(ONE_ANSWER)).await {
+            Asked::Answer(Err(ControlRejection::NotLeader(leader))) => line.extend(leader),
+            Asked::Elsewhere(_) => {}
+            asked @ (Asked::Answer(_) | Asked::Unknown) => return asked,
+        }
+        if patience.is_over() {
+            break;
+        }
+    }
+    Asked::Elsewhere(None)
+}

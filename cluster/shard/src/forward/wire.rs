@@ -1,0 +1,93 @@
+//! What is forwarded to the leader of a group, and its answers.
+//!
+//! Variants and fields are only ever appended: their order is their encoding.
+
+use crate::error::ControlError;
+use bytes::Bytes;
+use octopussy_control::{ControlApplied, ControlCommand};
+use octopussy_core::agent::AgentRecord;
+use octopussy_core::codec;
+use octopussy_core::ids::{AgentId, NodeId, ShardId, TaskId};
+use octopussy_core::ports::{AgentQuery, Page, ProposeError, TaskQuery};
+use octopussy_core::task::{Applied, Command, TaskRecord};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something for the leader of a shard, or of several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// Commit a command.
+    Propose(ShardId, Command),
+    /// Read a task.
+    Task(TaskId),
+    /// Read an agent.
+    Agent(AgentId),
+    /// Count the tasks that wait for an agent.
+    Waiting(AgentId),
+    /// List tasks of these shards.
+    Tasks(Vec<ShardId>, TaskQuery),
+    /// List agents of these shards.
+    Agents(Vec<ShardId>, AgentQuery),
+    /// Count the dead letters of these shards.
+    DeadLetters(Vec<ShardId>),
+    /// Wait for a task's end.
+    AwaitEnd(TaskId, Duration),
+}
+
+/// What the leader says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Reply {
+    Applied(Applied),
+    Task(Option<Arc<TaskRecord>>),
+    Agent(Option<Arc<AgentRecord>>),
+    Count(u64),
+    Tasks(Part<Page<Arc<TaskRecord>>>),
+    Agents(Part<Page<Arc<AgentRecord>>>),
+    DeadLetters(Part<u64>),
+}
+
+/// An answer about those of the shards asked for that the node leads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Part<T> {
+    pub(super) answer: T,
+    /// Those it does not lead, and who leads them if it knows.
+    pub(super) elsewhere: Vec<(ShardId, Option<NodeId>)>,
+}
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Rejection {
+    /// Another node leads the group, this one if it is known. Nothing changed.
+    NotLeader(Option<NodeId>),
+    /// Something else.
+    Failed(ProposeError),
+}
+
+/// The answer to a [`Request`].
+pub(super) type Answer = Result<Reply, Rejection>;
+
+/// A command for the control group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ControlRequest(pub(super) ControlCommand);
+
+/// Why a command for the control group was not applied.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum ControlRejection {
+    /// As [`Rejection::NotLeader`].
+    NotLeader(Option<NodeId>),
+    /// Something else.
+    Failed(ControlError),
+}
+
+/// The answer to a [`ControlRequest`].
+pub(super) type ControlAnswer = Result<ControlApplied, ControlRejection>;
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes, Arc<str>> {
+    codec::encode(value).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
+}
+
+pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, Arc<str>> {
+    codec::decode(frame).map_err(|error| Arc::from(format!("the frame cannot be read: {error}")))
+}

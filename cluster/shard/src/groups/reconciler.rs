@@ -1,0 +1,180 @@
+//! Brings groups to where the control state wants them: looks, lets it be decided, and carries out what was decided.
+
+use super::core::Core;
+use super::group::Group;
+use crate::forward::propose_control;
+use crate::raft::GroupId;
+use octopussy_core::ids::NodeId;
+use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide};
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::error::{ClientWriteError, RaftError};
+use openraft::{ChangeMembers, EmptyNode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How often is looked without a cause.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How soon after a change is looked again, so that many changes cause one look.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long one action may take. A change of voters commits two entries on a quorum.
+const ACTION_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a leader that hands over is silent before it takes the leadership up again.
+pub(super) const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs until the node stops.
+pub(super) async fn run(core: Arc<Core>) {
+    let mut control = core.control.clone();
+    let mut look = tokio::time::interval(INTERVAL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = core.acted.notified() => tokio::time::sleep(SETTLE).await,
+            changed = control.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(SETTLE).await;
+            }
+            () = core.stopping.cancelled() => return,
+        }
+        control.borrow_and_update();
+        for action in decide_now(&core) {
+            begin(&core, action);
+        }
+    }
+}
+
+fn decide_now(core: &Core) -> Vec<Action> {
+    let views = views(core);
+    if !views.iter().any(|view| view.leader == Some(core.me())) {
+        return Vec::new();
+    }
+    let config = &core.context.config;
+    let limits = Limits { grace: config.replace_after, ..Limits::default() };
+    let situation = Situation {
+        control: &core.control(),
+        me: core.me(),
+        groups: &views,
+        reach: core.reach.as_ref(),
+        limits: Limits { patience: limits.patience.min(limits.grace), ..limits },
+        now: core.context.clock.now(),
+    };
+    decide(&situation)
+}
+
+/// The groups that have a replica here, as this node sees them.
+pub(super) fn views(core: &Core) -> Vec<GroupView> {
+    core.registry.all().iter().map(|group| view(core, group)).collect()
+}
+
+fn view(core: &Core, group: &Group) -> GroupView {
+    let metrics = group.raft().metrics();
+    let metrics = metrics.borrow_watched().clone();
+    let membership = metrics.membership_config.membership();
+    let speaks = group.speaks();
+    // A leader that may not speak is no leader: nothing is decided on its word.
+    let leader = metrics.current_leader.filter(|leader| *leader != core.me() || speaks);
+    let matched = metrics.replication.iter().flatten();
+    let matched = matched.map(|(node, matched)| (*node, matched.map_or(0, |id| id.index)));
+    GroupView {
+        group: of(group.id()),
+        leader,
+        membership: MembershipView {
+            configs: membership.get_joint_config().clone(),
+            learners: membership.learner_ids().collect(),
+            committed: metrics.membership_config.log_id() == metrics.committed_membership_config.log_id(),
+        },
+        last_index: metrics.last_log_index.unwrap_or_default(),
+        matched: matched.collect::<BTreeMap<_, _>>(),
+        rested: group.rested().filter(|_| speaks),
+        busy: group.is_busy(),
+    }
+}
+
+fn of(id: GroupId) -> octopussy_placement::Group {
+    id.shard().map_or(octopussy_placement::Group::Control, octopussy_placement::Group::Shard)
+}
+
+fn id_of(group: octopussy_placement::Group) -> GroupId {
+    match group {
+        octopussy_placement::Group::Control => GroupId::CONTROL,
+        octopussy_placement::Group::Shard(shard) => GroupId::of(shard),
+    }
+}
+
+/// Carries out an action beside the loop. One at a time keeps a group busy.
+fn begin(core: &Arc<Core>, action: Action) {
+    let Some(group) = core.registry.get(id_of(action.group())) else { return };
+    if !group.claim() {
+        return;
+    }
+    tracing::info!(?action, "a group is moved on");
+    let core = Arc::clone(core);
+    core.clone().tasks.spawn(async move {
+        let act = act(&core, &group, &action);
+        tokio::select! {
+            done = tokio::time::timeout(ACTION_LIMIT, act) => match done {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => tracing::warn!(?action, %reason, "the group was not moved on"),
+                Err(_) => tracing::warn!(?action, "the group was not moved on in time"),
+            },
+            () = core.stopping.cancelled() => {}
+        }
+        group.release();
+        core.acted.notify_one();
+    });
+}
+
+async fn act(core: &Arc<Core>, group: &Arc<Group>, action: &Action) -> Result<(), String> {
+    match action {
+        Action::Propose(command) => {
+            propose_control(core, command.clone()).await.map(drop).map_err(|error| error.to_string())
+        }
+        Action::AddLearner { node, .. } => {
+            written(group.raft().add_learner(*node, EmptyNode {}, false).await.map(drop))
+        }
+        Action::SetMembers { voters, learners, .. } => set_members(group, voters, learners).await,
+        Action::Transfer { to, .. } => {
+            if group.hand_over(*to, HAND_OVER_LIMIT).await {
+                Ok(())
+            } else {
+                Err("it did not take the leadership in time".to_owned())
+            }
+        }
+    }
+}
+
+type Written = Result<(), RaftError<crate::raft::TypeConfig, ClientWriteError<crate::raft::TypeConfig>>>;
+
+fn written(result: Written) -> Result<(), String> {
+    result.map_err(|error| error.to_string())
+}
+
+/// Brings a group to exactly these members.
+async fn set_members(
+    group: &Group,
+    voters: &BTreeSet<NodeId>,
+    learners: &BTreeSet<NodeId>,
+) -> Result<(), String> {
+    let raft = group.raft();
+    let membership = raft.metrics().borrow_watched().membership_config.clone();
+    let joint = membership.membership().get_joint_config().clone();
+    // Those that are dropped from the voters stay as learners for a moment, and only those not named go at last.
+    if joint.len() > 1 || joint.first() != Some(voters) {
+        let change = ChangeMembers::ReplaceAllVoters(voters.clone());
+        written(raft.change_membership(change, true).await.map(drop))?;
+    }
+    let members = raft.metrics().borrow_watched().membership_config.clone();
+    let keep = |node: &NodeId| voters.contains(node) || learners.contains(node);
+    let gone: BTreeSet<NodeId> = members.nodes().map(|(node, _)| *node).filter(|node| !keep(node)).collect();
+    if !gone.is_empty() {
+        written(raft.change_membership(ChangeMembers::RemoveNodes(gone), false).await.map(drop))?;
+    }
+    Ok(())
+}
