@@ -1,0 +1,88 @@
+//! What a mesh has to know before it starts, and why it may not.
+
+use crate::limits::IDLE_TIMEOUT;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a node shows who it is, and whom it trusts.
+pub struct MeshCertificates {
+    /// The cluster's authority. Peers are trusted when it signed their certificate.
+    pub authority: CertificateDer<'static>,
+    /// This node's certificate, good for servers and clients, signed by the authority. The node's id follows from its key.
+    pub certificate: CertificateDer<'static>,
+    /// The private key of the certificate.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Clone for MeshCertificates {
+    fn clone(&self) -> Self {
+        Self { authority: self.authority.clone(), certificate: self.certificate.clone(), key: self.key.clone_key() }
+    }
+}
+
+impl std::fmt::Debug for MeshCertificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MeshCertificates")
+    }
+}
+
+/// What a mesh has to know.
+#[derive(Debug, Clone)]
+pub struct MeshConfig {
+    /// Where it listens; port 0 takes any free one. An unspecified IPv6 address also takes IPv4.
+    pub listen: SocketAddr,
+    /// Where peers may reach it, told to them when they connect. May be empty: peers then use the address they see.
+    pub advertise: Vec<SocketAddr>,
+    /// The cluster's id. Nodes of another cluster are refused.
+    pub cluster: Arc<str>,
+    /// This node's boot epoch, larger than in its last life.
+    pub boot: u64,
+    /// The oldest and the newest wire version this node understands. A peer whose range has none in common is refused.
+    pub versions: RangeInclusive<u16>,
+    /// How this node shows who it is.
+    pub certificates: MeshCertificates,
+    /// How often an idle connection is probed. At most a third of `idle_timeout`.
+    pub keep_alive: Duration,
+    /// After what silence a connection is given up.
+    pub idle_timeout: Duration,
+}
+
+impl MeshConfig {
+    /// A configuration with the usual timings and wire version 1.
+    #[must_use]
+    pub fn new(listen: SocketAddr, cluster: &str, boot: u64, certificates: MeshCertificates) -> Self {
+        Self {
+            listen,
+            advertise: Vec::new(),
+            cluster: Arc::from(cluster),
+            boot,
+            versions: 1..=1,
+            certificates,
+            keep_alive: Duration::from_millis(750),
+            idle_timeout: IDLE_TIMEOUT,
+        }
+    }
+}
+
+/// The mesh did not start. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}/udp")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The certificates are of no use.
+    #[error("the certificates of this node cannot be used: {0}")]
+    Certificates(String),
+    /// The configuration contradicts itself.
+    #[error("the configuration of the mesh is wrong: {0}")]
+    Config(&'static str),
+}

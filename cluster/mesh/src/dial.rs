@@ -1,0 +1,124 @@
+//! Keeping up the connection with a peer.
+
+use crate::greet::{self, Failure};
+use crate::inner::Inner;
+use crate::known::Peer;
+use crate::limits::{DIAL_GRACE, DIAL_LIMIT, DIAL_PAUSE_MAX, DIAL_PAUSE_MIN};
+use crate::refusal::{CLOSE_BYE, Refusal};
+use crate::tls::SERVER_NAME;
+use octopussy_core::ids::NodeId;
+use rand::RngExt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What came of trying one address.
+enum Dialed {
+    /// There is a connection now.
+    Connected,
+    /// There is none.
+    Failed,
+    /// The node there does not want one, or is not wanted: trying again soon is of no use.
+    Refused,
+}
+
+/// Dials the peer whenever it is not connected, until it is forgotten.
+pub(crate) async fn keep(inner: Arc<Inner>, peer: Arc<Peer>) {
+    if peer.node == inner.me.node {
+        return;
+    }
+    let gone = peer.gone.clone();
+    tokio::select! {
+        () = gone.cancelled() => {}
+        () = inner.stopping.cancelled() => {}
+        () = rounds(&inner, &peer) => {}
+    }
+}
+
+async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
+    let mut pause = DIAL_PAUSE_MIN;
+    loop {
+        if inner.is_connected(peer.node) {
+            peer.changed.notified().await;
+            pause = DIAL_PAUSE_MIN;
+            continue;
+        }
+        if inner.me.node > peer.node && pause == DIAL_PAUSE_MIN {
+            // The other has the lower id and dials by rule; it may not know where this node is.
+            let _connected = tokio::time::timeout(DIAL_GRACE, connected(inner, peer)).await;
+        }
+        let mut refused = false;
+        let addresses = inner.known.lock().addresses(peer.node);
+        for address in addresses {
+            if inner.is_connected(peer.node) {
+                break;
+            }
+            match dial(inner, peer.node, address).await {
+                Dialed::Connected => break,
+                Dialed::Failed => {}
+                Dialed::Refused => refused = true,
+            }
+        }
+        if !inner.is_connected(peer.node) {
+            pause = if refused { DIAL_PAUSE_MAX } else { pause };
+            let jittered = pause.mul_f64(rand::rng().random_range(0.75..1.25));
+            // New addresses, or a connection from the other side, end the pause.
+            pause = match tokio::time::timeout(jittered, peer.changed.notified()).await {
+                Ok(()) => DIAL_PAUSE_MIN,
+                Err(_) => (pause * 2).min(DIAL_PAUSE_MAX),
+            };
+        }
+    }
+}
+
+async fn connected(inner: &Inner, peer: &Peer) {
+    while !inner.is_connected(peer.node) {
+        peer.changed.notified().await;
+    }
+}
+
+async fn dial(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) -> Dialed {
+    let client = inner.client.read().clone();
+    let outcome = match inner.endpoint.connect_with(client, address, SERVER_NAME) {
+        Err(error) => Err(error.to_string()),
+        Ok(connecting) => tokio::time::timeout(DIAL_LIMIT, connecting)
+            .await
+            .map_err(|_| "no answer".to_owned())
+            .and_then(|connection| connection.map_err(|error| error.to_string())),
+    };
+    let connection = match outcome {
+        Ok(connection) => connection,
+        Err(error) => {
+            inner.metrics.other.dials_failed.add(1);
+            tracing::debug!(%peer, %address, error, "cannot connect");
+            return Dialed::Failed;
+        }
+    };
+    let greeting = tokio::time::timeout(DIAL_LIMIT, greet::dialed(inner, &connection, peer)).await;
+    match greeting {
+        Ok(Ok(())) => return Dialed::Connected,
+        Ok(Err(Failure::Refused(refusal, text))) => {
+            inner.refuse(&connection, greet::identity(&connection), refusal, &text);
+            inner.metrics.other.dials_failed.add(1);
+            return if refusal == Refusal::WrongIdentity { Dialed::Failed } else { Dialed::Refused };
+        }
+        Ok(Err(Failure::Ended)) => {}
+        Err(_) => connection.close(CLOSE_BYE, b"the greeting took too long"),
+    }
+    inner.metrics.other.dials_failed.add(1);
+    // The close of the other end may arrive a moment after the stream broke.
+    let reason = tokio::time::timeout(Duration::from_millis(100), connection.closed()).await;
+    match reason.ok().as_ref().and_then(Refusal::of) {
+        Some((refusal, text)) => {
+            inner.refused_by(address, refusal, &text);
+            Dialed::Refused
+        }
+        None => Dialed::Failed,
+    }
+}
+
+/// Dials once, for tests of what happens when both sides do.
+#[cfg(test)]
+pub(crate) async fn once(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) {
+    let _outcome = dial(inner, peer, address).await;
+}

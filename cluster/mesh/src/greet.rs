@@ -1,0 +1,99 @@
+//! The greeting on a new connection, from both ends.
+
+use crate::hello::{HELLO_TAG, Hello};
+use crate::inner::Inner;
+use crate::limits::HELLO_BYTES;
+use crate::link::{Link, Rank};
+use crate::refusal::Refusal;
+use crate::tls::node_id;
+use crate::wire::{FrameReader, OutBuffer};
+use bytes::Bytes;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::Incarnation;
+use quinn::{Connection, SendStream};
+use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
+
+/// Why no connection came of it.
+pub(crate) enum Failure {
+    /// This node refuses the other.
+    Refused(Refusal, String),
+    /// The connection ended before; the other may have refused this node.
+    Ended,
+}
+
+impl From<(Refusal, String)> for Failure {
+    fn from((refusal, text): (Refusal, String)) -> Self {
+        Self::Refused(refusal, text)
+    }
+}
+
+/// The node at the other end, by its certificate.
+pub(crate) fn identity(connection: &Connection) -> Option<NodeId> {
+    let shown = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    node_id(shown.first()?).ok()
+}
+
+/// Greets as the one who dialed.
+pub(crate) async fn dialed(inner: &Arc<Inner>, connection: &Connection, expected: NodeId) -> Result<(), Failure> {
+    let peer = identity(connection).ok_or_else(|| wrong("it showed no certificate"))?;
+    if peer != expected {
+        return Err(wrong(&format!("node {expected} was expected at this address")));
+    }
+    let attempt = inner.attempt();
+    let (mut send, receive) = connection.open_bi().await.map_err(|_| Failure::Ended)?;
+    send.write_all(&[HELLO_TAG]).await.map_err(|_| Failure::Ended)?;
+    say(&mut send, &inner.hello(attempt)).await?;
+    let hello = hear(inner, FrameReader::new(receive, HELLO_BYTES)).await?;
+    finish(inner, connection, peer, &hello, attempt, inner.me.node < peer)
+}
+
+/// Greets as the one who was dialed.
+pub(crate) async fn accepted(inner: &Arc<Inner>, connection: &Connection, peer: NodeId) -> Result<(), Failure> {
+    let (mut send, mut receive) = connection.accept_bi().await.map_err(|_| Failure::Ended)?;
+    let mut tag = [0];
+    receive.read_exact(&mut tag).await.map_err(|_| Failure::Ended)?;
+    if tag != [HELLO_TAG] {
+        return Err(Failure::Refused(Refusal::Protocol, "it did not greet".to_owned()));
+    }
+    let hello = hear(inner, FrameReader::new(receive, HELLO_BYTES)).await?;
+    inner.known.lock().admits(peer, hello.boot)?;
+    say(&mut send, &inner.hello(hello.attempt)).await?;
+    finish(inner, connection, peer, &hello, hello.attempt, peer < inner.me.node)
+}
+
+fn wrong(text: &str) -> Failure {
+    Failure::Refused(Refusal::WrongIdentity, text.to_owned())
+}
+
+async fn say(send: &mut SendStream, hello: &Hello) -> Result<(), Failure> {
+    let mut out = OutBuffer::default();
+    out.push(&[], Bytes::from(hello.encode()));
+    send.write_all_chunks(&mut out.take()).await.map_err(|_| Failure::Ended)?;
+    send.finish().map_err(|_| Failure::Ended)
+}
+
+async fn hear(inner: &Inner, mut reader: FrameReader) -> Result<Hello, Failure> {
+    let malformed = || Failure::Refused(Refusal::Protocol, "its greeting cannot be read".to_owned());
+    let frame = reader.next().await.map_err(|failure| match failure {
+        crate::wire::ReadFailure::Reset(_) | crate::wire::ReadFailure::Connection => Failure::Ended,
+        crate::wire::ReadFailure::TooLong(_) | crate::wire::ReadFailure::Truncated => malformed(),
+    })?;
+    let hello = Hello::decode(&frame.ok_or_else(malformed)?)?;
+    hello.check(&inner.config.cluster, &inner.config.versions)?;
+    Ok(hello)
+}
+
+fn finish(
+    inner: &Arc<Inner>,
+    connection: &Connection,
+    peer: NodeId,
+    hello: &Hello,
+    attempt: u64,
+    dialed_by_lower: bool,
+) -> Result<(), Failure> {
+    let peer = Incarnation { node: peer, boot: hello.boot };
+    let rank = Rank { boot: hello.boot, dialed_by_lower, attempt };
+    let link = Link::new(peer, connection.clone(), rank, inner.metrics.clone());
+    Ok(inner.install(link, &hello.addresses)?)
+}

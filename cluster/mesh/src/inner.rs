@@ -1,0 +1,219 @@
+//! What the tasks of a mesh share, and the table of connections.
+
+use crate::bucket::Throttle;
+use crate::config::MeshConfig;
+use crate::handlers::Handlers;
+use crate::hello::Hello;
+use crate::inbound::Inbound;
+use crate::join::JoinHandler;
+use crate::known::{Known, Peer};
+use crate::limits::{LINGER, LOG_EVERY};
+use crate::link::Link;
+use crate::metrics::Metrics;
+use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal};
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{Incarnation, MeshError, PeerEvent};
+use parking_lot::{Mutex, RwLock};
+use quinn::{ClientConfig, Connection, Endpoint, VarInt};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the tasks of a mesh share.
+pub(crate) struct Inner {
+    pub(crate) me: Incarnation,
+    pub(crate) config: MeshConfig,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) client: RwLock<ClientConfig>,
+    pub(crate) handlers: Arc<Handlers>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) known: Mutex<Known>,
+    pub(crate) join: RwLock<Option<Arc<dyn JoinHandler>>>,
+    pub(crate) stopping: CancellationToken,
+    links: RwLock<HashMap<NodeId, Arc<Link>>>,
+    /// Held while a connection comes or goes until observers were told, so that they hear it in order. They may look at the
+    /// table meanwhile.
+    order: Mutex<()>,
+    attempts: AtomicU64,
+    throttles: Vec<Throttle>,
+}
+
+impl Inner {
+    pub(crate) fn new(me: Incarnation, config: MeshConfig, endpoint: Endpoint, client: ClientConfig) -> Arc<Self> {
+        Arc::new(Self {
+            me,
+            config,
+            endpoint,
+            client: RwLock::new(client),
+            handlers: Arc::default(),
+            metrics: Arc::default(),
+            known: Mutex::default(),
+            join: RwLock::default(),
+            stopping: CancellationToken::new(),
+            links: RwLock::default(),
+            order: Mutex::default(),
+            attempts: AtomicU64::new(0),
+            throttles: Refusal::ALL.iter().map(|_| Throttle::default()).collect(),
+        })
+    }
+
+    /// What this node says of itself on its next connection.
+    pub(crate) fn hello(&self, attempt: u64) -> Hello {
+        Hello {
+            cluster: self.config.cluster.clone(),
+            oldest: *self.config.versions.start(),
+            newest: *self.config.versions.end(),
+            boot: self.me.boot,
+            addresses: self.config.advertise.clone(),
+            attempt,
+        }
+    }
+
+    /// The number of the next connection that this node begins.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempts.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The connection to a node.
+    pub(crate) fn link(&self, node: NodeId) -> Result<Arc<Link>, MeshError> {
+        if self.stopping.is_cancelled() {
+            return Err(MeshError::Stopping);
+        }
+        self.links.read().get(&node).cloned().ok_or(MeshError::NotConnected(node))
+    }
+
+    /// All connections.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.links.read().values().cloned().collect()
+    }
+
+    pub(crate) fn is_connected(&self, node: NodeId) -> bool {
+        self.links.read().contains_key(&node)
+    }
+
+    /// Takes a connection on which both have greeted each other, and begins to serve it.
+    pub(crate) fn install(
+        self: &Arc<Self>,
+        link: Arc<Link>,
+        addresses: &[SocketAddr],
+    ) -> Result<(), (Refusal, String)> {
+        if self.stopping.is_cancelled() {
+            return Err((Refusal::Busy, "the node is stopping".to_owned()));
+        }
+        let node = link.peer.node;
+        let mut heard = vec![link.address()];
+        heard.extend_from_slice(addresses);
+        let order = self.order.lock();
+        let fresh = self.known.lock().connected(node, link.peer.boot, &heard, self.stopping.child_token())?;
+        if let Some(peer) = fresh {
+            self.keep(peer);
+        }
+        link.connection.set_receive_window(VarInt::MAX);
+        self.metrics.other.connected.add(1);
+        Inbound { link: link.clone(), handlers: self.handlers.clone(), metrics: self.metrics.clone() }.start();
+        tokio::spawn(supervise(self.clone(), link.clone()));
+        self.enter(link);
+        drop(order);
+        self.known.lock().wake(node);
+        Ok(())
+    }
+
+    /// Decides between the connection and one there may be already. Called under `order`.
+    fn enter(&self, link: Arc<Link>) {
+        let node = link.peer.node;
+        let old = self.links.read().get(&node).cloned();
+        let Some(old) = old else {
+            self.links.write().insert(node, link.clone());
+            tracing::debug!(peer = %link.peer, address = %link.address(), "connected");
+            return self.handlers.notify(PeerEvent::Connected(link.peer));
+        };
+        if old.peer == link.peer && old.is_open() {
+            if old.rank >= link.rank {
+                return retire(link);
+            }
+            self.links.write().insert(node, link);
+            return retire(old);
+        }
+        self.links.write().insert(node, link.clone());
+        old.close(CLOSE_REPLACED, "a newer connection of the same node took its place");
+        old.end();
+        self.handlers.notify(PeerEvent::Closed(old.peer));
+        self.handlers.notify(PeerEvent::Connected(link.peer));
+    }
+
+    /// Lets go of a connection that has ended.
+    fn remove(&self, link: &Arc<Link>) {
+        let order = self.order.lock();
+        link.end();
+        self.metrics.other.closed.add(1);
+        let mut links = self.links.write();
+        let current = links.get(&link.peer.node).is_some_and(|current| Arc::ptr_eq(current, link));
+        if current {
+            links.remove(&link.peer.node);
+        }
+        drop(links);
+        if current {
+            self.handlers.notify(PeerEvent::Closed(link.peer));
+        }
+        drop(order);
+        self.known.lock().wake(link.peer.node);
+    }
+
+    /// Keeps up the connection with a peer until it is forgotten.
+    pub(crate) fn keep(self: &Arc<Self>, peer: Arc<Peer>) {
+        tokio::spawn(crate::dial::keep(self.clone(), peer));
+    }
+
+    /// Closes a connection that this node refuses, and says so.
+    pub(crate) fn refuse(&self, connection: &Connection, peer: Option<NodeId>, refusal: Refusal, text: &str) {
+        self.metrics.refused(refusal);
+        let code = VarInt::from_u32(u32::from(refusal as u8));
+        connection.close(code, text.as_bytes());
+        if self.may_log(refusal) {
+            let (address, reason) = (canonical_text(connection), refusal.name());
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            tracing::warn!(%address, %peer, reason, "refused the connection of a node: {text}");
+        }
+    }
+
+    /// Notes that another node refused a connection with this one.
+    pub(crate) fn refused_by(&self, address: SocketAddr, refusal: Refusal, text: &str) {
+        self.metrics.refused_by_peer(refusal);
+        if self.may_log(refusal) {
+            tracing::warn!(%address, reason = refusal.name(), "a node refused the connection of this node, as it says: {text}");
+        }
+    }
+
+    fn may_log(&self, refusal: Refusal) -> bool {
+        let place = Refusal::ALL.iter().position(|each| *each == refusal);
+        let throttle = place.and_then(|place| self.throttles.get(place));
+        throttle.is_some_and(|throttle| throttle.allows(Instant::now(), LOG_EVERY))
+    }
+}
+
+fn canonical_text(connection: &Connection) -> String {
+    crate::link::canonical(connection.remote_address()).to_string()
+}
+
+/// Waits for a connection's end and lets go of it.
+async fn supervise(inner: Arc<Inner>, link: Arc<Link>) {
+    let reason = link.connection.closed().await;
+    tracing::debug!(peer = %link.peer, %reason, "the connection ended");
+    if let Some((refusal, text)) = Refusal::of(&reason) {
+        inner.refused_by(link.address(), refusal, &text);
+    }
+    inner.remove(&link);
+}
+
+/// Closes the lesser of two connections once what is under way on it had time to end.
+fn retire(link: Arc<Link>) {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(LINGER) => link.close(CLOSE_DUPLICATE, "there is another connection"),
+            _ended = link.connection.closed() => {}
+        }
+    });
+}

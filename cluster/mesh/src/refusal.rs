@@ -1,0 +1,75 @@
+//! Why a connection was closed, as the close code says it.
+
+use quinn::{ConnectionError, VarInt};
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a node is not connected with another. The code travels in the connection's close.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Refusal { $($(#[$doc])* $name = $code,)* }
+
+        impl Refusal {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name used in metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// The reason that a close code stands for.
+            #[must_use]
+            pub fn from_code(code: u64) -> Option<Self> {
+                Self::ALL.iter().copied().find(|refusal| refusal.code() == code)
+            }
+        }
+    };
+}
+
+refusals! {
+    /// It belongs to another cluster.
+    ForeignCluster = 0x11, "foreign_cluster";
+    /// The two understand no wire version in common.
+    IncompatibleVersion = 0x12, "incompatible_version";
+    /// A newer life of the same node has been seen.
+    StaleIncarnation = 0x13, "stale_incarnation";
+    /// It has been removed from the cluster.
+    Forgotten = 0x14, "forgotten";
+    /// It showed no certificate of the cluster's authority, or is not who was expected.
+    WrongIdentity = 0x15, "wrong_identity";
+    /// It did not speak the protocol.
+    Protocol = 0x16, "protocol";
+    /// There are too many.
+    Busy = 0x17, "busy";
+}
+
+impl Refusal {
+    /// The close code.
+    #[must_use]
+    pub const fn code(self) -> u64 {
+        self as u64
+    }
+
+    /// The refusal that the peer closed the connection with, and its text.
+    pub(crate) fn of(error: &ConnectionError) -> Option<(Self, String)> {
+        let ConnectionError::ApplicationClosed(close) = error else { return None };
+        let refusal = Self::from_code(close.error_code.into_inner())?;
+        Some((refusal, String::from_utf8_lossy(&close.reason).into_owned()))
+    }
+}
+
+/// The connection is closed in peace.
+pub(crate) const CLOSE_BYE: VarInt = VarInt::from_u32(0);
+/// There is a better connection to the same node.
+pub(crate) const CLOSE_DUPLICATE: VarInt = VarInt::from_u32(1);
+/// A newer life of the node has connected.
+pub(crate) const CLOSE_REPLACED: VarInt = VarInt::from_u32(2);
+
+/// The stream's kind is not served.
+pub(crate) const STREAM_UNSERVED: VarInt = VarInt::from_u32(0x21);
+/// The stream's frames are malformed or too long.
+pub(crate) const STREAM_MALFORMED: VarInt = VarInt::from_u32(0x22);
+/// The peer opens streams too quickly.
+pub(crate) const STREAM_BUSY: VarInt = VarInt::from_u32(0x23);
+/// The stream was given up by its holder.
+pub(crate) const STREAM_DROPPED: VarInt = VarInt::from_u32(0x24);

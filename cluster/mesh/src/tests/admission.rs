@@ -1,0 +1,176 @@
+//! Who is connected with whom.
+
+use super::support::*;
+use crate::{Mesh, Refusal};
+use octopussy_core::ports::{Incarnation, Lane, MeshError, MeshPort, PeerEvent};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_peer_that_restarts_elsewhere_is_found_again() {
+    let (a, b) = Authority::new().pair();
+    let events = Arc::new(Recorder::default());
+    let (mesh_a, mesh_b) = (a.bind(1), b.bind(1));
+    mesh_a.observe(events.clone());
+    connect(&mesh_a, &mesh_b).await;
+    let peers = mesh_a.peers();
+    assert_eq!(peers.len(), 1);
+    assert_eq!((peers[0].incarnation.node, peers[0].address), (b.id, mesh_b.local_addr().unwrap()));
+    mesh_b.close().await;
+    until("the loss is known", || !mesh_a.is_connected(b.id)).await;
+    let mesh_b = b.bind(2);
+    mesh_b.serve(Lane::Forward, Arc::new(Arc::new(Gate::default())));
+    mesh_a.learn(b.id, &[mesh_b.local_addr().unwrap()]);
+    both_connected(&mesh_a, &mesh_b).await;
+    assert_eq!(mesh_a.call(b.id, Lane::Forward, body("x"), LONG).await, Ok(body("x")));
+    let life = |boot| Incarnation { node: b.id, boot };
+    let expected = [PeerEvent::Connected(life(1)), PeerEvent::Closed(life(1)), PeerEvent::Connected(life(2))];
+    assert_eq!(*events.events.lock(), expected);
+}
+
+/// The higher id knows where the lower is, and not the other way round.
+#[tokio::test]
+async fn the_only_side_that_knows_an_address_dials_and_goes_on_dialing() {
+    let (a, b) = Authority::new().pair();
+    let (mesh_a, mesh_b) = (a.bind(1), b.bind(1));
+    let dead: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    mesh_b.learn(a.id, &[dead, mesh_a.local_addr().unwrap()]);
+    both_connected(&mesh_a, &mesh_b).await;
+    mesh_b.close().await;
+    until("the loss is known", || !mesh_a.is_connected(b.id)).await;
+    let mesh_b = b.bind(2);
+    mesh_b.learn(a.id, &[mesh_a.local_addr().unwrap()]);
+    both_connected(&mesh_a, &mesh_b).await;
+}
+
+#[tokio::test]
+async fn a_new_life_replaces_the_old_one_and_the_old_one_is_refused() {
+    let (a, b) = Authority::new().pair();
+    let mesh_a = a.bind(1);
+    let events = Arc::new(Recorder::default());
+    mesh_a.observe(events.clone());
+    let old = b.bind(5);
+    old.serve(Lane::Forward, Arc::new(Arc::new(Gate::default())));
+    connect(&mesh_a, &old).await;
+    let waiting = mesh_a.call(b.id, Lane::Forward, body("wait"), LONG);
+    let new = b.bind(6);
+    new.learn(a.id, &[mesh_a.local_addr().unwrap()]);
+    assert_eq!(waiting.await, Err(MeshError::Lost(b.id)));
+    until("the new life is connected", || new.is_connected(a.id)).await;
+    let lives: Vec<u64> = mesh_a.peers().iter().map(|peer| peer.incarnation.boot).collect();
+    assert_eq!(lives, [6]);
+    let life = |boot| Incarnation { node: b.id, boot };
+    let expected = [PeerEvent::Connected(life(5)), PeerEvent::Closed(life(5)), PeerEvent::Connected(life(6))];
+    assert_eq!(*events.events.lock(), expected);
+    until("the old life is refused", || {
+        mesh_a.metrics().refused(Refusal::StaleIncarnation) > 0
+            && old.metrics().refused_by_peers(Refusal::StaleIncarnation) > 0
+    })
+    .await;
+    assert!(!old.is_connected(a.id));
+}
+
+async fn never_connected(a: &Mesh, b: &Mesh, reason: &str, done: impl Fn() -> bool) {
+    a.learn(id(b), &[b.local_addr().unwrap()]);
+    until(reason, done).await;
+    assert!(!a.is_connected(id(b)) && !b.is_connected(id(a)), "{reason}");
+}
+
+#[tokio::test]
+async fn foreigners_are_refused() {
+    let authority = Authority::new();
+    let (a, b) = authority.pair();
+    let mesh_a = a.bind(1);
+    // Signed by somebody else.
+    let stranger = Authority::new().node().bind(1);
+    never_connected(&mesh_a, &stranger, "a foreign authority", || mesh_a.metrics().other.dials_failed > 0).await;
+    stranger.learn(a.id, &[mesh_a.local_addr().unwrap()]);
+    until("both directions fail", || {
+        let (here, there) = (mesh_a.metrics().other, stranger.metrics().other);
+        there.dials_failed > 0 && here.handshakes_failed + there.handshakes_failed > 0
+    })
+    .await;
+    assert!(mesh_a.peers().is_empty() && stranger.peers().is_empty());
+    // Of another cluster.
+    let mut config = b.config(1);
+    config.cluster = Arc::from("another");
+    let foreign = Mesh::bind(config).unwrap();
+    never_connected(&mesh_a, &foreign, "another cluster", || {
+        foreign.metrics().refused(Refusal::ForeignCluster) > 0
+            && mesh_a.metrics().refused_by_peers(Refusal::ForeignCluster) > 0
+    })
+    .await;
+    // Without a version in common.
+    let c = authority.node();
+    let mut config = c.config(1);
+    config.versions = 7..=9;
+    let newer = Mesh::bind(config).unwrap();
+    newer.learn(a.id, &[mesh_a.local_addr().unwrap()]);
+    never_connected(&mesh_a, &newer, "another version", || {
+        let (here, there) = (mesh_a.metrics(), newer.metrics());
+        here.refused(Refusal::IncompatibleVersion) + there.refused(Refusal::IncompatibleVersion) > 0
+            && here.refused_by_peers(Refusal::IncompatibleVersion)
+                + there.refused_by_peers(Refusal::IncompatibleVersion)
+                > 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_node_at_an_address_has_to_be_the_one_that_was_expected() {
+    let authority = Authority::new();
+    let (a, b, c) = (authority.node(), authority.node().bind(1), authority.node());
+    let mesh = a.bind(1);
+    mesh.learn(c.id, &[b.local_addr().unwrap()]);
+    until("it is refused", || mesh.metrics().refused(Refusal::WrongIdentity) > 0).await;
+    assert!(!mesh.is_connected(c.id) && !mesh.is_connected(id(&b)));
+}
+
+#[tokio::test]
+async fn a_forgotten_node_is_disconnected_and_refused_until_it_is_learned_again() {
+    let (a, b) = two().await;
+    a.forget(id(&b));
+    until("it is disconnected", || !a.is_connected(id(&b))).await;
+    b.learn(id(&a), &[a.local_addr().unwrap()]);
+    until("it is refused", || {
+        a.metrics().refused(Refusal::Forgotten) > 0 && b.metrics().refused_by_peers(Refusal::Forgotten) > 0
+    })
+    .await;
+    assert!(!a.is_connected(id(&b)));
+    a.learn(id(&b), &[b.local_addr().unwrap()]);
+    both_connected(&a, &b).await;
+}
+
+/// Both dial at the same moment, over and over; one connection is left, and no call on it fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_connections_become_one() {
+    let authority = Authority::new();
+    for _ in 0..5 {
+        let (a, b) = authority.pair();
+        let (a, b) = (a.bind(1), b.bind(1));
+        let (events, gate) = (Arc::new(Recorder::default()), Arc::new(Gate::default()));
+        a.observe(events.clone());
+        a.serve(Lane::Forward, Arc::new(gate.clone()));
+        b.serve(Lane::Forward, Arc::new(gate.clone()));
+        let (address_a, address_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
+        tokio::join!(a.dial_now(id(&b), address_b), b.dial_now(id(&a), address_a));
+        both_connected(&a, &b).await;
+        a.learn(id(&b), &[address_b]);
+        b.learn(id(&a), &[address_a]);
+        until("one connection is left", || {
+            for (from, to) in [(&a, &b), (&b, &a)] {
+                drop(from.call(id(to), Lane::Forward, body("x"), LONG));
+            }
+            a.open_connections() == 1 && b.open_connections() == 1
+        })
+        .await;
+        let (there, back) = (
+            a.call(id(&b), Lane::Forward, body("x"), Duration::from_secs(5)),
+            b.call(id(&a), Lane::Forward, body("y"), Duration::from_secs(5)),
+        );
+        assert_eq!((there.await, back.await), (Ok(body("x")), Ok(body("y"))));
+        let connected = PeerEvent::Connected(b.incarnation());
+        assert_eq!(*events.events.lock(), [connected], "observers see one connection");
+    }
+}

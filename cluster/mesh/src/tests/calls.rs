@@ -1,0 +1,111 @@
+//! Requests and answers.
+
+use super::support::*;
+use crate::{LANE_QUEUE, LANE_WINDOW};
+use bytes::Bytes;
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, MeshPort};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test]
+async fn answers_come_in_any_order_and_from_both_sides() {
+    let (a, b) = two().await;
+    let gate = Arc::new(Gate::default());
+    b.serve(Lane::Forward, Arc::new(gate.clone()));
+    a.serve(Lane::Forward, Arc::new(gate.clone()));
+    let first = a.call(id(&b), Lane::Forward, body("wait 1"), LONG);
+    let second = a.call(id(&b), Lane::Forward, body("second"), LONG);
+    assert_eq!(second.await, Ok(body("second")));
+    gate.open.notify_one();
+    assert_eq!(first.await, Ok(body("wait 1")));
+    assert_eq!(b.call(id(&a), Lane::Forward, body("back"), LONG).await, Ok(body("back")));
+    let long = Bytes::from(vec![3; MAX_FRAME_BYTES]);
+    assert_eq!(a.call(id(&b), Lane::Forward, long.clone(), LONG).await, Ok(long));
+    let metrics = a.metrics().lane(Lane::Forward);
+    assert_eq!((metrics.calls, metrics.served), (3, 1));
+}
+
+#[tokio::test]
+async fn every_failure_says_what_may_have_happened() {
+    let (a, b) = two().await;
+    let gate = Arc::new(Gate::default());
+    b.serve(Lane::Forward, Arc::new(gate.clone()));
+    let call = |lane, text: &str, within| a.call(id(&b), lane, body(text), within);
+    let brief = Duration::from_millis(30);
+    assert_eq!(call(Lane::Forward, "wait", brief).await, Err(MeshError::Timeout(id(&b))));
+    for (lane, text, reason) in [
+        (Lane::Forward, "refuse", "as asked"),
+        (Lane::Forward, "panic", "the handler failed"),
+        (Lane::Blob, "x", "the lane is not served"),
+    ] {
+        let refused = MeshError::Refused { node: id(&b), reason: Arc::from(reason) };
+        assert_eq!(call(lane, text, LONG).await, Err(refused));
+    }
+    assert_eq!(call(Lane::Forward, "still alive", LONG).await, Ok(body("still alive")));
+    let stranger = NodeId([0; 16]);
+    assert_eq!(a.call(stranger, Lane::Forward, body("x"), LONG).await, Err(MeshError::NotConnected(stranger)));
+    assert_eq!(a.call(id(&a), Lane::Forward, body("x"), LONG).await, Err(MeshError::NotConnected(id(&a))));
+    let long = Bytes::from(vec![0; MAX_FRAME_BYTES + 1]);
+    let too_large = MeshError::TooLarge { actual: MAX_FRAME_BYTES + 1, limit: MAX_FRAME_BYTES };
+    assert_eq!(a.call(id(&b), Lane::Forward, long, LONG).await, Err(too_large));
+    let lost = call(Lane::Forward, "wait", LONG);
+    until("the request is under way", || *gate.begun.lock() == 5).await;
+    b.close().await;
+    assert_eq!(lost.await, Err(MeshError::Lost(id(&b))));
+    until("the loss is known", || !a.is_connected(id(&b))).await;
+    assert_eq!(call(Lane::Forward, "x", LONG).await, Err(MeshError::NotConnected(id(&b))));
+    a.close().await;
+    assert_eq!(call(Lane::Forward, "x", LONG).await, Err(MeshError::Stopping));
+    let metrics = a.metrics().lane(Lane::Forward);
+    assert_eq!((metrics.timeouts, metrics.refused, metrics.lost), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn the_window_is_bounded_and_dropped_calls_free_it() {
+    let (a, b) = two().await;
+    let gate = Arc::new(Gate::default());
+    b.serve(Lane::Forward, Arc::new(gate.clone()));
+    let calls: Vec<_> =
+        (0..LANE_WINDOW + LANE_QUEUE).map(|_| a.call(id(&b), Lane::Forward, body("wait"), LONG)).collect();
+    assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Err(MeshError::Congested(id(&b))));
+    until("the window has arrived", || *gate.begun.lock() == LANE_WINDOW).await;
+    let mut calls = calls.into_iter();
+    let windowed: Vec<_> = calls.by_ref().take(LANE_WINDOW).collect();
+    drop(windowed);
+    until("the queue has moved up", || *gate.begun.lock() == LANE_WINDOW + LANE_QUEUE).await;
+    drop(calls);
+    for _ in 0..2 * LANE_WINDOW {
+        gate.open.notify_one();
+        gate.open.notify_waiters();
+    }
+    assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Ok(body("x")));
+    let long = Bytes::from(vec![0; MAX_FRAME_BYTES]);
+    let many: Vec<_> = (0..5).map(|_| a.call(id(&b), Lane::Blob, long.clone(), LONG)).collect();
+    let mut congested = 0;
+    for call in many {
+        congested += usize::from(call.await == Err(MeshError::Congested(id(&b))));
+    }
+    assert!(congested >= 1, "the bytes in line are bounded too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_get_their_own_answers() {
+    let (a, b) = two().await;
+    b.serve(Lane::Agent, Arc::new(Arc::new(Gate::default())));
+    let tasks: Vec<_> = (0..64)
+        .map(|task| {
+            let (a, to) = (a.clone(), id(&b));
+            tokio::spawn(async move {
+                for number in 0..200 {
+                    let request = body(&format!("{task}/{number}"));
+                    assert_eq!(a.call(to, Lane::Agent, request.clone(), LONG).await, Ok(request));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(b.metrics().lane(Lane::Agent).served, 64 * 200);
+}

@@ -1,0 +1,95 @@
+//! Joining without a certificate.
+
+use super::support::*;
+use crate::{JOIN_REQUEST_BYTES, JoinError, JoinHandler, Refusal, fingerprint, join, tls};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use octopussy_core::ports::{Lane, MeshPort};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Welcome;
+
+impl JoinHandler for Welcome {
+    fn join(&self, _: SocketAddr, request: Bytes) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
+        Box::pin(async move {
+            match &request[..] {
+                b"token" => Ok(Bytes::from(vec![7; 100_000])),
+                b"never" => std::future::pending().await,
+                _ => Err(Arc::from("the token is not valid")),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn who_knows_the_fingerprint_may_ask_to_join() {
+    let authority = Authority::new();
+    let mesh = authority.node().bind(1);
+    let address = mesh.local_addr().unwrap();
+    let expected = fingerprint(&authority.der);
+    let ask = |text: &str| join(&[address], expected, body(text), LONG).map_ok_len();
+    let refused = |reason: &str| Err(JoinError::Refused(Arc::from(reason)));
+    assert!(matches!(ask("token").await, Err(JoinError::Refused(_))), "nobody serves it yet");
+    mesh.serve_join(Arc::new(Welcome));
+    assert_eq!(ask("token").await, Ok(100_000));
+    assert_eq!(ask("guess").await, refused("the token is not valid"));
+    let other = fingerprint(&Authority::new().der);
+    assert_eq!(join(&[address], other, body("token"), LONG).await, Err(JoinError::WrongCluster(address)));
+    let long = Bytes::from(vec![0; JOIN_REQUEST_BYTES + 1]);
+    assert!(matches!(join(&[address], expected, long, LONG).await, Err(JoinError::TooLarge(_))));
+    let dead: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let brief = Duration::from_millis(300);
+    assert_eq!(join(&[dead], expected, body("token"), brief).await, Err(JoinError::Timeout));
+    assert_eq!(join(&[address], expected, body("never"), brief).await, Err(JoinError::Timeout));
+    for _ in 0..5 {
+        let _served_or_refused = ask("guess").await;
+    }
+    assert!(matches!(ask("token").await, Err(JoinError::Refused(reason)) if reason.contains("try again")));
+    assert!(mesh.metrics().other.joins_refused > 0);
+}
+
+/// A connection without a certificate is of use for nothing else, whichever protocol it names.
+#[tokio::test]
+async fn without_a_certificate_there_is_nothing_but_joining() {
+    let authority = Authority::new();
+    let mesh = authority.node().bind(1);
+    mesh.serve_join(Arc::new(Welcome));
+    let gate = Arc::new(Gate::default());
+    mesh.serve(Lane::Forward, Arc::new(gate.clone()));
+    let datagrams = Arc::new(Recorder::default());
+    mesh.on_datagram(datagrams.clone());
+    for member in [true, false] {
+        let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = tls::without_certificate(fingerprint(&authority.der), member);
+        let client = quinn::ClientConfig::new(Arc::new(client));
+        let connecting = endpoint.connect_with(client, mesh.local_addr().unwrap(), "x").unwrap();
+        let connection = connecting.await.unwrap();
+        let _dropped = connection.send_datagram(body("x"));
+        if let Ok((mut send, _receive)) = connection.open_bi().await {
+            // A request on a lane, as a member would send it.
+            let _refused = send.write_all(&[Lane::Forward.tag(), 13, 0, 0, 0]).await;
+            let _refused = send.write_all(&[0; 13]).await;
+            let _refused = send.finish();
+        }
+        let reason = tokio::time::timeout(LONG, connection.closed()).await;
+        match member {
+            true => assert_eq!(Refusal::of(&reason.unwrap()).map(|(refusal, _)| refusal), Some(Refusal::WrongIdentity)),
+            // The bytes are taken for a request to join, which the handler refuses.
+            false => connection.close(0u32.into(), b""),
+        }
+    }
+    assert_eq!(*gate.begun.lock(), 0);
+    assert!(datagrams.frames.lock().is_empty() && mesh.peers().is_empty());
+}
+
+trait MapLength {
+    async fn map_ok_len(self) -> Result<usize, JoinError>;
+}
+
+impl<F: Future<Output = Result<Bytes, JoinError>>> MapLength for F {
+    async fn map_ok_len(self) -> Result<usize, JoinError> {
+        self.await.map(|answer| answer.len())
+    }
+}

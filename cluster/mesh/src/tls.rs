@@ -1,0 +1,171 @@
+//! TLS as the mesh speaks it: version 1.3, both sides authenticated under the cluster's own authority, host names ignored,
+//! since a node is its key.
+
+use crate::config::{BindError, MeshCertificates};
+use octopussy_core::ids::NodeId;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// What members speak.
+pub(crate) const ALPN_MESH: &[u8] = b"octo/1";
+/// What a node speaks that wants to join.
+pub(crate) const ALPN_JOIN: &[u8] = b"octo-join/1";
+/// The name that is asked for. Nobody looks at it.
+pub(crate) const SERVER_NAME: &str = "octopussy";
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn bad(error: impl std::fmt::Display) -> BindError {
+    BindError::Certificates(error.to_string())
+}
+
+/// The id of the node with this certificate: the first sixteen bytes of the SHA-256 of its SubjectPublicKeyInfo.
+///
+/// # Errors
+/// A text that says why it is not a certificate.
+pub fn node_id(certificate: &CertificateDer<'_>) -> Result<NodeId, String> {
+    let parsed = ParsedCertificate::try_from(certificate).map_err(|error| error.to_string())?;
+    let digest: [u8; 32] = Sha256::digest(parsed.subject_public_key_info().as_ref()).into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    Ok(NodeId(id))
+}
+
+/// The fingerprint of an authority: the SHA-256 of its certificate. Joining nodes recognise the cluster by it.
+#[must_use]
+pub fn fingerprint(authority: &CertificateDer<'_>) -> [u8; 32] {
+    Sha256::digest(authority.as_ref()).into()
+}
+
+fn roots(authority: &CertificateDer<'static>) -> Result<Arc<RootCertStore>, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone())?;
+    Ok(Arc::new(roots))
+}
+
+/// TLS for those who connect: members show a certificate, those who join need none. Which of them it is, the ALPN says;
+/// that members have shown one is checked after the handshake.
+pub(crate) fn server(certificates: &MeshCertificates) -> Result<QuicServerConfig, BindError> {
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots(&certificates.authority).map_err(bad)?, provider())
+            .allow_unauthenticated()
+            .build()
+            .map_err(bad)?;
+    let chain = vec![certificates.certificate.clone(), certificates.authority.clone()];
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(bad)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, certificates.key.clone_key())
+        .map_err(bad)?;
+    config.alpn_protocols = vec![ALPN_MESH.to_vec(), ALPN_JOIN.to_vec()];
+    // A resumed session would outlive a certificate.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    QuicServerConfig::try_from(config).map_err(bad)
+}
+
+/// TLS for connecting to members.
+pub(crate) fn client(certificates: &MeshCertificates) -> Result<QuicClientConfig, BindError> {
+    let trust = Trust::Authority(roots(&certificates.authority).map_err(bad)?);
+    let chain = vec![certificates.certificate.clone(), certificates.authority.clone()];
+    let mut config =
+        builder(trust).map_err(bad)?.with_client_auth_cert(chain, certificates.key.clone_key()).map_err(bad)?;
+    config.alpn_protocols = vec![ALPN_MESH.to_vec()];
+    config.resumption = Resumption::disabled();
+    QuicClientConfig::try_from(config).map_err(bad)
+}
+
+/// TLS for joining: no certificate to show, and the authority known by its fingerprint alone.
+pub(crate) fn joiner(fingerprint: [u8; 32]) -> Result<QuicClientConfig, String> {
+    let mut config = builder(Trust::Fingerprint(fingerprint)).map_err(|error| error.to_string())?.with_no_client_auth();
+    config.alpn_protocols = vec![ALPN_JOIN.to_vec()];
+    config.resumption = Resumption::disabled();
+    QuicClientConfig::try_from(config).map_err(|error| error.to_string())
+}
+
+fn builder(
+    trust: Trust,
+) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, Error> {
+    let provider = provider();
+    let algorithms = provider.signature_verification_algorithms;
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { trust, algorithms })))
+}
+
+/// Whom a client trusts.
+#[derive(Debug)]
+enum Trust {
+    Authority(Arc<RootCertStore>),
+    Fingerprint([u8; 32]),
+}
+
+/// Checks that a server's certificate is signed by the authority. Host names are not looked at.
+#[derive(Debug)]
+struct Verifier {
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    /// The authority among what the server showed.
+    fn roots(&self, shown: &[CertificateDer<'_>]) -> Result<Arc<RootCertStore>, Error> {
+        let expected = match &self.trust {
+            Trust::Authority(roots) => return Ok(roots.clone()),
+            Trust::Fingerprint(expected) => expected,
+        };
+        let authority = shown.iter().find(|shown| bool::from(fingerprint(shown).ct_eq(expected)));
+        let authority = authority.ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        roots(&authority.clone().into_owned())
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let roots = self.roots(intermediates)?;
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, self.algorithms.all)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
