@@ -24,6 +24,9 @@ const MECHANISMS: [&str; 9] =
 /// Names all of ours start with; the binary is called `octopussy` alone.
 const PREFIX: &str = "octopussy-";
 
+/// What tests of any crate may use.
+const FOR_TESTS: [&str; 2] = ["octopussy-tests", "octopussy-mesh"];
+
 /// Crates that are not shipped.
 const OUTSIDE: [&str; 2] = ["octopussy-tests", "octopussy-benches"];
 
@@ -40,12 +43,13 @@ fn metadata(root: &Path) -> Metadata {
     command.exec().unwrap()
 }
 
-/// Dependencies among our shipped crates. Those of their tests count too, except on the tests' own helper crate.
+/// Dependencies among our shipped crates. Those of their tests count too, except on the tests' own helper crate and on the
+/// mesh, whose in-memory half stands in for a network everywhere.
 fn edges(metadata: &Metadata) -> Edges {
     let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     let of = |package: &cargo_metadata::Package| {
         let dependencies = package.dependencies.iter().filter(|it| ours.contains(it.name.as_str()));
-        let counted = dependencies.filter(|it| it.kind != DependencyKind::Development || it.name != "octopussy-tests");
+        let counted = dependencies.filter(|it| it.kind != DependencyKind::Development || !FOR_TESTS.contains(&it.name.as_str()));
         (package.name.to_string(), counted.map(|it| (it.name.clone(), it.optional)).collect())
     };
     metadata.packages.iter().filter(|package| !OUTSIDE.contains(&package.name.as_str())).map(of).collect()

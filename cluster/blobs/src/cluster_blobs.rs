@@ -1,0 +1,165 @@
+//! The blobs of a cluster as a port.
+
+use crate::copies::{copies, in_order};
+use crate::limits::{ASKED_AT_ONCE, QUESTION_LIMIT, TRANSFER_LIMIT};
+use crate::serve::Serve;
+use crate::transfer::{next, receive, send};
+use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use octopussy_core::ids::{BlobId, NodeId};
+use octopussy_core::ports::{BlobError, BlobPort, Lane, MeshPort, StreamKind};
+use std::io;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+/// Whether a node may be given copies: guests come and go and hold nothing for others.
+pub type MayHold = Arc<dyn Fn(NodeId) -> bool + Send + Sync>;
+
+/// The blobs of a cluster. Implements [`BlobPort`] over this node's own store and those of the connected nodes.
+pub struct ClusterBlobs {
+    local: Arc<dyn BlobPort>,
+    mesh: Arc<dyn MeshPort>,
+    may_hold: MayHold,
+    /// One permit for each content that is fetched or copied.
+    asking: Arc<Semaphore>,
+}
+
+impl ClusterBlobs {
+    /// Blobs over this node's own store. From now on other nodes are served from it, too.
+    #[must_use]
+    pub fn new(local: Arc<dyn BlobPort>, mesh: Arc<dyn MeshPort>, may_hold: MayHold) -> Arc<Self> {
+        let serve = Arc::new(Serve::new(local.clone()));
+        mesh.serve(Lane::Blob, serve.clone());
+        mesh.serve_streams(StreamKind::BlobContent, serve);
+        Arc::new(Self { local, mesh, may_hold, asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)) })
+    }
+
+    /// The connected nodes in the order in which the blob prefers them.
+    fn peers(&self, id: BlobId, may_hold: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+        let peers = self.mesh.peers().into_iter().map(|peer| peer.incarnation.node);
+        in_order(id, peers.filter(|node| may_hold(*node)).collect())
+    }
+
+    /// Whether `node` has the blob; `None` when it does not say.
+    async fn has(&self, node: NodeId, id: BlobId) -> Option<bool> {
+        let question = encode(&Question::Has(id)).ok()?;
+        let answer = self.mesh.call(node, Lane::Blob, question, QUESTION_LIMIT).await.ok()?;
+        let Answer::Has(has) = decode(&answer).ok()?;
+        Some(has)
+    }
+
+    /// Makes sure that `node` has the blob.
+    async fn copy(&self, node: NodeId, id: BlobId, content: Bytes) -> io::Result<()> {
+        if self.has(node, id).await == Some(true) {
+            return Ok(());
+        }
+        let copied = async {
+            let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            let opening = Opening::Put { id, bytes: content.len() as u64 };
+            stream.sink.send(encode(&opening)?).await.map_err(io::Error::other)?;
+            send(&mut *stream.sink, content).await?;
+            match decode(&next(&mut *stream.source).await?)? {
+                Reply::Stored => Ok(()),
+                Reply::Failed(why) => Err(io::Error::other(why)),
+                Reply::Content(_) | Reply::Missing => Err(io::Error::other("the answer belongs to another question")),
+            }
+        };
+        tokio::time::timeout(TRANSFER_LIMIT, copied).await.unwrap_or_else(|late| Err(late.into()))
+    }
+
+    /// The content from `node`, where it has it.
+    async fn fetch_from(&self, node: NodeId, id: BlobId) -> io::Result<Option<Bytes>> {
+        let fetched = async {
+            let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            stream.sink.send(encode(&Opening::Get(id))?).await.map_err(io::Error::other)?;
+            match decode(&next(&mut *stream.source).await?)? {
+                Reply::Content(bytes) => receive(&mut *stream.source, id, bytes).await.map(Some),
+                Reply::Missing => Ok(None),
+                Reply::Failed(why) => Err(io::Error::other(why)),
+                Reply::Stored => Err(io::Error::other("the answer belongs to another question")),
+            }
+        };
+        tokio::time::timeout(TRANSFER_LIMIT, fetched).await.unwrap_or_else(|late| Err(late.into()))
+    }
+
+    /// The content from whichever node has it. `Ok(None)`: every connected node says that it has not.
+    async fn fetch(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
+        let peers = self.peers(id, |_| true);
+        let ask = |node| async move { (node, self.has(node, id).await) };
+        let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
+        let mut failure = None;
+        while let Some((node, has)) = answers.next().await {
+            match has {
+                Some(true) => match self.fetch_from(node, id).await {
+                    Ok(Some(content)) => return Ok(Some(content)),
+                    Ok(None) => {}
+                    Err(error) => {
+                        debug!(%node, blob = %id, %error, "the blob could not be fetched");
+                        failure = Some(error);
+                    }
+                },
+                Some(false) => {}
+                None => failure = failure.or_else(|| Some(io::Error::other(format!("node {node} does not answer")))),
+            }
+        }
+        failure.map_or(Ok(None), |error| Err(BlobError::Io(error)))
+    }
+}
+
+#[async_trait]
+impl BlobPort for ClusterBlobs {
+    async fn put(&self, content: Bytes) -> Result<BlobId, BlobError> {
+        let id = self.local.put(content.clone()).await?;
+        let peers = self.peers(id, |node| (self.may_hold)(node));
+        let wanted = copies(peers.len() + 1);
+        let mut there = 1;
+        let mut peers = peers.into_iter();
+        let mut copying = FuturesUnordered::new();
+        let copy = |node, content| async move { (node, self.copy(node, id, content).await) };
+        // As many as are wanted at once; where one fails, the next node takes its place.
+        copying.extend(peers.by_ref().take(wanted - there).map(|node| copy(node, content.clone())));
+        let mut failure = None;
+        while there < wanted {
+            match copying.next().await {
+                Some((_, Ok(()))) => there += 1,
+                Some((node, Err(error))) => {
+                    warn!(%node, blob = %id, %error, "a copy of a blob could not be written");
+                    failure = Some(error);
+                    copying.extend(peers.next().map(|node| copy(node, content.clone())));
+                }
+                None => {
+                    let why = failure.map_or_else(String::new, |error| format!(": {error}"));
+                    let error = format!("{there} of {wanted} copies could be written{why}");
+                    return Err(BlobError::Io(io::Error::other(error)));
+                }
+            }
+        }
+        Ok(id)
+    }
+
+    async fn get(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
+        let damaged = match self.local.get(id).await {
+            Ok(Some(content)) => return Ok(Some(content)),
+            Ok(None) => None,
+            Err(error @ BlobError::Damaged(_)) => Some(error),
+            Err(error) => return Err(error),
+        };
+        match self.fetch(id).await {
+            Ok(Some(content)) => {
+                // What cannot be kept is of use all the same.
+                if let Err(error) = self.local.put(content.clone()).await {
+                    warn!(blob = %id, %error, "a fetched blob could not be kept");
+                }
+                Ok(Some(content))
+            }
+            Ok(None) => damaged.map_or(Ok(None), Err),
+            Err(error) => Err(damaged.unwrap_or(error)),
+        }
+    }
+}

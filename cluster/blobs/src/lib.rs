@@ -1,0 +1,16 @@
+//! Blobs of a cluster. A blob is on several nodes before the command that names it is proposed, so that it is there wherever
+//! its agent comes to run; a node that lacks one fetches it from another.
+//!
+//! Questions ride on the lane of blobs, contents on streams of their own, in chunks, so that they delay nothing else.
+
+mod cluster_blobs;
+mod copies;
+mod limits;
+mod serve;
+mod transfer;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use cluster_blobs::{ClusterBlobs, MayHold};

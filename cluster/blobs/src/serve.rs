@@ -1,0 +1,82 @@
+//! Stores and hands out contents for other nodes.
+
+use crate::limits::{SERVED_AT_ONCE, TRANSFER_LIMIT};
+use crate::transfer::{next, receive, send};
+use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use octopussy_core::ids::{BlobId, NodeId};
+use octopussy_core::ports::{BlobPort, LaneHandler, MeshStream, StreamHandler};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+/// Answers from this node's own store, never from other nodes: two nodes must not ask each other in a circle.
+#[derive(Clone)]
+pub(crate) struct Serve {
+    local: Arc<dyn BlobPort>,
+    places: Arc<Semaphore>,
+}
+
+impl Serve {
+    pub(crate) fn new(local: Arc<dyn BlobPort>) -> Self {
+        Self { local, places: Arc::new(Semaphore::new(SERVED_AT_ONCE)) }
+    }
+
+    async fn has(&self, id: BlobId) -> bool {
+        matches!(self.local.get(id).await, Ok(Some(_)))
+    }
+
+    async fn serve(&self, stream: &mut MeshStream) -> io::Result<()> {
+        let opening = decode(&next(&mut *stream.source).await?)?;
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
+        match opening {
+            Opening::Put { id, bytes } => {
+                let reply = match receive(&mut *stream.source, id, bytes).await {
+                    Ok(content) => match self.local.put(content).await {
+                        Ok(_) => Reply::Stored,
+                        Err(error) => Reply::Failed(error.to_string()),
+                    },
+                    Err(error) => Reply::Failed(error.to_string()),
+                };
+                stream.sink.send(encode(&reply)?).await.map_err(io::Error::other)?;
+            }
+            Opening::Get(id) => {
+                let (reply, content) = match self.local.get(id).await {
+                    Ok(Some(content)) => (Reply::Content(content.len() as u64), content),
+                    Ok(None) => (Reply::Missing, Bytes::new()),
+                    Err(error) => (Reply::Failed(error.to_string()), Bytes::new()),
+                };
+                stream.sink.send(encode(&reply)?).await.map_err(io::Error::other)?;
+                send(&mut *stream.sink, content).await?;
+            }
+        }
+        stream.sink.finish().await.map_err(io::Error::other)
+    }
+}
+
+impl LaneHandler for Serve {
+    fn handle(&self, _: NodeId, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let refused = |error: io::Error| Arc::from(error.to_string());
+            let Question::Has(id) = decode(&request).map_err(refused)?;
+            encode(&Answer::Has(this.has(id).await)).map_err(refused)
+        })
+    }
+}
+
+impl StreamHandler for Serve {
+    fn handle(&self, from: NodeId, mut stream: MeshStream) -> BoxFuture<'static, ()> {
+        let this = self.clone();
+        Box::pin(async move {
+            match tokio::time::timeout(TRANSFER_LIMIT, this.serve(&mut stream)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(node = %from, %error, "a blob's content did not get through"),
+                Err(_) => debug!(node = %from, "a blob's content took too long"),
+            }
+        })
+    }
+}

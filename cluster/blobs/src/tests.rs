@@ -1,0 +1,143 @@
+//! Blobs on several nodes, over an in-memory mesh.
+
+use crate::ClusterBlobs;
+use async_trait::async_trait;
+use bytes::Bytes;
+use octopussy_core::ids::{BlobId, NodeId};
+use octopussy_core::ports::{BlobError, BlobPort, MAX_BLOB_BYTES};
+use octopussy_mesh::memory::Network;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[derive(Default)]
+struct Disk {
+    blobs: Mutex<HashMap<BlobId, Bytes>>,
+    full: AtomicBool,
+}
+
+#[async_trait]
+impl BlobPort for Disk {
+    async fn put(&self, content: Bytes) -> Result<BlobId, BlobError> {
+        if content.len() > MAX_BLOB_BYTES {
+            return Err(BlobError::TooLarge { actual: content.len() });
+        }
+        if self.full.load(Ordering::SeqCst) {
+            return Err(BlobError::DiskFull);
+        }
+        let id = BlobId::of(&content);
+        self.blobs.lock().insert(id, content);
+        Ok(id)
+    }
+    async fn get(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
+        match self.blobs.lock().get(&id) {
+            Some(content) if BlobId::of(content) != id => Err(BlobError::Damaged(id)),
+            content => Ok(content.cloned()),
+        }
+    }
+}
+
+struct World {
+    network: Network,
+    ids: Vec<NodeId>,
+    disks: Vec<Arc<Disk>>,
+    blobs: Vec<Arc<ClusterBlobs>>,
+}
+
+impl World {
+    fn of(count: u8, guests: &'static [u8]) -> Self {
+        let network = Network::new(0xb10b);
+        network.set_latency(Duration::from_millis(1)..=Duration::from_millis(3));
+        let ids: Vec<_> = (1..=count).map(|node| NodeId([node; 16])).collect();
+        let disks: Vec<_> = ids.iter().map(|_| Arc::new(Disk::default())).collect();
+        let may_hold = |node: NodeId| !guests.contains(&node.0[0]);
+        let blobs = ids
+            .iter()
+            .zip(&disks)
+            .map(|(id, disk)| ClusterBlobs::new(disk.clone(), network.node(*id, 1), Arc::new(may_hold)))
+            .collect();
+        Self { network, ids, disks, blobs }
+    }
+
+    fn holders(&self, id: BlobId) -> Vec<usize> {
+        (0..self.disks.len()).filter(|node| self.disks[*node].blobs.lock().contains_key(&id)).collect()
+    }
+}
+
+fn content(bytes: usize) -> Bytes {
+    (0..bytes).map(|index| (index % 251) as u8).collect::<Vec<_>>().into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blob_is_on_a_majority_before_it_is_named() {
+    for (nodes, copies) in [(1, 1), (2, 2), (3, 2), (5, 3), (7, 3)] {
+        let world = World::of(nodes, &[]);
+        let id = world.blobs[0].put(content(2_000_000)).await.unwrap();
+        assert_eq!(world.holders(id).len(), copies, "{nodes} nodes");
+        world.blobs[0].put(content(2_000_000)).await.unwrap();
+        assert_eq!(world.holders(id).len(), copies, "{nodes} nodes, the second time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_blob_is_fetched_and_kept() {
+    let world = World::of(5, &[]);
+    let wanted = content(1_500_000);
+    let id = world.blobs[0].put(wanted.clone()).await.unwrap();
+    let without = (0..5).find(|node| !world.holders(id).contains(node)).unwrap();
+    assert_eq!(world.blobs[without].get(id).await.unwrap(), Some(wanted.clone()));
+    assert!(world.holders(id).contains(&without), "it was not kept");
+    assert_eq!(world.blobs[without].get(BlobId([9; 32])).await.unwrap(), None);
+
+    // Damaged on this disk, whole on others: mended.
+    world.disks[0].blobs.lock().insert(id, Bytes::from_static(b"rot"));
+    assert_eq!(world.blobs[0].get(id).await.unwrap(), Some(wanted));
+    assert_eq!(BlobId::of(&world.disks[0].blobs.lock()[&id]), id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_lies_is_not_believed() {
+    let world = World::of(2, &[]);
+    let id = BlobId::of(b"truth");
+    world.disks[1].blobs.lock().insert(id, Bytes::from_static(b"lies"));
+    assert!(!matches!(world.blobs[0].get(id).await, Ok(Some(_))));
+    assert!(world.disks[0].blobs.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_node_takes_the_place_of_one_that_fails() {
+    let world = World::of(5, &[]);
+    for full in 1..=2 {
+        world.disks[full].full.store(true, Ordering::SeqCst);
+    }
+    let id = world.blobs[0].put(content(10)).await.unwrap();
+    assert_eq!(world.holders(id), [0, 3, 4]);
+    world.disks[3].full.store(true, Ordering::SeqCst);
+    let error = world.blobs[0].put(content(11)).await.unwrap_err();
+    assert!(matches!(error, BlobError::Io(_)), "{error}");
+    world.disks[0].full.store(true, Ordering::SeqCst);
+    assert!(matches!(world.blobs[0].put(content(12)).await, Err(BlobError::DiskFull)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guests_hold_nothing_and_may_ask() {
+    let world = World::of(3, &[3]);
+    let id = world.blobs[0].put(content(10)).await.unwrap();
+    assert_eq!(world.holders(id), [0, 1]);
+    assert!(world.blobs[2].get(id).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_alone_after_a_loss_says_that_it_does_not_know() {
+    let world = World::of(2, &[]);
+    let id = BlobId::of(b"elsewhere");
+    world.network.partition(world.ids[0], world.ids[1]);
+    // Before the loss is noticed, the other might have it.
+    assert!(world.blobs[0].get(id).await.is_err());
+    assert!(world.blobs[0].put(Bytes::from_static(b"here")).await.is_err());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.blobs[0].get(id).await.unwrap(), None);
+    world.blobs[0].put(Bytes::from_static(b"here")).await.unwrap();
+}

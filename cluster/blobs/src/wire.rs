@@ -1,0 +1,58 @@
+//! What nodes say to each other about blobs. Variants and fields are only ever appended: their order is their encoding,
+//! behind the version byte of the codec.
+
+use bytes::Bytes;
+use octopussy_core::codec;
+use octopussy_core::ids::BlobId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// A question on the lane of blobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// Is this blob there, whole?
+    Has(BlobId),
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// It is, or it is not.
+    Has(bool),
+}
+
+/// The first frame of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Opening {
+    /// A content follows, to be stored.
+    Put {
+        /// Its name.
+        id: BlobId,
+        /// Its length.
+        bytes: u64,
+    },
+    /// A content is wanted.
+    Get(BlobId),
+}
+
+/// The first frame back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The content is stored, durably.
+    Stored,
+    /// The content follows, so many bytes.
+    Content(u64),
+    /// The blob is not there.
+    Missing,
+    /// It was not done, in words.
+    Failed(String),
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> io::Result<Bytes> {
+    codec::encode(value).map(Bytes::from).map_err(io::Error::other)
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
+    codec::decode(frame).map_err(io::Error::other)
+}
