@@ -65,11 +65,11 @@ pub(crate) fn encode(facts: &NodeFactsView) -> Result<Encoded, FactsError> {
     if bare > MAX_FACTS_BYTES {
         return Err(FactsError::TooLarge { actual: bare, limit: MAX_FACTS_BYTES });
     }
-    // A model takes its name and at most two bytes of length, and base64 makes four of three; the list's own length may
-    // grow by a byte.
+    // A model takes its name and one or two bytes of length, and base64 makes four of three; the list's own length may grow
+    // by a byte or two.
     let mut left = (MAX_FACTS_BYTES - bare).saturating_sub(8) / 4 * 3;
     for model in &facts.models {
-        let Some(rest) = left.checked_sub(model.len() + 2) else { break };
+        let Some(rest) = left.checked_sub(model.len() + if model.len() < 128 { 1 } else { 2 }) else { break };
         left = rest;
         record.models.push(model.clone());
     }

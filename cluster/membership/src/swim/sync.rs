@@ -9,6 +9,7 @@ use bytes::Bytes;
 use foca::{Member, State};
 use octopussy_core::ids::NodeId;
 use rand::seq::IteratorRandom;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How many peers are told of a departure on a stream, beside the datagrams.
@@ -127,8 +128,13 @@ impl Swim {
     fn apply(&mut self, now: Duration, states: Vec<Member<Identity>>, out: &mut Vec<Output>) -> Result<(), SwimError> {
         // A node that knows nobody yet has no news for the others in what one of them tells it.
         let news = self.foca.num_members() > 0;
-        let table = &self.table;
-        let states: Vec<_> = states.into_iter().filter(|member| !table.is_forgotten(member.id().node)).collect();
+        // Foca looks for each in a list; most of a full state says what is known already, which a map tells faster.
+        let known: HashMap<_, _> = self.foca.iter_membership_state().map(|member| (member.id().node, member)).collect();
+        let is_news = |member: &Member<Identity>| {
+            let node = member.id().node;
+            known.get(&node).is_none_or(|known| *known != member) && !self.table.is_forgotten(node)
+        };
+        let states: Vec<_> = states.into_iter().filter(is_news).collect();
         let applied = self.with_foca(out, |foca, effects| foca.apply_many(states.into_iter(), news, effects));
         self.mark();
         self.settle(now, out);

@@ -11,7 +11,7 @@ fn cluster(nodes: usize, loss: f64, seed: u64) -> Simulation {
     let mut sim = Simulation::new(nodes, Settings::standard(), network, seed);
     sim.start_all();
     sim.run_until(Duration::from_secs(20), Simulation::is_converged).expect("they converge");
-    sim.run_for(Duration::from_secs(10));
+    sim.run_for(Duration::from_secs(3));
     sim
 }
 
