@@ -1,6 +1,6 @@
 //! Messaging from its configuration to its running half.
 
-use super::realization::{AgentLane, EventStreams, Hub, Observer, Parts};
+use super::realization::{AgentLane, EventStreams, Hub, Observer, Parts, Relays};
 use super::{MessagingConfig, MessagingHandle, MessagingNeeds, MessagingProvides};
 use octopussy_core::contract::Contract;
 use octopussy_core::ports::{Lane, Metric, StreamKind};
@@ -64,6 +64,7 @@ impl Capability for MessagingCapability {
             clock: cx.clock,
             host: RwLock::default(),
             lifecycle: RwLock::default(),
+            relays: Relays::default(),
         });
         mesh.serve_streams(StreamKind::Events, Arc::new(EventStreams::new(&parts)));
         mesh.serve(Lane::Agent, Arc::new(AgentLane::new(&parts)));

@@ -17,5 +17,6 @@ pub use contract::{CONTRACT, MessagingConfig};
 #[cfg(feature = "realization")]
 pub use contract::{MessagingNeeds, MessagingProvides};
 
-#[cfg(all(test, feature = "realization"))]
+#[cfg(feature = "realization")]
+#[cfg(test)]
 mod cluster_tests;

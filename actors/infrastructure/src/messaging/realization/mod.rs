@@ -17,4 +17,5 @@ pub(crate) use lane::AgentLane;
 pub(crate) use merge::Merge;
 pub(crate) use observer::Observer;
 pub(crate) use parts::Parts;
+pub(crate) use remote::Relays;
 pub(crate) use serve::EventStreams;

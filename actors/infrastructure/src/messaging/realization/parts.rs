@@ -1,6 +1,7 @@
 //! What the halves of messaging share.
 
 use super::Hub;
+use super::remote::Relays;
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{
     AgentHost, AgentLifecyclePort, LedShardsPort, LedgerPort, MeshPort, ObservabilityPort, SecurityPort, Subscription,
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) host: RwLock<Option<Arc<dyn AgentHost>>>,
     pub(crate) lifecycle: RwLock<Option<Arc<dyn AgentLifecyclePort>>>,
+    pub(crate) relays: Relays,
 }
 
 impl Parts {

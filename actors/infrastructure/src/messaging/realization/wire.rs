@@ -12,16 +12,47 @@ use serde::{Deserialize, Serialize};
 /// The size at which news that wait are cut into several frames, so that a watcher need not wait for all of them.
 const FRAME_TARGET: usize = 256 * 1024;
 
-/// The first and only frame from a watcher.
+/// How many events a watcher may be told before it asks for more: a burst of tokens, and no more memory than that.
+pub(super) const WATCH_CREDIT: usize = 128;
+
+/// A frame from a node whose watchers share the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Watch {
-    /// What it wants to hear of.
-    pub(super) topic: Topic,
-    /// The last it has heard.
-    pub(super) after: Option<EventId>,
+pub(super) enum Say {
+    /// A new watcher.
+    Watch {
+        /// Its number on this stream, never used again.
+        watch: u64,
+        /// What it wants to hear of.
+        topic: Topic,
+        /// The last it has heard.
+        after: Option<EventId>,
+        /// How many events it takes for now.
+        credit: usize,
+    },
+    /// It is gone.
+    Unwatch {
+        /// Its number.
+        watch: u64,
+    },
+    /// It takes more.
+    More {
+        /// Its number.
+        watch: u64,
+        /// How many events more.
+        credit: usize,
+    },
 }
 
-/// A frame to a watcher.
+/// A frame to such a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tell {
+    /// To which watcher.
+    pub(super) watch: u64,
+    /// What it is told.
+    pub(super) what: Frame,
+}
+
+/// What a watcher is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Frame {
     /// The subscription stands: from here on everything is told.
@@ -61,19 +92,22 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Option<Bytes> {
     codec::encode(value).ok().map(Bytes::from)
 }
 
-/// News as frames. An event that fits no frame is replaced by a gap, which sends the watcher to the ledger.
-pub(super) fn frames(mut events: Vec<Event>) -> Vec<Bytes> {
-    let Some(frame) = encode(&Frame::News(events.clone())) else { return Vec::new() };
+/// News for a watcher as frames. An event that fits no frame is replaced by a gap, which sends the watcher to the ledger.
+pub(super) fn frames(watch: u64, mut events: Vec<Event>) -> Vec<Bytes> {
+    let told = Tell { watch, what: Frame::News(events) };
+    let Some(frame) = encode(&told) else { return Vec::new() };
+    let Frame::News(told) = told.what else { return Vec::new() };
+    events = told;
     if frame.len() <= FRAME_TARGET || (events.len() == 1 && frame.len() <= MAX_FRAME_BYTES) {
         return vec![frame];
     }
     if let [event] = &mut events[..] {
         event.kind = EventKind::Gap;
-        return frames(events);
+        return frames(watch, events);
     }
     let rest = events.split_off(events.len() / 2);
-    let mut all = frames(events);
-    all.extend(frames(rest));
+    let mut all = frames(watch, events);
+    all.extend(frames(watch, rest));
     all
 }
 
@@ -97,7 +131,7 @@ mod tests {
 
     fn read(frame: &Bytes) -> Vec<Event> {
         match codec::decode(frame).unwrap() {
-            Frame::News(events) => events,
+            Tell { watch: 5, what: Frame::News(events) } => events,
             other => panic!("{other:?}"),
         }
     }
@@ -106,7 +140,7 @@ mod tests {
         #[test]
         fn frames_keep_every_event_in_order(sizes in prop::collection::vec(0_usize..200_000, 0..20)) {
             let events: Vec<_> = (0_u64..).zip(sizes).map(|(sequence, size)| event(sequence, size)).collect();
-            let frames = frames(events.clone());
+            let frames = frames(5, events.clone());
             prop_assert!(frames.iter().all(|frame| frame.len() <= FRAME_TARGET));
             prop_assert_eq!(frames.iter().flat_map(read).collect::<Vec<_>>(), events);
         }
@@ -114,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_fits_no_frame_becomes_a_gap() {
-        let sent = frames(vec![event(1, 1), event(2, MAX_FRAME_BYTES), event(3, 1)]);
+        let sent = frames(5, vec![event(1, 1), event(2, MAX_FRAME_BYTES), event(3, 1)]);
         let kinds: Vec<_> = sent.iter().flat_map(read).map(|event| (event.id.sequence, event.kind)).collect();
         assert_eq!(kinds.len(), 3);
         assert_eq!(kinds[1], (2, EventKind::Gap));
