@@ -94,6 +94,14 @@ pub(crate) fn joiner(fingerprint: [u8; 32]) -> Result<QuicClientConfig, String> 
     QuicClientConfig::try_from(config).map_err(|error| error.to_string())
 }
 
+/// TLS without a certificate that names the protocol of members, as an intruder would.
+#[cfg(test)]
+pub(crate) fn without_certificate(fingerprint: [u8; 32], member: bool) -> QuicClientConfig {
+    let mut config = builder(Trust::Fingerprint(fingerprint)).unwrap().with_no_client_auth();
+    config.alpn_protocols = vec![if member { ALPN_MESH.to_vec() } else { ALPN_JOIN.to_vec() }];
+    QuicClientConfig::try_from(config).unwrap()
+}
+
 fn builder(
     trust: Trust,
 ) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, Error> {

@@ -20,7 +20,7 @@ async fn a_peer_that_restarts_elsewhere_is_found_again() {
     mesh_b.close().await;
     until("the loss is known", || !mesh_a.is_connected(b.id)).await;
     let mesh_b = b.bind(2);
-    mesh_b.serve(Lane::Forward, Arc::new(Arc::new(Gate::default())));
+    mesh_b.serve(Lane::Forward, Gate::default().handler());
     mesh_a.learn(b.id, &[mesh_b.local_addr().unwrap()]);
     both_connected(&mesh_a, &mesh_b).await;
     assert_eq!(mesh_a.call(b.id, Lane::Forward, body("x"), LONG).await, Ok(body("x")));
@@ -51,7 +51,7 @@ async fn a_new_life_replaces_the_old_one_and_the_old_one_is_refused() {
     let events = Arc::new(Recorder::default());
     mesh_a.observe(events.clone());
     let old = b.bind(5);
-    old.serve(Lane::Forward, Arc::new(Arc::new(Gate::default())));
+    old.serve(Lane::Forward, Gate::default().handler());
     connect(&mesh_a, &old).await;
     let waiting = mesh_a.call(b.id, Lane::Forward, body("wait"), LONG);
     let new = b.bind(6);
@@ -149,10 +149,10 @@ async fn two_connections_become_one() {
     for _ in 0..5 {
         let (a, b) = authority.pair();
         let (a, b) = (a.bind(1), b.bind(1));
-        let (events, gate) = (Arc::new(Recorder::default()), Arc::new(Gate::default()));
+        let (events, gate) = (Arc::new(Recorder::default()), Gate::default());
         a.observe(events.clone());
-        a.serve(Lane::Forward, Arc::new(gate.clone()));
-        b.serve(Lane::Forward, Arc::new(gate.clone()));
+        a.serve(Lane::Forward, gate.handler());
+        b.serve(Lane::Forward, gate.handler());
         let (address_a, address_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
         tokio::join!(a.dial_now(id(&b), address_b), b.dial_now(id(&a), address_a));
         both_connected(&a, &b).await;

@@ -11,13 +11,13 @@ use std::time::Duration;
 #[tokio::test]
 async fn answers_come_in_any_order_and_from_both_sides() {
     let (a, b) = two().await;
-    let gate = Arc::new(Gate::default());
-    b.serve(Lane::Forward, Arc::new(gate.clone()));
-    a.serve(Lane::Forward, Arc::new(gate.clone()));
+    let gate = Gate::default();
+    b.serve(Lane::Forward, gate.handler());
+    a.serve(Lane::Forward, gate.handler());
     let first = a.call(id(&b), Lane::Forward, body("wait 1"), LONG);
     let second = a.call(id(&b), Lane::Forward, body("second"), LONG);
     assert_eq!(second.await, Ok(body("second")));
-    gate.open.notify_one();
+    gate.open_one();
     assert_eq!(first.await, Ok(body("wait 1")));
     assert_eq!(b.call(id(&a), Lane::Forward, body("back"), LONG).await, Ok(body("back")));
     let long = Bytes::from(vec![3; MAX_FRAME_BYTES]);
@@ -29,8 +29,8 @@ async fn answers_come_in_any_order_and_from_both_sides() {
 #[tokio::test]
 async fn every_failure_says_what_may_have_happened() {
     let (a, b) = two().await;
-    let gate = Arc::new(Gate::default());
-    b.serve(Lane::Forward, Arc::new(gate.clone()));
+    let gate = Gate::default();
+    b.serve(Lane::Forward, gate.handler());
     let call = |lane, text: &str, within| a.call(id(&b), lane, body(text), within);
     let brief = Duration::from_millis(30);
     assert_eq!(call(Lane::Forward, "wait", brief).await, Err(MeshError::Timeout(id(&b))));
@@ -50,7 +50,7 @@ async fn every_failure_says_what_may_have_happened() {
     let too_large = MeshError::TooLarge { actual: MAX_FRAME_BYTES + 1, limit: MAX_FRAME_BYTES };
     assert_eq!(a.call(id(&b), Lane::Forward, long, LONG).await, Err(too_large));
     let lost = call(Lane::Forward, "wait", LONG);
-    until("the request is under way", || *gate.begun.lock() == 5).await;
+    until("the request is under way", || gate.begun() == 5).await;
     b.close().await;
     assert_eq!(lost.await, Err(MeshError::Lost(id(&b))));
     until("the loss is known", || !a.is_connected(id(&b))).await;
@@ -64,20 +64,20 @@ async fn every_failure_says_what_may_have_happened() {
 #[tokio::test]
 async fn the_window_is_bounded_and_dropped_calls_free_it() {
     let (a, b) = two().await;
-    let gate = Arc::new(Gate::default());
-    b.serve(Lane::Forward, Arc::new(gate.clone()));
+    let gate = Gate::default();
+    b.serve(Lane::Forward, gate.handler());
     let calls: Vec<_> =
         (0..LANE_WINDOW + LANE_QUEUE).map(|_| a.call(id(&b), Lane::Forward, body("wait"), LONG)).collect();
     assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Err(MeshError::Congested(id(&b))));
-    until("the window has arrived", || *gate.begun.lock() == LANE_WINDOW).await;
+    until("the window has arrived", || gate.begun() == LANE_WINDOW).await;
     let mut calls = calls.into_iter();
     let windowed: Vec<_> = calls.by_ref().take(LANE_WINDOW).collect();
     drop(windowed);
-    until("the queue has moved up", || *gate.begun.lock() == LANE_WINDOW + LANE_QUEUE).await;
+    until("the queue has moved up", || gate.begun() == LANE_WINDOW + LANE_QUEUE).await;
     drop(calls);
     for _ in 0..2 * LANE_WINDOW {
-        gate.open.notify_one();
-        gate.open.notify_waiters();
+        gate.open_one();
+        gate.open_all();
     }
     assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Ok(body("x")));
     let long = Bytes::from(vec![0; MAX_FRAME_BYTES]);
@@ -92,7 +92,7 @@ async fn the_window_is_bounded_and_dropped_calls_free_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_get_their_own_answers() {
     let (a, b) = two().await;
-    b.serve(Lane::Agent, Arc::new(Arc::new(Gate::default())));
+    b.serve(Lane::Agent, Gate::default().handler());
     let tasks: Vec<_> = (0..64)
         .map(|task| {
             let (a, to) = (a.clone(), id(&b));

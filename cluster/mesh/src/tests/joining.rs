@@ -29,7 +29,9 @@ async fn who_knows_the_fingerprint_may_ask_to_join() {
     let mesh = authority.node().bind(1);
     let address = mesh.local_addr().unwrap();
     let expected = fingerprint(&authority.der);
-    let ask = |text: &str| join(&[address], expected, body(text), LONG).map_ok_len();
+    let ask = |text: &'static str| async move {
+        join(&[address], expected, body(text), LONG).await.map(|answer| answer.len())
+    };
     let refused = |reason: &str| Err(JoinError::Refused(Arc::from(reason)));
     assert!(matches!(ask("token").await, Err(JoinError::Refused(_))), "nobody serves it yet");
     mesh.serve_join(Arc::new(Welcome));
@@ -56,8 +58,8 @@ async fn without_a_certificate_there_is_nothing_but_joining() {
     let authority = Authority::new();
     let mesh = authority.node().bind(1);
     mesh.serve_join(Arc::new(Welcome));
-    let gate = Arc::new(Gate::default());
-    mesh.serve(Lane::Forward, Arc::new(gate.clone()));
+    let gate = Gate::default();
+    mesh.serve(Lane::Forward, gate.handler());
     let datagrams = Arc::new(Recorder::default());
     mesh.on_datagram(datagrams.clone());
     for member in [true, false] {
@@ -80,16 +82,6 @@ async fn without_a_certificate_there_is_nothing_but_joining() {
             false => connection.close(0u32.into(), b""),
         }
     }
-    assert_eq!(*gate.begun.lock(), 0);
+    assert_eq!(gate.begun(), 0);
     assert!(datagrams.frames.lock().is_empty() && mesh.peers().is_empty());
-}
-
-trait MapLength {
-    async fn map_ok_len(self) -> Result<usize, JoinError>;
-}
-
-impl<F: Future<Output = Result<Bytes, JoinError>>> MapLength for F {
-    async fn map_ok_len(self) -> Result<usize, JoinError> {
-        self.await.map(|answer| answer.len())
-    }
 }

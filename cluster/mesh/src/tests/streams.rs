@@ -67,7 +67,7 @@ async fn a_stream_that_is_given_up_or_not_served_is_told_from_one_that_ended() {
 #[tokio::test]
 async fn malformed_frames_close_their_stream_alone() {
     let (a, b) = two().await;
-    b.serve(Lane::Forward, Arc::new(Arc::new(Gate::default())));
+    b.serve(Lane::Forward, Gate::default().handler());
     b.serve_streams(StreamKind::Tokens, Arc::new(Mirror));
     let connection = a.connection(id(&b)).unwrap();
     let too_long = u32::MAX.to_le_bytes();
@@ -93,16 +93,16 @@ async fn malformed_frames_close_their_stream_alone() {
 #[tokio::test]
 async fn a_lane_recovers_from_a_broken_stream() {
     let (a, b) = two().await;
-    let gate = Arc::new(Gate::default());
-    b.serve(Lane::Forward, Arc::new(gate.clone()));
-    b.serve(Lane::Agent, Arc::new(gate.clone()));
+    let gate = Gate::default();
+    b.serve(Lane::Forward, gate.handler());
+    b.serve(Lane::Agent, gate.handler());
     let waiting = a.call(id(&b), Lane::Forward, body("wait"), LONG);
     let other = a.call(id(&b), Lane::Agent, body("wait"), LONG);
-    until("both are under way", || *gate.begun.lock() == 2).await;
+    until("both are under way", || gate.begun() == 2).await;
     a.break_lane(id(&b), Lane::Forward);
     assert_eq!(waiting.await, Err(MeshError::Lost(id(&b))));
     assert_eq!(a.call(id(&b), Lane::Forward, body("again"), LONG).await, Ok(body("again")));
-    gate.open.notify_waiters();
+    gate.open_all();
     assert_eq!(other.await, Ok(body("wait")));
 }
 
@@ -110,7 +110,7 @@ async fn a_lane_recovers_from_a_broken_stream() {
 #[tokio::test]
 async fn unread_bulk_does_not_hold_up_a_vote() {
     let (a, b) = two().await;
-    b.serve(Lane::RaftVote, Arc::new(Arc::new(Gate::default())));
+    b.serve(Lane::RaftVote, Gate::default().handler());
     let (sender, mut caught) = mpsc::channel(32);
     b.serve_streams(StreamKind::Snapshot, Arc::new(Catch(sender)));
     let mut kept: Vec<Box<dyn FrameSource>> = Vec::new();

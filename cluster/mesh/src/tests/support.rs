@@ -35,7 +35,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let der = params.self_signed(&key).unwrap().der().clone();
-        let issuer = Issuer::from_ca_cert_der(&der, key).unwrap();
+        let issuer = Issuer::new(params, key);
         Self { der, issuer }
     }
 
@@ -105,19 +105,41 @@ pub(super) fn body(text: &str) -> Bytes {
 }
 
 /// Echoes, after a gate has been opened for requests that begin with "wait". "refuse" is refused, "panic" panics.
+#[derive(Clone, Default)]
+pub(super) struct Gate(Arc<Gated>);
+
 #[derive(Default)]
-pub(super) struct Gate {
-    pub(super) open: Notify,
-    pub(super) begun: Mutex<usize>,
+struct Gated {
+    open: Notify,
+    begun: Mutex<usize>,
 }
 
-impl LaneHandler for Arc<Gate> {
+impl Gate {
+    pub(super) fn handler(&self) -> Arc<dyn LaneHandler> {
+        Arc::new(self.clone())
+    }
+
+    /// How many requests have come.
+    pub(super) fn begun(&self) -> usize {
+        *self.0.begun.lock()
+    }
+
+    pub(super) fn open_one(&self) {
+        self.0.open.notify_one();
+    }
+
+    pub(super) fn open_all(&self) {
+        self.0.open.notify_waiters();
+    }
+}
+
+impl LaneHandler for Gate {
     fn handle(&self, _: NodeId, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
-        *self.begun.lock() += 1;
+        *self.0.begun.lock() += 1;
         let gate = self.clone();
         Box::pin(async move {
             if request.starts_with(b"wait") {
-                gate.open.notified().await;
+                gate.0.open.notified().await;
             }
             assert!(!request.starts_with(b"panic"), "as asked");
             if request.starts_with(b"refuse") { Err(Arc::from("as asked")) } else { Ok(request) }
