@@ -68,13 +68,13 @@ impl GroupState {
     }
 
     /// Adds an entry that `accepts` has agreed to.
-    pub(super) fn append(&mut self, entry: Arc<Entry>, encoded: usize, job: u64) {
+    pub(super) fn append(&mut self, entry: Arc<Entry>, bytes: usize, job: u64) {
         let id = entry.log_id;
         if !self.has_entries() {
             self.first = id.index;
         }
         self.last = Some(id);
-        self.window.push(id.index, entry, encoded, job);
+        self.window.push(id.index, entry, bytes, job);
     }
 
     /// Takes away the entries after `after`, all of them for `None`.

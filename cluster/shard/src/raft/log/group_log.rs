@@ -6,6 +6,7 @@ use super::group::Group;
 use super::job::{Done, Job, Sweep};
 use super::keys::{self, Record};
 use super::shared::Shared;
+use super::window::footprint;
 use super::{Entry, LogId, Vote, reading};
 use futures::Stream;
 use octopussy_core::codec;
@@ -162,15 +163,15 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     {
         let mut writes = Vec::new();
         let mut shown = Vec::new();
-        let mut bytes = 0;
+        let mut appended = 0;
         for entry in entries {
             let value = encode(&entry)?;
-            bytes += value.len();
-            shown.push((Arc::new(entry), value.len()));
-            let index = shown.last().map_or(0, |(entry, _)| entry.log_id.index);
-            writes.push((Keyspace::Log, Operation::Put(keys::entry(self.group.id, index), value)));
+            let size = footprint(&entry, value.len());
+            appended += size;
+            let key = keys::entry(self.group.id, entry.log_id.index);
+            writes.push((Keyspace::Log, Operation::Put(key, value)));
+            shown.push((Arc::new(entry), size));
         }
-        let appended = bytes + shown.len() * super::window::ENTRY_OVERHEAD;
         let place = self.shared.line.place(appended).await?;
         let mut job = Job::new(Arc::clone(&self.group), place);
         job.writes = writes;
@@ -189,26 +190,31 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             expected += 1;
         }
         let number = self.shared.line.push([job])?;
-        for (entry, encoded) in shown {
-            state.append(entry, encoded, number);
+        for (entry, size) in shown {
+            state.append(entry, size, number);
         }
         Ok(())
     }
 
+    /// Waits for the disk: a snapshot that takes the place of what is truncated must not be there while that still is.
     async fn truncate_after(&mut self, after: Option<LogId>) -> Result<(), io::Error> {
         let from = after.map_or(0, |after| after.index + 1);
         let place = self.shared.line.place(0).await?;
+        let (told, done) = oneshot::channel();
         let mut job = Job::new(Arc::clone(&self.group), place);
         let gone = keys::entries(self.group.id, from, u64::MAX);
         job.writes.push((Keyspace::Log, Operation::DeleteRange(gone)));
-        let mut state = self.group.state.lock();
-        // Nobody waits: until it is written, the entries can come back by a crash only, as they can when the crash comes
-        // before this call. What is appended after is written with it or later, never earlier.
-        self.shared.line.push([job])?;
-        state.truncate(after);
-        Ok(())
+        job.urgent = true;
+        job.done = Done::Caller(told);
+        {
+            let mut state = self.group.state.lock();
+            self.shared.line.push([job])?;
+            state.truncate(after);
+        }
+        done.await.map_err(|_| closed())
     }
 
+    /// Does not wait for the disk: what comes back by a crash is dropped again when the group is started.
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
         let value = encode(&upto)?;
         let place = self.shared.line.place(value.len()).await?;

@@ -7,6 +7,7 @@ use super::group_log::{encode, put};
 use super::job::{Done, Job, Sweep};
 use super::keys::{self, Record};
 use super::shared::Shared;
+use super::window::footprint;
 use super::{Entry, LogId, Vote};
 use octopussy_core::ids::NodeId;
 use octopussy_store::{Keyspace, Operation};
@@ -89,11 +90,11 @@ fn push_forced(
     // One term above the entry's, and not won yet: the node has to be elected, which it can be by itself.
     let vote = Vote::new(term + 1, node);
     let encoded = encode(&entry)?;
-    let bytes = encoded.len();
+    let bytes = footprint(&entry, encoded.len());
     job.writes.push((Keyspace::Log, Operation::Put(keys::entry(id, forced.index), encoded)));
     job.writes.push(put(Record::Vote, id, encode(&vote)?));
     job.writes.push(put(Record::Committed, id, encode(&forced)?));
-    job.appended = bytes + super::window::ENTRY_OVERHEAD;
+    job.appended = bytes;
     let number = shared.line.push([job])?;
     if let Some(applied) = ahead {
         state.purge(applied);

@@ -1,11 +1,26 @@
 //! The entries at the end of a log, in memory.
 
+use super::super::types::Entries;
 use super::Entry;
+use openraft::EntryPayload;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What an entry in memory counts beside its encoded bytes.
-pub(super) const ENTRY_OVERHEAD: usize = 192;
+/// What an entry in memory counts beside its encoded bytes: itself and its place here.
+const ENTRY_OVERHEAD: usize = 192;
+
+/// What each command of it counts beside that: its fixed part, and the boxes and counts of what it holds.
+const COMMAND_OVERHEAD: usize = 256;
+
+/// The bytes an entry counts in memory, which are more than when it is encoded.
+pub(super) fn footprint(entry: &Entry, encoded: usize) -> usize {
+    let commands = match &entry.payload {
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+        EntryPayload::Normal(Entries::Shard(commands)) => commands.len(),
+        EntryPayload::Normal(Entries::Control(commands)) => commands.len(),
+    };
+    encoded + ENTRY_OVERHEAD + commands * COMMAND_OVERHEAD
+}
 
 struct Slot {
     entry: Arc<Entry>,
@@ -34,11 +49,10 @@ impl Window {
     }
 
     /// Adds the entry after the last one. Its index counts only if the window is empty.
-    pub(super) fn push(&mut self, index: u64, entry: Arc<Entry>, encoded: usize, job: u64) {
+    pub(super) fn push(&mut self, index: u64, entry: Arc<Entry>, bytes: usize, job: u64) {
         if self.slots.is_empty() {
             self.first = index;
         }
-        let bytes = encoded + ENTRY_OVERHEAD;
         self.bytes += bytes;
         self.slots.push_back(Slot { entry, bytes, job });
     }

@@ -199,6 +199,9 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.health.set(Side::Writing, &StoreError::Failed { path: self.0.path.clone() });
+        }
         self.0.line.close();
         self.0.store.close();
     }

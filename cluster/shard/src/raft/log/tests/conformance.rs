@@ -67,11 +67,7 @@ impl RaftLogReader<SuiteConfig> for Under {
         Ok(recode(&self.0.read_vote().await?))
     }
 
-    async fn limited_get_log_entries(
-        &mut self,
-        start: u64,
-        end: u64,
-    ) -> Result<Vec<EntryOf<SuiteConfig>>, io::Error> {
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<EntryOf<SuiteConfig>>, io::Error> {
         Ok(recode(&self.0.limited_get_log_entries(start, end).await?))
     }
 
@@ -91,10 +87,7 @@ impl RaftLogStorage<SuiteConfig> for Under {
 
     async fn get_log_state(&mut self) -> Result<LogState<SuiteConfig>, io::Error> {
         let state = self.0.get_log_state().await?;
-        Ok(LogState {
-            last_purged_log_id: recode(&state.last_purged_log_id),
-            last_log_id: recode(&state.last_log_id),
-        })
+        Ok(LogState { last_purged_log_id: recode(&state.last_purged_log_id), last_log_id: recode(&state.last_log_id) })
     }
 
     async fn get_log_reader(&mut self) -> Self {

@@ -21,10 +21,10 @@ async fn a_full_disk_is_waited_for() {
             append(log, (0..5).map(|index| entry(1, index)).collect()).await;
         }
         disk.full.store(true, Ordering::SeqCst);
-        let mut waiting = Vec::new();
+        let (mut waiting, mut truncated) = (Vec::new(), Vec::new());
         for log in &mut logs {
             waiting.push(begin_append(log, vec![entry(1, 5), entry(1, 6)]).await);
-            log.truncate_after(Some(id(1, 4))).await.unwrap();
+            truncated.push(begin_truncate(log, id(1, 4)).await);
             waiting.push(begin_append(log, vec![entry(2, 5)]).await);
         }
         let mut voter = logs[0].clone();
@@ -35,6 +35,9 @@ async fn a_full_disk_is_waited_for() {
         disk.full.store(false, Ordering::SeqCst);
         for done in waiting {
             assert!(within(done).await, "openraft hears nothing of the failure");
+        }
+        for done in truncated {
+            within(done).await.unwrap();
         }
         within(voting).await.unwrap().unwrap();
         host.health().unwrap();

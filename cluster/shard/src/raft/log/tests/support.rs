@@ -141,6 +141,14 @@ pub(super) async fn begin_append(log: &mut GroupLog, entries: Vec<Entry>) -> imp
     async move { matches!(done.await, Ok(Ok(()))) }
 }
 
+/// A truncation that is in line; it ends when it is durable.
+pub(super) async fn begin_truncate(log: &GroupLog, after: LogId) -> tokio::task::JoinHandle<()> {
+    let mut truncating = log.clone();
+    let done = tokio::spawn(async move { truncating.truncate_after(Some(after)).await.unwrap() });
+    eventually("the truncation", || log.last() == Some(after)).await;
+    done
+}
+
 /// Appends, and waits until that is durable.
 pub(super) async fn append(log: &mut GroupLog, entries: Vec<Entry>) {
     let done = begin_append(log, entries).await;
@@ -176,9 +184,8 @@ pub(super) fn stored(host: &LogHost, group: GroupId) -> Vec<u64> {
     let guard = host.shared().store.guard();
     let range = super::super::keys::entries(group, 0, u64::MAX);
     let snapshot = guard.as_ref().unwrap().snapshot().unwrap();
-    let rows = snapshot
-        .page(octopussy_store::Keyspace::Log, &range, octopussy_store::Direction::Forward, usize::MAX)
-        .unwrap();
+    let rows =
+        snapshot.page(octopussy_store::Keyspace::Log, &range, octopussy_store::Direction::Forward, usize::MAX).unwrap();
     rows.iter().map(|(key, _)| super::super::keys::parse_entry(key).unwrap().1).collect()
 }
 

@@ -72,13 +72,14 @@ async fn a_truncated_entry_never_comes_back() {
     disk.stalled.store(true, Ordering::SeqCst);
     // All of this is in line at once.
     let first = begin_append(&mut log, (5..10).map(|index| entry(1, index)).collect()).await;
-    log.truncate_after(Some(id(1, 2))).await.unwrap();
+    let truncated = begin_truncate(&log, id(1, 2)).await;
     assert_eq!(ids(&log).await, [id(1, 0), id(1, 1), id(1, 2)]);
     let second = begin_append(&mut log, vec![entry(2, 3), entry(2, 4)]).await;
     let expected = [id(1, 0), id(1, 1), id(1, 2), id(2, 3), id(2, 4)];
     assert_eq!(ids(&log).await, expected);
     disk.stalled.store(false, Ordering::SeqCst);
     assert!(within(first).await && within(second).await);
+    within(truncated).await.unwrap();
     assert_eq!(ids(&log).await, expected);
     drop(host);
     let host = open(dir.path());
