@@ -1,14 +1,15 @@
 //! Crashes: processes killed with -9, files copied in mid-flight, logs replayed.
 
 use super::support::*;
-use crate::{ShardConfig, SingleNode};
-use octopussy_core::ids::{NodeId, TaskId};
-use octopussy_core::ports::{LedgerPort, TaskQuery};
+use crate::ShardHostConfig;
+use octopussy_core::ids::TaskId;
+use octopussy_core::ports::TaskQuery;
 use octopussy_core::task::TaskState;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use openraft::async_runtime::watch::WatchReceiver;
 use std::time::Duration;
 
 const CHILD_DIR: &str = "OCTOPUSSY_CRASH_TEST_DIR";
@@ -19,7 +20,7 @@ fn child() {
     let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let node = open(Path::new(&dir));
+        let node = Arc::new(open(Path::new(&dir)).await);
         let agents = [node.create_or_find("alice").await, node.create_or_find("bob").await];
         let writers = (0..8).map(|number: usize| {
             let node = Arc::clone(&node);
@@ -37,10 +38,10 @@ fn child() {
     });
 }
 
-impl SingleNode {
+impl TestNode {
     async fn create_or_find(&self, name: &str) -> octopussy_core::ids::AgentId {
         let id = agent(name).id;
-        if self.agent(id).unwrap().is_none() {
+        if self.ledger.agent(id).await.unwrap().is_none() {
             self.create(name).await;
         }
         id
@@ -80,34 +81,35 @@ fn run_and_kill(dir: &Path, count: usize) -> Vec<TaskId> {
     done
 }
 
-#[test]
-fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for round in 0..6 {
         acknowledged.extend(run_and_kill(dir.path(), 20 + 40 * round));
-        let node = open(dir.path());
+        let node = open(dir.path()).await;
         for id in &acknowledged {
-            let task = node.task(*id).unwrap().unwrap_or_else(|| panic!("task {id} is lost"));
+            let task = node.ledger.task(*id).await.unwrap().unwrap_or_else(|| panic!("task {id} is lost"));
             assert_eq!(task.state, TaskState::Succeeded, "an acknowledged result is lost");
             assert_eq!(task.steps.len(), 1);
         }
+        node.close().await;
     }
 }
 
 /// A config under which nothing is stored before the end, so that all is replayed.
-fn log_only(dir: &Path) -> ShardConfig {
-    ShardConfig { flush_interval: Duration::from_secs(3_600), ..config(dir) }
+fn log_only(dir: &Path) -> ShardHostConfig {
+    ShardHostConfig { flush_interval: Duration::from_secs(3_600), ..config(dir) }
 }
 
-fn everything(node: &SingleNode) -> Vec<Arc<octopussy_core::task::TaskRecord>> {
-    node.tasks(&TaskQuery::default()).unwrap().items
+async fn everything(node: &TestNode) -> Vec<Arc<octopussy_core::task::TaskRecord>> {
+    node.ledger.tasks(&TaskQuery::default()).await.unwrap().items
 }
 
 #[tokio::test]
 async fn a_replayed_log_gives_the_same_state_as_a_stored_one() {
     let (live, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let node = SingleNode::open(log_only(live.path()), clock(), NodeId([7; 16])).unwrap();
+    let node = TestNode::alone(log_only(live.path()), clock()).await;
     let agent = node.create("alice").await;
     for turn in 0..40 {
         let mut task = new_task(agent);
@@ -119,34 +121,35 @@ async fn a_replayed_log_gives_the_same_state_as_a_stored_one() {
     for name in ["log.redb", "state.redb"] {
         std::fs::copy(live.path().join(name), copied.path().join(name)).unwrap();
     }
-    assert!(node.close(Duration::from_secs(10)).await);
-    drop(node);
-    let (stored, replayed) = (open(live.path()), open(copied.path()));
-    let (left, right) = (everything(&stored), everything(&replayed));
+    node.close().await;
+    let (stored, replayed) = (open(live.path()).await, open(copied.path()).await);
+    let (left, right) = (everything(&stored).await, everything(&replayed).await);
     assert_eq!(left.len(), 60);
     assert_eq!(left, right);
-    assert_eq!(stored.agent(agent).unwrap(), replayed.agent(agent).unwrap());
-    for shard in stored.shards().all() {
-        assert_eq!(stored.epoch(shard), replayed.epoch(shard));
+    assert_eq!(stored.ledger.agent(agent).await.unwrap(), replayed.ledger.agent(agent).await.unwrap());
+    for shard in stored.ledger.shards().all() {
+        assert_eq!(stored.led.epoch(shard), replayed.led.epoch(shard));
     }
 }
 
 #[tokio::test]
 async fn the_log_is_dropped_once_the_state_is_stored() {
     let dir = tempfile::tempdir().unwrap();
-    let node = open(dir.path());
+    let node = open(dir.path()).await;
     let agent = node.create("alice").await;
-    for _ in 0..200 {
+    let shard = node.shard_of(agent);
+    let group = node.host.core().group(shard).unwrap();
+    let purged = || group.raft().data_metrics().borrow_watched().purged.map_or(0, |id| id.index);
+    // Each command is an entry of its own, since the one before it is waited for.
+    let deadline = std::time::Instant::now() + LIMIT * 3;
+    while purged() == 0 {
+        assert!(std::time::Instant::now() < deadline, "the log grows without bound");
         node.run(agent).await;
     }
-    let durable = || node.inner.durable.load(std::sync::atomic::Ordering::SeqCst);
-    let so_far = node.task(node.run(agent).await).unwrap().unwrap().sequence;
-    eventually("the flush", || durable() > so_far).await;
-    node.run(agent).await;
-    let records = node.inner.log.with(|store| {
-        let range = octopussy_store::KeyRange::ALL;
-        let keyspace = octopussy_store::Keyspace::Log;
-        store.snapshot()?.page(keyspace, &range, octopussy_store::Direction::Forward, usize::MAX)
-    });
-    assert!(records.unwrap().len() < 50, "the log grows without bound");
+    let kept = node.run(agent).await;
+    node.close().await;
+    let node = open(dir.path()).await;
+    assert_eq!(node.ledger.task(kept).await.unwrap().unwrap().state, TaskState::Succeeded);
+    assert_eq!(node.ledger.agent(agent).await.unwrap().unwrap().id, agent);
+    node.close().await;
 }

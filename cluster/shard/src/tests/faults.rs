@@ -1,10 +1,8 @@
 //! Disks that fail.
 
 use super::support::*;
-use crate::SingleNode;
 use crate::stores::Opener;
-use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{LedgerPort, ProposeError};
+use octopussy_core::ports::ProposeError;
 use octopussy_store::{Batch, Durability, Snapshot, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +66,7 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
     for name in ["log.redb", "state.redb"] {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(Disk::default());
-        let node = SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener(name, &disk)).unwrap();
+        let node = TestNode::alone_with(config(dir.path()), clock(), opener(name, &disk)).await;
         let agent = node.create("alice").await;
         let mut acknowledged = vec![node.run(agent).await];
         disk.full.store(true, Ordering::SeqCst);
@@ -84,24 +82,24 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
                 }
             }
             assert!(std::time::Instant::now() < deadline, "{name}: a full disk was not noticed");
-            if node.waiting(agent) > 500 {
+            if node.led.waiting(agent) > 500 {
                 // Room for the next: the state store notices at its next flush only.
-                let next = node.next_task(agent).unwrap().id;
+                let next = node.led.next_task(agent).unwrap().id;
                 let _ = node.begin(next).await;
             }
             tokio::task::yield_now().await;
         }
-        assert!(matches!(node.health(), Err(ProposeError::DiskFull)));
+        assert!(matches!(node.ledger.health(), Err(ProposeError::DiskFull)));
         for id in &acknowledged {
-            assert!(node.task(*id).unwrap().is_some(), "{name}: reading goes on");
+            assert!(node.ledger.task(*id).await.unwrap().is_some(), "{name}: reading goes on");
         }
         disk.full.store(false, Ordering::SeqCst);
-        eventually("the recovery", || node.health().is_ok()).await;
+        eventually("the recovery", || node.ledger.health().is_ok()).await;
         acknowledged.push(node.run(agent).await);
-        drop(node);
-        let node = open(dir.path());
+        node.close().await;
+        let node = open(dir.path()).await;
         for id in &acknowledged {
-            assert!(node.task(*id).unwrap().is_some(), "{name}: an acknowledged task is lost");
+            assert!(node.ledger.task(*id).await.unwrap().is_some(), "{name}: an acknowledged task is lost");
         }
     }
 }
@@ -110,12 +108,11 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
 async fn stopping_while_the_disk_is_full_ends() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::default());
-    let node = SingleNode::open_with(config(dir.path()), clock(), NodeId([7; 16]), opener("log.redb", &disk)).unwrap();
+    let node = TestNode::alone_with(config(dir.path()), clock(), opener("log.redb", &disk)).await;
     let agent = node.create("alice").await;
     disk.full.store(true, Ordering::SeqCst);
     assert!(matches!(node.accept(new_task(agent)).await, Err(ProposeError::DiskFull)));
-    assert!(node.close(std::time::Duration::from_secs(10)).await);
-    drop(node);
-    let node = open(dir.path());
-    assert!(node.agent(agent).unwrap().is_some());
+    node.close().await;
+    let node = open(dir.path()).await;
+    assert!(node.ledger.agent(agent).await.unwrap().is_some());
 }

@@ -1,19 +1,26 @@
 //! What the tests share.
 
-use crate::{ShardConfig, SingleNode};
+use crate::{ShardHost, ShardHostConfig, Timings};
+use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Usage, UsageWindow};
-use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardCount, TaskId, TraceId};
+use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardCount, ShardId, TaskId, TraceId};
 use octopussy_core::message::{
     DEFAULT_TTL, KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey,
 };
-use octopussy_core::ports::{LedgerPort, ProposeError};
+use octopussy_core::ports::{
+    LedShardsPort, LedgerPort, MemberDesired, MemberRole, ProposeError, Reach, ReachabilityPort,
+};
 use octopussy_core::task::{Applied, Command, NewTask, Outcome, StepKind, StepOutcome, StepRecord, TaskRecord};
 use octopussy_core::time::{Clock, Timestamp};
+use octopussy_mesh::memory::{MemoryMesh, Network};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// How long anything may take that is waited for.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A clock that a test sets.
 pub(crate) struct TestClock(AtomicU64);
@@ -36,17 +43,107 @@ pub(crate) fn clock() -> Arc<TestClock> {
     Arc::new(TestClock(AtomicU64::new(START)))
 }
 
-pub(crate) fn config(dir: &Path) -> ShardConfig {
-    ShardConfig {
-        shards: ShardCount::new(4).unwrap(),
+pub(crate) fn config(dir: &Path) -> ShardHostConfig {
+    ShardHostConfig {
+        timings: Timings::FAST,
         flush_interval: Duration::from_millis(20),
         tick_interval: Duration::from_millis(10),
-        ..ShardConfig::new(dir)
+        ..ShardHostConfig::new(dir)
     }
 }
 
-pub(crate) fn open(dir: &Path) -> Arc<SingleNode> {
-    SingleNode::open(config(dir), clock(), NodeId([7; 16])).unwrap()
+pub(crate) const fn node_id(number: u8) -> NodeId {
+    NodeId([number; 16])
+}
+
+/// Whether nodes answer, as the mesh sees it: good enough where nobody pings.
+pub(crate) struct Connected(pub(crate) Arc<MemoryMesh>);
+
+impl ReachabilityPort for Connected {
+    fn reach(&self, node: NodeId) -> Reach {
+        use octopussy_core::ports::MeshPort;
+        if node == self.0.incarnation().node || self.0.is_connected(node) { Reach::Alive } else { Reach::Suspect }
+    }
+
+    fn down_for(&self, _: NodeId) -> Option<Duration> {
+        None
+    }
+}
+
+pub(crate) fn cluster(shards: u16) -> ClusterRecord {
+    ClusterRecord {
+        id: "test".to_owned(),
+        shards: ShardCount::new(shards).unwrap(),
+        replication: 3,
+        founded_at: Timestamp::from_millis(START),
+    }
+}
+
+pub(crate) fn member(id: NodeId) -> MemberRecord {
+    MemberRecord {
+        id,
+        name: format!("node-{}", id.0[0]),
+        addresses: Vec::new(),
+        role: MemberRole::Full,
+        desired: MemberDesired::Active,
+        capacity: 1,
+        zone: None,
+        versions: VersionRange { min: 1, max: 1 },
+        joined_at: Timestamp::from_millis(START),
+    }
+}
+
+/// A node under test, with the ports that others see.
+pub(crate) struct TestNode {
+    pub(crate) host: Arc<ShardHost>,
+    pub(crate) ledger: Arc<dyn LedgerPort>,
+    pub(crate) led: Arc<dyn LedShardsPort>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) id: NodeId,
+}
+
+impl TestNode {
+    pub(crate) fn of(host: Arc<ShardHost>, clock: Arc<TestClock>, id: NodeId) -> Self {
+        Self { ledger: host.ledger(), led: host.led(), host, clock, id }
+    }
+
+    /// A node alone, which founds a cluster of four shards unless it belongs to one.
+    pub(crate) async fn alone(config: ShardHostConfig, clock: Arc<TestClock>) -> Self {
+        Self::alone_with(config, clock, Arc::new(octopussy_store::open)).await
+    }
+
+    pub(crate) async fn alone_with(
+        config: ShardHostConfig,
+        clock: Arc<TestClock>,
+        opener: crate::stores::Opener,
+    ) -> Self {
+        let id = node_id(7);
+        let mesh = Network::new(1).node(id, 1);
+        let reach = Arc::new(Connected(Arc::clone(&mesh)));
+        let host = ShardHost::open_with(config, clock.clone(), mesh, reach, opener).await.unwrap();
+        if !host.core().registry.get(crate::raft::GroupId::CONTROL).unwrap().raft().is_initialized().await.unwrap() {
+            host.found(cluster(4), member(id)).await.unwrap();
+        }
+        let node = Self::of(host, clock, id);
+        eventually("the lead of all shards", || node.host.is_member() && node.leads_all()).await;
+        node
+    }
+
+    pub(crate) fn leads_all(&self) -> bool {
+        self.ledger.shards().all().all(|shard| self.led.epoch(shard).is_some())
+    }
+
+    pub(crate) async fn close(self) {
+        assert!(self.host.close(LIMIT).await, "the node did not close in time");
+    }
+
+    pub(crate) fn shard_of(&self, agent: AgentId) -> ShardId {
+        self.ledger.shards().shard_of(agent)
+    }
+}
+
+pub(crate) async fn open(dir: &Path) -> TestNode {
+    TestNode::alone(config(dir), clock()).await
 }
 
 pub(crate) fn spec(name: &str) -> AgentSpec {
@@ -94,17 +191,17 @@ pub(crate) fn new_task(agent: AgentId) -> NewTask {
 }
 
 /// The commands, each with its shard, and answers unpacked.
-impl SingleNode {
+impl TestNode {
     pub(crate) async fn create(&self, name: &str) -> AgentId {
         let agent = agent(name);
         let id = agent.id;
-        self.propose(self.shards().shard_of(id), Command::CreateAgent { agent: Box::new(agent) }).await.unwrap();
+        self.ledger.propose(self.ledger.shards().shard_of(id), Command::CreateAgent { agent: Box::new(agent) }).await.unwrap();
         id
     }
 
     pub(crate) async fn accept(&self, task: NewTask) -> Result<Applied, ProposeError> {
-        let shard = self.shards().shard_of(task.agent);
-        self.propose(shard, Command::Accept { task: Box::new(task), now: self.inner.clock.now() }).await
+        let shard = self.ledger.shards().shard_of(task.agent);
+        self.ledger.propose(shard, Command::Accept { task: Box::new(task), now: self.clock.now() }).await
     }
 
     pub(crate) async fn accept_one(&self, agent: AgentId) -> TaskId {
@@ -115,15 +212,15 @@ impl SingleNode {
     }
 
     pub(crate) fn epoch_of(&self, task: TaskId) -> Epoch {
-        self.epoch(self.shards().shard_of_task(task)).unwrap()
+        self.led.epoch(self.ledger.shards().shard_of_task(task)).unwrap()
     }
 
     pub(crate) async fn on_task(&self, task: TaskId, command: Command) -> Result<Applied, ProposeError> {
-        self.propose(self.shards().shard_of_task(task), command).await
+        self.ledger.propose(self.ledger.shards().shard_of_task(task), command).await
     }
 
     pub(crate) async fn begin(&self, task: TaskId) -> Result<Applied, ProposeError> {
-        self.on_task(task, Command::Begin { task, epoch: self.epoch_of(task), now: self.inner.clock.now() }).await
+        self.on_task(task, Command::Begin { task, epoch: self.epoch_of(task), now: self.clock.now() }).await
     }
 
     pub(crate) async fn step(&self, task: TaskId, index: u32) -> Result<Applied, ProposeError> {
@@ -143,7 +240,7 @@ impl SingleNode {
     }
 
     pub(crate) async fn end(&self, task: TaskId, outcome: Outcome) -> Result<Applied, ProposeError> {
-        let now = self.inner.clock.now();
+        let now = self.clock.now();
         let command = Command::End { task, epoch: self.epoch_of(task), outcome, memory: Some("noted".into()), now };
         self.on_task(task, command).await
     }
@@ -173,6 +270,6 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "{what} did not happen in time");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -1,0 +1,165 @@
+//! Clusters of several nodes in one process, on real files and an in-memory mesh.
+
+use super::support::*;
+use crate::{ShardHost, ShardHostConfig};
+use octopussy_control::{ControlCommand, JoinToken};
+use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ports::TokenUse;
+use octopussy_core::time::{Clock, Timestamp};
+use octopussy_mesh::memory::{MemoryMesh, Network};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a movement of replicas may take: several rounds of the reconciler.
+pub(crate) const MOVE: Duration = Duration::from_secs(40);
+
+/// Nodes on one network, each with a directory that survives it.
+pub(crate) struct TestCluster {
+    pub(crate) network: Network,
+    pub(crate) nodes: BTreeMap<u8, TestNode>,
+    dirs: BTreeMap<u8, TempDir>,
+    shards: u16,
+}
+
+impl TestCluster {
+    /// A cluster of one node.
+    pub(crate) async fn found(seed: u64, shards: u16) -> Self {
+        let network = Network::new(seed);
+        network.set_detection(Duration::from_millis(500));
+        let mut cluster = Self { network, nodes: BTreeMap::new(), dirs: BTreeMap::new(), shards };
+        let mesh = cluster.network.node(node_id(1), 1);
+        cluster.open(1, mesh).await;
+        cluster.node(1).host.found(cluster_record(shards), member(node_id(1))).await.unwrap();
+        cluster
+    }
+
+    /// A cluster of `count` nodes whose replicas are where they belong.
+    pub(crate) async fn of(seed: u64, shards: u16, count: u8) -> Self {
+        let mut cluster = Self::found(seed, shards).await;
+        for number in 2..=count {
+            cluster.join(number).await;
+        }
+        cluster.settled().await;
+        cluster
+    }
+
+    fn config(&self, number: u8) -> ShardHostConfig {
+        ShardHostConfig {
+            replace_after: Duration::from_secs(60),
+            ..config(self.dirs[&number].path())
+        }
+    }
+
+    pub(crate) fn path(&self, number: u8) -> PathBuf {
+        self.dirs[&number].path().to_path_buf()
+    }
+
+    async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>) {
+        self.dirs.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
+        let clock = clock();
+        let reach = Arc::new(Connected(Arc::clone(&mesh)));
+        let host = ShardHost::open(self.config(number), clock.clone(), mesh, reach).await.unwrap();
+        self.nodes.insert(number, TestNode::of(host, clock, node_id(number)));
+    }
+
+    pub(crate) fn node(&self, number: u8) -> &TestNode {
+        &self.nodes[&number]
+    }
+
+    /// Lets another node in.
+    pub(crate) async fn join(&mut self, number: u8) {
+        let mesh = self.network.node(node_id(number), 1);
+        self.open(number, mesh).await;
+        let sponsor = self.node(1);
+        let now = sponsor.clock.now();
+        let digest = JoinToken::digest_of(&[number]);
+        let token = JoinToken {
+            digest,
+            uses: TokenUse::Single,
+            expires_at: now.plus(Duration::from_secs(60)),
+            used_by: Vec::new(),
+        };
+        let id = JoinToken::id_of(&digest);
+        sponsor.host.propose_control(ControlCommand::AddToken { id, token, now }).await.unwrap();
+        let member = Box::new(member(node_id(number)));
+        sponsor.host.propose_control(ControlCommand::Join { member, token: digest, now }).await.unwrap();
+        self.node(number).host.adopt(LIMIT).await.unwrap();
+    }
+
+    /// Kills a node: nobody hears of it any more. Its files stay.
+    pub(crate) async fn crash(&mut self, number: u8) {
+        self.network.stop(node_id(number));
+        let node = self.nodes.remove(&number).unwrap();
+        node.host.close(LIMIT).await;
+    }
+
+    /// Starts a node again.
+    pub(crate) async fn restart(&mut self, number: u8) {
+        let mesh = self.network.restart(node_id(number));
+        self.open(number, mesh).await;
+    }
+
+    /// Waits until no move is under way or due, and every shard has an active leader.
+    pub(crate) async fn settled(&self) {
+        self.until("the settling", MOVE, || self.is_settled()).await;
+    }
+
+    fn is_settled(&self) -> bool {
+        let full = self.nodes.len().min(3);
+        let voters = if full == 2 { 1 } else { full };
+        self.nodes.values().all(|node| {
+            let state = node.host.control();
+            state.members.len() >= self.nodes.len()
+                && state.table.iter().all(|place| {
+                    place.target.is_none()
+                        && place.current.voters.len() == voters
+                        && place.current.voters.len() + place.current.learners.len() == full
+                })
+        }) && self.shards().all(|shard| self.leader(shard).is_some())
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.shards).map(ShardId)
+    }
+
+    /// The one node that leads the shard by its own account.
+    pub(crate) fn leader(&self, shard: ShardId) -> Option<u8> {
+        let mut leaders = self.nodes.iter().filter(|(_, node)| node.led.epoch(shard).is_some());
+        let first = leaders.next().map(|(number, _)| *number);
+        assert!(leaders.next().is_none(), "two nodes lead shard {shard}");
+        first
+    }
+
+    /// Waits for a condition, and says what the nodes know when it does not come true.
+    pub(crate) async fn until(&self, what: &str, limit: Duration, condition: impl Fn() -> bool) {
+        let deadline = std::time::Instant::now() + limit;
+        while !condition() {
+            if std::time::Instant::now() > deadline {
+                for (number, node) in &self.nodes {
+                    let state = node.host.control();
+                    eprintln!("node {number}: version {} table {:#?}", state.version, state.table);
+                    eprintln!("  groups {:#?}", node.host.groups());
+                }
+                panic!("{what} did not happen in time");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        let closed = self.nodes.into_values().map(TestNode::close);
+        futures::future::join_all(closed).await;
+    }
+}
+
+fn cluster_record(shards: u16) -> octopussy_control::ClusterRecord {
+    octopussy_control::ClusterRecord { founded_at: Timestamp::from_millis(START), ..cluster(shards) }
+}
+
+/// The number of a node.
+pub(crate) fn number(node: NodeId) -> u8 {
+    node.0[0]
+}
