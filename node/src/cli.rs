@@ -1,6 +1,6 @@
 //! The grammar of the command line, and the one place that turns a result into an exit code.
 
-use crate::commands::{self, agent, completions, demo, install, provider, secret, start, status, stop, task};
+use crate::commands::{self, agent, cluster, completions, demo, install, provider, secret, start, status, stop, task};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
@@ -63,6 +63,9 @@ enum Command {
     /// Submit tasks and read their results
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// The nodes that work together: let others in, look at them, move work off them
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Keep keys and passwords, encrypted, out of every file
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -125,6 +128,7 @@ async fn dispatch(command: Command, context: Context) -> Result<(), Failure> {
         Command::Status(args) => status::run(args, &context).await,
         Command::Agent(command) => commands::agent::run(command, &context).await,
         Command::Task(command) => commands::task::run(command, &context).await,
+        Command::Cluster(command) => cluster::run(command, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
         Command::Provider(command) => provider::run(command, &context).await,
         Command::Demo(args) => demo::run(args, &context).await,

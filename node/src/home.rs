@@ -47,6 +47,11 @@ impl Home {
         self.0.join("run").join("node.json")
     }
 
+    /// Where the other nodes of the cluster answer, as the command line has heard. Mode 0600.
+    pub(crate) fn nodes(&self) -> PathBuf {
+        self.0.join("run").join("nodes.json")
+    }
+
     /// Why the last start in the background failed.
     pub(crate) fn start_error(&self) -> PathBuf {
         self.0.join("run").join("start-error.json")

@@ -90,7 +90,7 @@ capabilities! {
     23 UserSession "user_session" Coordination Required [Configuration Security Observability];
     24 Speech "speech" Coordination Required [Configuration Observability];
     25 Orchestrator "orchestrator" Interface Required [Secrets LlmRouter AgentFactory AgentLifecycle Team Messaging Security Observability];
-    26 Cli "cli" Interface Required [Security Orchestrator Observability];
+    26 Cli "cli" Interface Required [Secrets Security Orchestrator Observability];
     27 WebUi "web_ui" Interface Required [Orchestrator UserSession Observability];
 }
 

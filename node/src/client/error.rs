@@ -58,6 +58,18 @@ impl ClientError {
     }
 }
 
+impl ClientError {
+    /// Whether another node is worth asking. `repeatable`: the request may have arrived here and may arrive there as well.
+    pub(super) fn is_worth_another_node(&self, repeatable: bool) -> bool {
+        match self {
+            Self::Unreachable { refused, .. } => *refused || repeatable,
+            Self::Problem(_) => repeatable && self.is_transient(),
+            Self::WrongCertificate { .. } => true,
+            Self::NoCredentials(_) | Self::BadCredentials { .. } | Self::BadAnswer(_) => false,
+        }
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let message = error.to_string();

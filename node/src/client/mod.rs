@@ -3,6 +3,7 @@
 
 mod credentials;
 mod error;
+mod nodes;
 mod problem;
 mod retry;
 mod sse;
@@ -15,20 +16,29 @@ pub(crate) use credentials::Credentials;
 pub(crate) use error::ClientError;
 pub(crate) use retry::{Backoff, with_retries};
 pub(crate) use sse::{EventStream, ServerEvent};
-pub(crate) use types::{Agent, Page, Provider, Status, Step, Task};
+pub(crate) use types::{Agent, Cluster, Member, Page, Provider, Shard, Status, Step, Task};
 
 use crate::home::Home;
+use nodes::Nodes;
 use reqwest::Method;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a connection may take to be made: the node is near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a request may take that does not wait for anything.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one of several nodes may take beyond what it is asked to wait, before the next one is tried.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a command lets itself be delayed by asking for the list of nodes.
+const LEARN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Where the members of the cluster are listed.
+const MEMBERS: &str = "/api/v1/cluster/members";
 /// How long a stream of events may be silent: three of the node's keep-alive comments.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 /// How much longer than the wait it asks for a waiting request may take.
@@ -40,7 +50,7 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    url: String,
+    nodes: Arc<Nodes>,
     token: String,
 }
 
@@ -52,12 +62,20 @@ pub(crate) struct Call<'a> {
     body: Option<&'a Value>,
     idempotency_key: Option<&'a str>,
     wait: Duration,
+    repeatable: bool,
 }
 
 impl<'a> Call<'a> {
     /// A request without a body.
     pub(crate) const fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, body: None, idempotency_key: None, wait: Duration::ZERO }
+        let repeatable = matches!(method, Method::GET | Method::PUT);
+        Self { method, path, body: None, idempotency_key: None, wait: Duration::ZERO, repeatable }
+    }
+
+    /// Says that doing it twice is doing it once: then another node may be asked when this one may have done it already.
+    pub(crate) const fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
     }
 
     /// With a JSON body.
@@ -69,6 +87,7 @@ impl<'a> Call<'a> {
     /// With the key that makes a repetition harmless.
     pub(crate) const fn idempotency_key(mut self, key: &'a str) -> Self {
         self.idempotency_key = Some(key);
+        self.repeatable = true;
         self
     }
 
@@ -80,7 +99,15 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// The client of the node in `home`.
+    /// The client of the cluster of the node in `home`: where that node does not answer, the others it has heard of are asked.
+    pub(crate) fn of_cluster(home: &Home, port_offset: Option<u16>) -> Result<Self, ClientError> {
+        let mut client = Self::open(home, port_offset)?;
+        let url = client.url().to_owned();
+        client.nodes = Arc::new(Nodes::of(home, url));
+        Ok(client)
+    }
+
+    /// The client of the node in `home`, and of no other.
     pub(crate) fn open(home: &Home, port_offset: Option<u16>) -> Result<Self, ClientError> {
         let credentials = Credentials::load(home, port_offset)?;
         Self::new(&credentials).map_err(|reason| ClientError::BadCredentials { path: home.credentials(), reason })
@@ -110,31 +137,60 @@ impl Client {
             .user_agent(concat!("octopussy/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http, url: credentials.url.clone(), token: credentials.token.clone() })
+        Ok(Self { http, nodes: Arc::new(Nodes::one(credentials.url.clone())), token: credentials.token.clone() })
     }
 
-    /// Where the node answers.
+    /// Where the node answers that was asked last with success.
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.nodes.current()
     }
 
-    /// Sends a request and reads its JSON answer; `null` when there is no content.
+    /// Whether other nodes are known.
+    pub(crate) fn knows_others(&self) -> bool {
+        self.nodes.count() > 1
+    }
+
+    /// Sends a request and reads its JSON answer; `null` when there is no content. Where a node does not answer, the others
+    /// are tried in turn, within the time that one alone would have.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Value, ClientError> {
+        let limit = REQUEST_TIMEOUT.max(call.wait + WAIT_MARGIN);
+        let deadline = Instant::now() + limit;
+        // Of several nodes none may use up the time of all.
+        let each = if self.knows_others() { ATTEMPT_TIMEOUT.max(call.wait + ATTEMPT_TIMEOUT) } else { limit };
+        let mut failure = None;
+        for (index, url) in self.nodes.in_turn() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.send_to(url, &call, each.min(left)).await {
+                Ok(value) => {
+                    self.nodes.answered(index);
+                    self.learn(url, call.path, &value).await;
+                    return Ok(value);
+                }
+                Err(error) if self.knows_others() && error.is_worth_another_node(call.repeatable) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.silent(self.url())))
+    }
+
+    async fn send_to(&self, url: &str, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
         let mut request = self
             .http
-            .request(call.method, format!("{}{}", self.url, call.path))
+            .request(call.method.clone(), format!("{url}{}", call.path))
             .bearer_auth(&self.token)
-            .timeout(REQUEST_TIMEOUT.max(call.wait + WAIT_MARGIN));
+            .timeout(within);
         if let Some(body) = call.body {
             request = request.json(body);
         }
         if let Some(key) = call.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let mut answer = request.send().await.map_err(|error| unreachable(url, &error))?;
         let status = answer.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(url, &error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 return Err(ClientError::BadAnswer(format!("it is larger than {MAX_ANSWER} bytes")));
             }
@@ -149,38 +205,65 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| ClientError::BadAnswer(error.to_string()))
     }
 
+    /// Keeps the list of nodes up to date, so that another one can be asked when this one is gone. Costs no command its
+    /// success.
+    async fn learn(&self, url: &str, path: &str, answer: &Value) {
+        if path == MEMBERS {
+            self.nodes.remember(answer);
+        } else if self.nodes.wants_list()
+            && let Ok(members) = self.send_to(url, &Call::new(Method::GET, MEMBERS), LEARN_TIMEOUT).await
+        {
+            self.nodes.remember(&members);
+        }
+    }
+
     /// Reads a resource.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ClientError> {
         self.send(Call::new(Method::GET, path)).await
     }
 
-    /// Opens a stream of events, after the last one that was seen.
+    /// Opens a stream of events, after the last one that was seen, at the first node that hands it out.
     pub(crate) async fn events(&self, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
+        let mut failure = None;
+        for (index, url) in self.nodes.in_turn() {
+            match self.events_of(url, path, last).await {
+                Ok(events) => {
+                    self.nodes.answered(index);
+                    return Ok(events);
+                }
+                Err(error) if self.knows_others() && error.is_worth_another_node(true) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.silent(self.url())))
+    }
+
+    async fn events_of(&self, url: &str, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
         let mut request =
-            self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).header("accept", "text/event-stream");
+            self.http.get(format!("{url}{path}")).bearer_auth(&self.token).header("accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        let within = if self.knows_others() { ATTEMPT_TIMEOUT } else { REQUEST_TIMEOUT };
         // A stream has no total timeout; its silence is bounded instead.
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request.send())
+        let answer = tokio::time::timeout(within, request.send())
             .await
-            .map_err(|_| self.silent())?
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|_| self.silent(url))?
+            .map_err(|error| unreachable(url, &error))?;
         let status = answer.status();
         if !status.is_success() {
-            let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+            let body = answer.bytes().await.map_err(|error| unreachable(url, &error))?;
             return Err(ClientError::Problem(Box::new(problem::ApiProblem::read(status.as_u16(), &body))));
         }
-        Ok(EventStream::new(answer, self.url.clone(), SILENCE_TIMEOUT))
+        Ok(EventStream::new(answer, url.to_owned(), SILENCE_TIMEOUT))
     }
 
-    fn silent(&self) -> ClientError {
-        let reason = format!("no answer within {} s", REQUEST_TIMEOUT.as_secs());
-        ClientError::Unreachable { url: self.url.clone(), reason, refused: false }
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
-        unreachable(&self.url, error)
+    fn silent(&self, url: &str) -> ClientError {
+        let limit = if self.knows_others() { ATTEMPT_TIMEOUT } else { REQUEST_TIMEOUT };
+        let reason = format!("no answer within {} s", limit.as_secs());
+        ClientError::Unreachable { url: url.to_owned(), reason, refused: false }
     }
 }
 

@@ -151,6 +151,81 @@ async fn only_the_nodes_own_authority_is_trusted() {
     }
 }
 
+/// A client of several nodes, the first of which is the home's.
+fn client_of(urls: &[&str]) -> Client {
+    let mut client = client(urls[0]);
+    client.nodes = Arc::new(nodes::Nodes::fixed(urls));
+    client
+}
+
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+const NOT_READY: &str = r#"{"code":"OCTO-1502","detail":"the leader of the shard was lost","status":503}"#;
+
+#[tokio::test]
+async fn another_node_is_asked_and_stays_the_one_that_is_asked() {
+    let (second, received) = serve(vec![answer("200 OK", "{}"), answer("200 OK", "{}")]);
+    let client = client_of(&[&nobody(), &second]);
+    // Nothing can have arrived where nobody listens: this is tried elsewhere whatever it is.
+    client.send(Call::new(Method::POST, "/api/v1/dlq/x/replay")).await.unwrap();
+    assert_eq!(client.url(), second);
+    client.get("/x").await.unwrap();
+    assert_eq!(received.iter().take(2).count(), 2);
+}
+
+#[tokio::test]
+async fn a_submission_goes_to_another_node_with_the_same_key_when_the_first_breaks_off() {
+    for first in [String::new(), answer("503 Service Unavailable", NOT_READY)] {
+        let (first, at_first) = serve(vec![first]);
+        let (second, at_second) = serve(vec![answer("202 Accepted", r#"{"task_id":"t"}"#)]);
+        let client = client_of(&[&first, &second]);
+        let value = client.send(Call::new(Method::POST, "/api/v1/tasks").idempotency_key("k3")).await.unwrap();
+        assert_eq!(value["task_id"], "t");
+        for received in [at_first, at_second] {
+            assert!(received.recv().unwrap().0.contains(&"idempotency-key: k3".to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_repeated_at_another_node() {
+    let (first, _at_first) =
+        serve(vec![String::new(), answer("503 Service Unavailable", NOT_READY), answer("404 X", "{}")]);
+    let (second, at_second) = serve(vec![answer("200 OK", "{}")]);
+    let client = client_of(&[&first, &second]);
+    for _ in 0..2 {
+        client.send(Call::new(Method::POST, "/api/v1/dlq/x/replay")).await.unwrap_err();
+    }
+    assert!(matches!(client.get("/x").await, Err(ClientError::Problem(_))), "a plain refusal is the cluster's answer");
+    assert!(at_second.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_first_nodes_error_is_told_when_no_node_answers() {
+    let (first, _received) = serve(vec![answer("503 Service Unavailable", NOT_READY)]);
+    let error = client_of(&[&first, &nobody()]).get("/x").await.unwrap_err();
+    assert!(matches!(&error, ClientError::Problem(problem) if problem.status == 503), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_at_another_node_after_the_last_event() {
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+    let (first, _received) = serve(vec![format!("{head}id: 1-7\nevent: token\ndata: {{}}\n\n")]);
+    let (second, at_second) = serve(vec![format!("{head}id: 1-8\nevent: token\ndata: {{}}\n\n")]);
+    let client = client_of(&[&first, &second]);
+    let mut events = client.events("/e", None).await.unwrap();
+    let last = events.next().await.unwrap().unwrap().id;
+    assert_eq!(events.next().await.unwrap(), None, "the first node is gone");
+    drop(events);
+    // The listener is closed with the server's last answer.
+    let again = with_retries(Duration::from_secs(10), || client.events("/e", last.as_deref())).await;
+    assert_eq!(again.unwrap().next().await.unwrap().unwrap().id.as_deref(), Some("1-8"));
+    assert!(at_second.recv().unwrap().0.contains(&"last-event-id: 1-7".to_owned()));
+}
+
 #[test]
 fn no_name_can_change_a_path() {
     assert_eq!(segment("a/b?c#d é"), "a%2Fb%3Fc%23d%20%C3%A9");

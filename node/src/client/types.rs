@@ -194,8 +194,92 @@ pub(crate) struct Status {
     pub(crate) capabilities: Vec<Capability>,
     /// How many agents are awake.
     pub(crate) agents_active: u64,
-    /// How many tasks were given up on.
-    pub(crate) dead_letters: u64,
+    /// How many tasks were given up on; unknown while some shard's leader does not answer.
+    pub(crate) dead_letters: Option<u64>,
+    /// What an operator should know of the cluster.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The cluster.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cluster {
+    /// Its id.
+    pub(crate) id: String,
+    /// The node that answered.
+    pub(crate) node: String,
+    /// How many shards it has.
+    pub(crate) shards: u16,
+    /// How many of them have a leader.
+    pub(crate) led: u16,
+    /// How many members it has.
+    pub(crate) members: usize,
+    /// The version of the replica table.
+    pub(crate) table_version: u64,
+    /// How many moves are under way.
+    pub(crate) moves: usize,
+    /// What an operator should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A member of the cluster.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Member {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it answered.
+    pub(crate) this: bool,
+    /// What it is.
+    pub(crate) role: String,
+    /// What is wanted of it.
+    pub(crate) desired: String,
+    /// Whether it answers.
+    pub(crate) reach: String,
+    /// The round-trip time, in milliseconds.
+    pub(crate) latency_ms: Option<f64>,
+    /// Where it is on the mesh.
+    pub(crate) addresses: Vec<String>,
+    /// Its zone.
+    pub(crate) zone: Option<String>,
+    /// Whether it votes.
+    pub(crate) votes: bool,
+    /// How many shards it leads.
+    pub(crate) leads: u32,
+    /// How many replicas it holds.
+    pub(crate) replicas: u32,
+    /// What it tells of itself.
+    pub(crate) facts: Option<Facts>,
+}
+
+/// What a node tells of itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Facts {
+    /// The release it runs.
+    pub(crate) version: String,
+    /// Its load, by processor.
+    pub(crate) load: f64,
+    /// How many agents are awake on it.
+    pub(crate) active_agents: u64,
+}
+
+/// A shard.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shard {
+    /// Its number.
+    pub(crate) shard: u16,
+    /// Who leads it.
+    pub(crate) leader: Option<String>,
+    /// Its voters.
+    pub(crate) voters: Vec<String>,
+    /// Its learners.
+    pub(crate) learners: Vec<String>,
+    /// Who will hold it.
+    pub(crate) moving_to: Vec<String>,
 }
 
 /// Who a node is.

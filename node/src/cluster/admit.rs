@@ -2,13 +2,17 @@
 
 use super::admit_check::check;
 use super::control_group::ControlGroup;
-use super::join_wire::{HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, decode_request, encode_answer};
+use super::join_wire::{
+    HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, MAX_INTRODUCED, decode_request, encode_answer,
+};
 use super::seal::DataKey;
 use crate::identity::{Identity, IdentityError};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord};
 use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Clock;
+use octopussy_mesh::JoinHandler;
 use octopussy_shard::ControlError;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -100,8 +104,10 @@ impl Admission {
         let Inner { identity, group, key, .. } = &*self.inner;
         let control = group.control();
         let cluster = control.cluster.clone().ok_or(JoinRefusal::Control(ControlRefusal::NotFounded))?;
-        let mut members = control.members.clone();
-        members.insert(member.id, member.clone());
+        // Full members first: they are there for long, and one of them leads the control group.
+        let mut members: Vec<MemberRecord> = control.members.values().cloned().collect();
+        members.sort_by_key(|member| (member.role != MemberRole::Full, member.joined_at));
+        members.truncate(MAX_INTRODUCED);
         let authority_key = match member.role {
             MemberRole::Full => identity.authority_key().map(str::to_owned),
             MemberRole::Guest => None,
@@ -114,7 +120,7 @@ impl Admission {
             member,
             data_key: *key.expose(),
             secrets,
-            members: members.into_values().collect(),
+            members,
         })
     }
 }
@@ -144,6 +150,13 @@ fn full_members(control: &ControlState, identity: &Identity) -> String {
     if names.is_empty() { "a full member".to_owned() } else { names.join(" or ") }
 }
 
+impl JoinHandler for Admission {
+    fn join(&self, address: SocketAddr, request: Bytes) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
+        let admission = self.clone();
+        Box::pin(async move { admission.answer(address, &request).await })
+    }
+}
+
 #[cfg(test)]
-#[path = "admit_tests.rs"]
+#[path = "join_tests.rs"]
 mod tests;

@@ -7,9 +7,11 @@ use super::seal::{DataKey, NoRandomness};
 use crate::identity::AuthorityKey;
 use crate::private_file;
 use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::MemberRole;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// That this home belongs to a cluster, and as what.
@@ -24,6 +26,15 @@ pub(crate) struct Membership {
     /// Whether the node founded the cluster; otherwise it joined.
     #[serde(default)]
     pub(crate) founder: bool,
+    /// The weight that was asked for on the command line, when one was.
+    #[serde(default)]
+    pub(crate) capacity: Option<u32>,
+    /// The zone that was asked for on the command line, when one was.
+    #[serde(default)]
+    pub(crate) zone: Option<String>,
+    /// Whether the node's data directory has been part of the cluster: from then on it must not begin empty.
+    #[serde(default)]
+    pub(crate) settled: bool,
 }
 
 impl Membership {
@@ -151,6 +162,19 @@ impl ClusterHome {
         private_file::remove(&path).map_err(|error| HomeError::File { doing: "remove", path, error })
     }
 
+    /// Where members were reached when this node was let in; empty when it was not let in by anybody.
+    pub(crate) fn introductions(&self) -> Result<Vec<(NodeId, Vec<SocketAddr>)>, HomeError> {
+        let read = self.read("introductions")?;
+        let decode = |bytes: Vec<u8>| codec::decode(&bytes).map_err(|error| self.undecodable("introductions", &error));
+        Ok(read.map(decode).transpose()?.unwrap_or_default())
+    }
+
+    /// Keeps where members are reached, for the time before this node has a copy of the control state.
+    pub(crate) fn set_introductions(&self, members: &[(NodeId, Vec<SocketAddr>)]) -> Result<(), HomeError> {
+        let bytes = codec::encode(members).map_err(|error| self.undecodable("introductions", &error))?;
+        self.write("introductions", &bytes)
+    }
+
     /// The port offset this home has settled on.
     pub(crate) fn port_offset(&self) -> Result<Option<u16>, HomeError> {
         let read = self.read("port-offset")?;
@@ -201,6 +225,9 @@ mod tests {
             name: "attic".to_owned(),
             role: MemberRole::Guest,
             founder: false,
+            capacity: None,
+            zone: Some("cellar".to_owned()),
+            settled: true,
         };
         cluster.set_membership(&membership).unwrap();
         assert_eq!(cluster.membership().unwrap(), Some(membership));

@@ -23,6 +23,9 @@ pub(crate) const MAX_SIGNING_REQUEST: usize = 8 * 1024;
 /// The most names a certificate is made for.
 pub(crate) const MAX_CERTIFICATE_NAMES: usize = 64;
 
+/// How many members a node that joins is told: enough that one of them is there, few enough for one answer.
+pub(crate) const MAX_INTRODUCED: usize = 64;
+
 /// "Let me in." Fields are only ever appended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JoinRequest {
@@ -89,7 +92,7 @@ pub(crate) struct JoinGrant {
     pub(crate) data_key: [u8; 32],
     /// The shared secrets.
     pub(crate) secrets: Vec<HandedSecret>,
-    /// Everybody who is in the cluster.
+    /// Members to speak to, at most [`MAX_INTRODUCED`] of them; of the others the control group will tell.
     pub(crate) members: Vec<MemberRecord>,
 }
 

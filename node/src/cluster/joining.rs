@@ -209,11 +209,17 @@ async fn finish(home: &Path, cluster_home: &ClusterHome, grant: &JoinGrant) -> R
     cluster_home.set_data_key(&key)?;
     store_secrets(home, grant).await?;
     cluster_home.set_secrets_base(&base(&key, grant))?;
+    let others = grant.members.iter().filter(|member| member.id != grant.member.id);
+    let others: Vec<_> = others.map(|member| (member.id, member.addresses.clone())).collect();
+    cluster_home.set_introductions(&others)?;
     let membership = Membership {
         cluster: grant.cluster.id.clone(),
         name: grant.member.name.clone(),
         role: grant.member.role,
         founder: false,
+        capacity: Some(grant.member.capacity),
+        zone: grant.member.zone.clone(),
+        settled: false,
     };
     cluster_home.set_membership(&membership)?;
     cluster_home.clear_journal()?;

@@ -1,10 +1,12 @@
 //! What this node tells of itself: gathered every few seconds.
 
 use super::machine;
+use async_trait::async_trait;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::NodeFactsView;
+use octopussy_core::ports::{NodeFactsView, OrchestratorPort};
+use octopussy_facts::Facts;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -14,15 +16,26 @@ const GATHER_EVERY: Duration = Duration::from_secs(5);
 const MAX_MODELS: usize = 16;
 
 /// What nodes tell of themselves.
+#[async_trait]
 pub(crate) trait KnownFacts: Send + Sync {
     /// What is known, by node.
     fn known(&self) -> BTreeMap<NodeId, NodeFactsView>;
     /// Tells this to the others.
-    fn tell(&self, facts: &NodeFactsView);
+    async fn tell(&self, facts: &NodeFactsView);
 }
 
-/// How many agents are active; there is no answer before the node serves.
-pub(crate) type ActiveAgents = Arc<OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>>;
+#[async_trait]
+impl KnownFacts for Facts {
+    fn known(&self) -> BTreeMap<NodeId, NodeFactsView> {
+        BTreeMap::clone(&self.all())
+    }
+
+    async fn tell(&self, facts: &NodeFactsView) {
+        if let Err(error) = self.set(facts).await {
+            tracing::warn!(%error, "the facts about this node were not told");
+        }
+    }
+}
 
 /// What does not change while the node runs, and where the rest is asked.
 pub(crate) struct Gatherer {
@@ -30,10 +43,10 @@ pub(crate) struct Gatherer {
     pub(crate) profile: String,
     /// Local models, as `provider/model`.
     pub(crate) models: Vec<String>,
-    /// Where the gateway listens, once it does.
-    pub(crate) api: Arc<dyn Fn() -> Option<String> + Send + Sync>,
-    /// How many agents are active.
-    pub(crate) active_agents: ActiveAgents,
+    /// Where the gateway listens, as `https://host:port`.
+    pub(crate) api: String,
+    /// Who knows how many agents are active.
+    pub(crate) orchestrator: Arc<dyn OrchestratorPort>,
 }
 
 impl Gatherer {
@@ -47,21 +60,22 @@ impl Gatherer {
                 () = stopping.cancelled() => return,
                 _ = every.tick() => {}
             }
-            facts.tell(&self.gather(&gpus));
+            let active = u64::try_from(self.orchestrator.status().await.active_agents).unwrap_or(u64::MAX);
+            facts.tell(&self.gather(&gpus, active)).await;
         }
     }
 
-    fn gather(&self, gpus: &[String]) -> NodeFactsView {
+    fn gather(&self, gpus: &[String], active_agents: u64) -> NodeFactsView {
         NodeFactsView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             profile: self.profile.clone(),
             cpus: machine::cpus(),
             memory_mib: machine::memory_mib(),
             load: machine::load(),
-            active_agents: self.active_agents.get().map_or(0, |count| count()),
+            active_agents,
             gpus: gpus.to_vec(),
             models: self.models.iter().take(MAX_MODELS).cloned().collect(),
-            api: (self.api)().unwrap_or_default(),
+            api: self.api.clone(),
         }
     }
 }

@@ -128,15 +128,15 @@ impl Cluster {
 #[async_trait]
 impl ClusterPort for Cluster {
     fn cluster(&self) -> ClusterView {
-        self.with_seen(Seen::cluster)
+        self.with_seen(|seen| seen.cluster())
     }
 
     fn members(&self) -> Vec<MemberView> {
-        self.with_seen(Seen::members)
+        self.with_seen(|seen| seen.members())
     }
 
     fn ring(&self) -> Vec<ShardView> {
-        self.with_seen(Seen::ring)
+        self.with_seen(|seen| seen.ring())
     }
 
     async fn create_token(&self, uses: TokenUse, valid_for: Duration) -> Result<JoinTokenView, Problem> {

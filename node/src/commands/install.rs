@@ -83,7 +83,7 @@ pub(crate) struct Installed {
 pub(crate) async fn run(args: InstallArgs, context: &Context) -> Result<(), Failure> {
     let installed = prepare(&args, context).await?;
     if !installed.already {
-        Box::pin(host::bootstrap(context.home.path(), context.port_offset.unwrap_or(0))).await?;
+        Box::pin(host::bootstrap(context.home.path(), context.port_offset)).await?;
     }
     let out = context.out;
     let home = context.home.path().display();

@@ -21,7 +21,7 @@ pub(crate) async fn run(command: ProviderCommand, context: &Context) -> Result<(
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {
-    let value = Client::open(&context.home, context.port_offset)?.get("/api/v1/providers").await?;
+    let value = Client::of_cluster(&context.home, context.port_offset)?.get("/api/v1/providers").await?;
     let page: Page<Provider> = decode(&value)?;
     context.out.document(&value);
     let mut table = Table::new(["name", "kind", "model", "where", "health", "detail"]);

@@ -48,7 +48,7 @@ pub(crate) async fn run(command: SecretCommand, context: &Context) -> Result<(),
         SecretCommand::Set(args) => set(args, context).await,
         SecretCommand::List => list(context).await,
         SecretCommand::Rotate { name } => {
-            let client = Client::open(&context.home, context.port_offset)?;
+            let client = Client::of_cluster(&context.home, context.port_offset)?;
             let body = json!({"name": name});
             client.send(Call::new(Method::POST, "/api/v1/secrets-rotations").body(&body)).await?;
             context.out.line(format_args!("{} {name} has a new value", paint(GOOD, "✓")));
@@ -59,7 +59,7 @@ pub(crate) async fn run(command: SecretCommand, context: &Context) -> Result<(),
 }
 
 async fn set(args: SetArgs, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let value = match &args.value_file {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| Failure::io("cannot read", path, &error))?;
@@ -81,7 +81,7 @@ async fn set(args: SetArgs, context: &Context) -> Result<(), Failure> {
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {
-    let value = Client::open(&context.home, context.port_offset)?.get("/api/v1/secrets").await?;
+    let value = Client::of_cluster(&context.home, context.port_offset)?.get("/api/v1/secrets").await?;
     let page: Page<String> = decode(&value)?;
     context.out.document(&value);
     if page.items.is_empty() {

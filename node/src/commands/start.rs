@@ -3,7 +3,7 @@
 use super::install;
 use crate::cli::Context;
 use crate::failure::Failure;
-use crate::host::{self, HostOptions};
+use crate::host::{self, HostOptions, JoinOptions};
 use crate::output::{BOLD, DIM, GOOD, paint};
 use crate::process::{Daemon, NodeFile, StartError};
 use clap::Args;
@@ -19,12 +19,67 @@ pub(crate) struct StartArgs {
     /// How long to wait until the node is ready, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Join the cluster of this token (from `octopussy cluster token`); `env` reads it from OCTOPUSSY_JOIN_TOKEN
+    #[arg(long, value_name = "TOKEN", value_parser = join_word)]
+    join: Option<String>,
+    /// The node's name in its cluster [default: the machine's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Join as a guest: offer models and sandboxes, but hold no data and no vote
+    #[arg(long, requires = "join")]
+    guest: bool,
+    /// Where the node stands (a room, a house): copies of the same data are kept in different zones
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// How much the node may hold, compared with the others [default: its number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    capacity: Option<u32>,
     /// Set a key of the configuration for this run, such as gateway.bind=0.0.0.0
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, Value)>,
     /// The background half of a start
     #[arg(long, hide = true, requires = "foreground")]
     detached: bool,
+}
+
+/// The variable that holds a join token, for those who do not want it on the command line.
+const JOIN_TOKEN: &str = "OCTOPUSSY_JOIN_TOKEN";
+/// What `--join` says when the token is in [`JOIN_TOKEN`].
+const FROM_ENVIRONMENT: &str = "env";
+
+impl StartArgs {
+    /// The join token, wherever it was given.
+    fn token(&self) -> Result<Option<String>, Failure> {
+        match self.join.as_deref() {
+            Some(FROM_ENVIRONMENT) => match std::env::var(JOIN_TOKEN) {
+                Ok(token) if !token.trim().is_empty() => Ok(Some(token)),
+                Ok(_) | Err(_) => Err(Failure::new(format!("{JOIN_TOKEN} holds no join token"))
+                    .exit(crate::failure::Exit::Usage)
+                    .hint("`octopussy cluster token` on a member makes one")),
+            },
+            Some(token) => Ok(Some(token.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// The settings that its flags stand for.
+    fn overrides(&self) -> Vec<(String, Value)> {
+        let mut overrides = self.set.clone();
+        let texts = [("cluster.name", &self.name), ("cluster.zone", &self.zone)];
+        overrides.extend(
+            texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?)))),
+        );
+        overrides.extend(self.capacity.map(|capacity| ("cluster.capacity".to_owned(), Value::from(capacity))));
+        overrides
+    }
+}
+
+/// A token is only looked at by the node; a word that cannot be one is a slip on the command line.
+fn join_word(text: &str) -> Result<String, String> {
+    if text == "auto" {
+        return Err("finding a cluster by itself is not possible yet: give the token".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Starts the node.
@@ -47,10 +102,12 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<(), Failur
 }
 
 async fn in_foreground(args: StartArgs, context: &Context) -> Result<(), Failure> {
+    let join = args.token()?.map(|token| JoinOptions { token, guest: args.guest });
     let options = HostOptions {
         home: context.home.path().to_owned(),
-        port_offset: context.port_offset.unwrap_or(0),
-        overrides: args.set,
+        port_offset: context.port_offset,
+        overrides: args.overrides(),
+        join,
     };
     Box::pin(host::run(options)).await.map_err(|error| {
         let failure = Failure::from(error);
@@ -65,17 +122,29 @@ async fn in_foreground(args: StartArgs, context: &Context) -> Result<(), Failure
 }
 
 async fn in_background(args: StartArgs, context: &Context) -> Result<(), Failure> {
-    let more: Vec<String> =
-        args.set.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect();
+    let settings = args.overrides();
+    let mut more: Vec<String> =
+        settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect();
+    let token = args.token()?;
+    let environment: Vec<(&str, &str)> = token.as_deref().map(|token| (JOIN_TOKEN, token)).into_iter().collect();
+    if token.is_some() {
+        // By the environment: every process of the machine can read a command line.
+        more.extend(["--join".to_owned(), FROM_ENVIRONMENT.to_owned()]);
+        more.extend(args.guest.then(|| "--guest".to_owned()));
+    }
     let begun = tokio::time::Instant::now();
-    let spinner = context.out.spinner("starting");
-    let mut daemon = Daemon::spawn(&context.home, context.port_offset, &more)?;
+    let spinner = context.out.spinner(if token.is_some() { "joining" } else { "starting" });
+    let mut daemon = Daemon::spawn_with(&context.home, context.port_offset, &more, &environment)?;
     let ready = daemon.ready(Duration::from_secs(args.timeout)).await;
     spinner.finish_and_clear();
     let (node, _) = ready?;
     let took = crate::output::duration_ms(begun.elapsed().as_secs_f64() * 1_000.0);
     context.out.line(format_args!("{} the node is ready ({took}, process {})", paint(GOOD, "✓"), daemon.pid()));
     show_where(&node, context);
+    context.out.line(paint(
+        DIM,
+        "  another machine joins with: octopussy start --join TOKEN   (a token: octopussy cluster token)",
+    ));
     context.out.document(&document(&node, false));
     Ok(())
 }
@@ -88,6 +157,15 @@ fn show_where(node: &NodeFile, context: &Context) {
             out.line(format_args!("  {name:<10} {}", paint(BOLD, url)));
         }
     }
+    if let Some(cluster) = &node.cluster {
+        out.line(format_args!("  {:<10} {} (UDP)", "mesh", cluster.mesh));
+        let guest = if cluster.guest { ", a guest" } else { "" };
+        let members = match cluster.members {
+            0 | 1 => "1 member".to_owned(),
+            members => format!("{members} members"),
+        };
+        out.line(format_args!("  {:<10} {}: {members}, this is {}{guest}", "cluster", cluster.cluster, cluster.name));
+    }
     out.line(format_args!("  {:<10} {}", "home", context.home.path().display()));
     out.line(paint(DIM, format_args!("  {:<10} {}", "log", context.home.log().display())));
 }
@@ -95,7 +173,7 @@ fn show_where(node: &NodeFile, context: &Context) {
 fn document(node: &NodeFile, already: bool) -> Value {
     json!({
         "started": !already, "already_running": already, "pid": node.pid,
-        "url": node.url, "ws_url": node.ws_url, "metrics_url": node.metrics_url,
+        "url": node.url, "ws_url": node.ws_url, "metrics_url": node.metrics_url, "cluster": node.cluster,
     })
 }
 

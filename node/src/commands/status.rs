@@ -38,9 +38,13 @@ fn show(args: &StatusArgs, status: &Status, client: &Client, context: &Context) 
     out.line(format_args!("uptime   {}", crate::output::duration_ms(status.node.uptime_seconds * 1_000.0)));
     out.line(format_args!("home     {}", context.home.path().display()));
     out.line(format_args!("agents   {} awake", status.agents_active));
-    if status.dead_letters > 0 {
-        let count = paint(WARN, status.dead_letters);
-        out.line(format_args!("given up {count} tasks (octopussy task list --dlq)"));
+    match status.dead_letters {
+        Some(0) => {}
+        Some(count) => out.line(format_args!("given up {} tasks (octopussy task list --dlq)", paint(WARN, count))),
+        None => out.line("given up unknown: the leader of some shard does not answer"),
+    }
+    for warning in &status.warnings {
+        out.line(format_args!("{} {}", paint(WARN, "warning"), printable(warning)));
     }
     let shown: Vec<_> = status.capabilities.iter().filter(|one| args.verbose || !is_well(&one.state)).collect();
     if shown.is_empty() {

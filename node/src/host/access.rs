@@ -1,13 +1,14 @@
 //! The CLI, number 26: what lets the command line reach this node. It writes where the node listens and with which token it may be
 //! spoken to, keeps that token from running out, and takes the node's file away when the node stops.
 
-use super::private_file;
+use super::services::ClusterServices;
 use crate::client::Credentials;
 use crate::home::Home;
-use crate::process::{NodeFile, start_ticks};
+use crate::private_file;
+use crate::process::{ClusterFacts, NodeFile, start_ticks};
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
-use octopussy_core::ports::{OrchestratorPort, PrincipalRole, SecurityPort};
+use octopussy_core::ports::{OrchestratorPort, PrincipalRole, SecretsPort, SecurityPort};
 use octopussy_core::time::Clock;
 use octopussy_gateway::Addresses;
 use octopussy_lifecycle::{
@@ -24,19 +25,36 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 static CONTRACT: Contract = Contract {
     id: CapabilityId::Cli,
     provides: &[],
-    requires: &[PortId::Security, PortId::Orchestrator],
+    requires: &[PortId::Secrets, PortId::Security, PortId::Orchestrator],
     protocols: &[
         "The credentials are readable by the node's owner alone.",
         "run/node.json is there exactly while the node serves, and is never left by a node that stopped by itself.",
+        "Machines are let into the cluster exactly while the node serves.",
     ],
+    envelope: Envelope::initial(),
+};
+
+static FIRST_CONTRACT: Contract = Contract {
+    id: CapabilityId::Cli,
+    provides: &[],
+    requires: &[PortId::Security],
+    protocols: &["The credentials are readable by the node's owner alone."],
     envelope: Envelope::initial(),
 };
 
 requires! {
     /// What the command line's access takes.
     pub(super) struct AccessRequires {
+        pub(super) secrets: dyn SecretsPort,
         pub(super) security: dyn SecurityPort,
         pub(super) orchestrator: dyn OrchestratorPort,
+    }
+}
+
+requires! {
+    /// What the first credentials take.
+    pub(super) struct FirstAccessRequires {
+        pub(super) security: dyn SecurityPort,
     }
 }
 
@@ -53,8 +71,20 @@ pub(super) struct AccessConfig {
     pub(super) ca: String,
     /// Where the node listens, once it does.
     pub(super) addresses: Arc<OnceLock<Addresses>>,
-    /// Where it will listen, when it listens only to prepare a home directory: nobody is told of where it is now.
-    pub(super) planned: Option<Addresses>,
+    /// The node's place in its cluster, as its file tells it.
+    pub(super) cluster: ClusterFacts,
+    /// What it does for the cluster.
+    pub(super) services: ClusterServices,
+}
+
+/// What the first credentials are made from.
+pub(super) struct FirstAccessConfig {
+    /// The home directory.
+    pub(super) home: Home,
+    /// The certificate authority that clients are to trust, as PEM.
+    pub(super) ca: String,
+    /// Where the node will listen.
+    pub(super) planned: Addresses,
 }
 
 /// Where this machine reaches the node.
@@ -106,20 +136,18 @@ impl Capability for AccessCapability {
         let Wired { inner: Self(config), ports } = wired;
         let present =
             *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
+        let reachable = Reachable::at(present);
         let home = &config.home;
-        let reachable = Reachable::at(config.planned.unwrap_or(present));
-        let credentials = Credentials {
-            url: reachable.rest.clone(),
-            ws_url: reachable.ws.clone(),
-            ca: config.ca,
-            token: token(home, ports.security.as_ref(), cx.clock.as_ref()),
-        };
-        private_file::write_json(&home.credentials(), &credentials)
-            .map_err(|error| StartError::because("cannot write credentials.json", error))?;
-        if config.planned.is_some() {
-            return Ok((AccessProvides {}, AccessRunning { node_file: None }));
-        }
-        tracing::info!(node.id = %ports.orchestrator.status().node, url = reachable.rest, "listening");
+        write_credentials(home, config.ca, &reachable, ports.security.as_ref(), cx.clock.as_ref())?;
+        config.services.begin(ports.secrets, ports.orchestrator, reachable.rest.clone(), &cx.stopping);
+        tracing::info!(
+            cluster.id = config.cluster.cluster,
+            node.id = config.cluster.node,
+            node.name = config.cluster.name,
+            mesh = config.cluster.mesh,
+            url = reachable.rest,
+            "listening"
+        );
         let pid = std::process::id();
         let node = NodeFile {
             pid,
@@ -127,11 +155,51 @@ impl Capability for AccessCapability {
             url: Some(reachable.rest),
             ws_url: Some(reachable.ws),
             metrics_url: Some(reachable.metrics),
+            cluster: Some(config.cluster),
         };
         private_file::write_json(&home.node_file(), &node)
             .map_err(|error| StartError::because("cannot write run/node.json", error))?;
         Ok((AccessProvides {}, AccessRunning { node_file: Some(home.node_file()) }))
     }
+}
+
+/// The first credentials of a home that is prepared.
+pub(super) struct FirstAccessCapability(FirstAccessConfig);
+
+impl Capability for FirstAccessCapability {
+    const CONTRACT: &'static Contract = &FIRST_CONTRACT;
+    type Config = FirstAccessConfig;
+    type Requires = FirstAccessRequires;
+    type Provides = AccessProvides;
+    type Running = AccessRunning;
+
+    fn initialize(config: Self::Config) -> Result<Self, InitializeError> {
+        Ok(Self(config))
+    }
+
+    async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
+        let Wired { inner: Self(config), ports } = wired;
+        let reachable = Reachable::at(config.planned);
+        write_credentials(&config.home, config.ca, &reachable, ports.security.as_ref(), cx.clock.as_ref())?;
+        Ok((AccessProvides {}, AccessRunning { node_file: None }))
+    }
+}
+
+fn write_credentials(
+    home: &Home,
+    ca: String,
+    reachable: &Reachable,
+    security: &dyn SecurityPort,
+    clock: &dyn Clock,
+) -> Result<(), StartError> {
+    let credentials = Credentials {
+        url: reachable.rest.clone(),
+        ws_url: reachable.ws.clone(),
+        ca,
+        token: token(home, security, clock),
+    };
+    private_file::write_json(&home.credentials(), &credentials)
+        .map_err(|error| StartError::because("cannot write credentials.json", error))
 }
 
 /// The token so far when it is still good for a while, otherwise a new one.

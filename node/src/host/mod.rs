@@ -1,21 +1,31 @@
-//! The composition root: opens the shards, registers the capabilities, starts them, and stops them in reverse order. The one
-//! place that names every capability.
+//! The composition root: opens what lies below the capabilities, registers them, starts them, and stops them in reverse order. The
+//! one place that names every capability.
 
 mod access;
-mod private_file;
+mod arrival;
+mod bootstrap;
+mod home_lock;
+mod sections;
+mod services;
 mod settings;
 mod signals;
+mod substrate;
 mod system;
 
+pub(crate) use bootstrap::bootstrap;
+
+use crate::cluster::{ClusterHome, next_boot};
 use crate::home::Home;
-use crate::identity::Identity;
+use crate::identity::{AuthorityKey, Identity};
 use anyhow::Context;
+use arrival::Standing;
+use home_lock::HomeLock;
 use octopussy_core::time::Clock;
 use octopussy_infrastructure::observability::init_logging;
 use octopussy_lifecycle::{Deadline, SystemClock};
 use serde_json::Value;
 use settings::{NodeSettings, Source, refuse};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,19 +37,28 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct HostOptions {
     /// The home directory.
     pub(crate) home: PathBuf,
-    /// Added to every port.
-    pub(crate) port_offset: u16,
+    /// Added to every port, when somebody said so.
+    pub(crate) port_offset: Option<u16>,
     /// Settings from the command line, by dotted key; they win over file and environment.
     pub(crate) overrides: Vec<(String, Value)>,
+    /// The cluster to join, when the node belongs to none.
+    pub(crate) join: Option<JoinOptions>,
+}
+
+/// How a node is to join.
+#[derive(Debug, Clone)]
+pub(crate) struct JoinOptions {
+    /// The join token.
+    pub(crate) token: String,
+    /// Whether to join as a guest.
+    pub(crate) guest: bool,
 }
 
 /// Runs a node until it is told to stop, by SIGTERM or SIGINT; a second signal gives up waiting for what still runs.
 pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
-    let mut overrides = options.overrides;
-    overrides.extend(offset(options.port_offset));
-    let prepared = Prepared::new(&options.home, overrides)?;
+    let prepared = Prepared::new(options).await?;
     let mut signals = signals::Signals::listen()?;
-    let (mut system, shards) = prepared.start(system::Purpose::Serve, signals.first()).await?;
+    let (mut system, serving) = prepared.start(signals.first()).await?;
     let ended = tokio::select! {
         () = signals.stop() => Ok(()),
         failure = async {
@@ -54,8 +73,10 @@ pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     let stop = async {
+        // The capabilities first, which brings every agent to the end of a step; only then are the leaderships handed over,
+        // so that no other node runs an agent that still runs here.
         let report = system.stop_all(Deadline::after(STOP_WITHIN)).await;
-        shards.close(STOP_WITHIN / 4).await;
+        serving.close(STOP_WITHIN / 4).await;
         report
     };
     tokio::select! {
@@ -69,48 +90,48 @@ pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
     ended
 }
 
-/// Prepares a home directory as the first start would: certificates, secrets, stores, the first credentials. Listens on
-/// free loopback ports for that moment only, so that it works beside a node that runs.
-pub(crate) async fn bootstrap(home: &Path, port_offset: u16) -> anyhow::Result<()> {
-    let planned = Prepared::new(home, offset(port_offset))?.settings.gateway;
-    let loopback = ["rest_port", "ws_port", "metrics_port"]
-        .map(|port| (format!("gateway.{port}"), Value::from(0)))
-        .into_iter()
-        .chain([
-            ("gateway.bind".to_owned(), Value::from("127.0.0.1")),
-            // Nobody who prepares a directory wants to read how a node starts and stops.
-            ("observability.log.level".to_owned(), Value::from("warn")),
-        ]);
-    let prepared = Prepared::new(home, loopback.collect())?;
-    let (system, shards) = prepared.start(system::Purpose::Bootstrap { planned }, std::future::pending()).await?;
-    let report = system.stop_all(Deadline::after(STOP_WITHIN)).await;
-    shards.close(STOP_WITHIN / 4).await;
-    anyhow::ensure!(report.is_clean(), "the home directory was prepared, but: {report}");
-    Ok(())
-}
-
-/// The setting that an offset on the command line stands for.
-fn offset(ports: u16) -> Vec<(String, Value)> {
-    if ports == 0 { Vec::new() } else { vec![("gateway.port_offset".to_owned(), ports.into())] }
-}
-
 /// What has to be right before anything is opened.
 struct Prepared {
     home: Home,
+    cluster_home: ClusterHome,
     source: Source,
     settings: NodeSettings,
     identity: Identity,
+    /// Which of the node's lives this is.
+    boot: u64,
+    /// The node's weight.
+    capacity: u32,
+    /// Its zone.
+    zone: Option<String>,
     clock: Arc<dyn Clock>,
+    lock: HomeLock,
 }
 
 impl Prepared {
-    fn new(home: &Path, overrides: Vec<(String, Value)>) -> anyhow::Result<Self> {
-        let home = Home::locate(Some(home.to_owned())).map_err(anyhow::Error::new)?;
-        let source = Source { home: home.path().to_owned(), overrides };
-        let settings = source.load().map_err(|findings| refuse(&findings))?;
+    /// Reads the settings, takes the home, settles on ports, joins when that is wanted, and loads the identity.
+    async fn new(options: HostOptions) -> anyhow::Result<Self> {
+        let home = Home::locate(Some(options.home.clone())).map_err(anyhow::Error::new)?;
+        let mut source = Source { home: home.path().to_owned(), overrides: arrival::overrides(&options) };
+        let mut settings = source.load().map_err(|findings| refuse(&findings))?;
         init_logging(&settings.observability.log).context("the log cannot be set up")?;
-        let identity = crate::identity::load_or_create(home.path(), &settings.node.names)
+        let path = home.path().to_owned();
+        let lock = tokio::task::spawn_blocking(move || HomeLock::take(&path))
+            .await
+            .context("taking the home directory panicked")?
+            .map_err(anyhow::Error::new)?;
+        let cluster_home = ClusterHome::of(home.path());
+        if let Some(offset) = arrival::free_offset(&cluster_home, &settings)? {
+            source.overrides.extend(arrival::offset(offset));
+            settings = source.load().map_err(|findings| refuse(&findings))?;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let boot = next_boot(&settings.groups.dir)?;
+        arrival::arrive(home.path(), &settings, options.join.as_ref(), boot, &clock).await?;
+        let member = cluster_home.membership()?;
+        let key = member.as_ref().map_or(AuthorityKey::Held, |member| member.authority_key());
+        let identity = crate::identity::load_or_create(home.path(), key, &settings.node.names)
             .context("the node's certificates cannot be used")?;
-        Ok(Self { home, source, settings, identity, clock: Arc::new(SystemClock::new()) })
+        let Standing { capacity, zone } = Standing::of(&settings, member.as_ref());
+        Ok(Self { home, cluster_home, source, settings, identity, boot, capacity, zone, clock, lock })
     }
 }

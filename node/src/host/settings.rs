@@ -1,11 +1,11 @@
 //! The node's settings: every section decoded into the type of whoever owns it.
 
+use super::sections::{self, ClusterSection, MeshSection, MeshSettings, NodeSection, PlaceSettings, StoreSection};
 use anyhow::anyhow;
 use octopussy_agents::actor::ActorConfig;
 use octopussy_agents::agent_factory::AgentFactoryConfig;
 use octopussy_agents::agent_lifecycle::AgentLifecycleConfig;
 use octopussy_config::{Layer, LoadOptions, Origin, Settings, load};
-use octopussy_core::ids::ShardCount;
 use octopussy_core::problem::Finding;
 use octopussy_execution::llm_router::LlmRouterConfig;
 use octopussy_gateway::GatewayConfig;
@@ -16,11 +16,9 @@ use octopussy_infrastructure::secrets::SecretsConfig;
 use octopussy_infrastructure::security::SecurityConfig;
 use octopussy_knowledge::prompt_engine::PromptEngineConfig;
 use octopussy_knowledge::token_budget::TokenBudgetConfig;
-use octopussy_shard::{Engine, ShardConfig};
-use serde::Deserialize;
+use octopussy_shard::ShardHostConfig;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The sections there are, for the configuration's spelling check.
 const SECTIONS: &[&str] = &[
@@ -31,6 +29,7 @@ const SECTIONS: &[&str] = &[
     "configuration",
     "gateway",
     "llm_router",
+    "mesh",
     "messaging",
     "node",
     "observability",
@@ -41,43 +40,15 @@ const SECTIONS: &[&str] = &[
     "token_budget",
 ];
 
-/// The section `node`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct NodeSection {
-    /// More names and addresses the certificate is to be good for.
-    pub(super) names: Vec<String>,
-}
-
-/// The section `store`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct StoreSection {
-    engine: Engine,
-    cache_mb: usize,
-    retention_days: u32,
-    max_ended: u64,
-}
-
-impl Default for StoreSection {
-    fn default() -> Self {
-        Self { engine: Engine::default(), cache_mb: 32, retention_days: 30, max_ended: 1_000_000 }
-    }
-}
-
-/// The section `cluster`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ClusterSection {
-    shards: u16,
-    max_recovery_age_hours: u32,
-}
-
-impl Default for ClusterSection {
-    fn default() -> Self {
-        Self { shards: ShardCount::DEFAULT.get(), max_recovery_age_hours: 24 }
-    }
-}
+/// The keys that say which ports the node takes. No profile sets them.
+const PORT_KEYS: [&str; 6] = [
+    "gateway.rest_port",
+    "gateway.ws_port",
+    "gateway.metrics_port",
+    "gateway.port_offset",
+    "mesh.port",
+    "mesh.port_offset",
+];
 
 /// Every section, decoded.
 #[derive(Debug, Clone)]
@@ -85,7 +56,11 @@ pub(super) struct NodeSettings {
     pub(super) profile: String,
     pub(super) tree: Value,
     pub(super) node: NodeSection,
-    pub(super) shards: ShardConfig,
+    pub(super) groups: ShardHostConfig,
+    pub(super) mesh: MeshSettings,
+    pub(super) place: PlaceSettings,
+    /// Whether somebody has said which ports the node takes.
+    pub(super) ports_are_chosen: bool,
     pub(super) secrets: SecretsConfig,
     pub(super) configuration: ConfigurationSection,
     pub(super) observability: ObservabilityConfig,
@@ -150,11 +125,15 @@ fn decode(settings: &Settings, home: &Path) -> Result<NodeSettings, Vec<Finding>
     }
     let store: StoreSection = section!("store");
     let cluster: ClusterSection = section!("cluster");
-    let mut decoded = NodeSettings {
+    let mesh: MeshSection = section!("mesh");
+    let decoded = NodeSettings {
         profile: settings.profile().to_string(),
         tree: settings.values().clone(),
         node: section!("node"),
-        shards: ShardConfig::new(home.join("data")),
+        groups: sections::groups(home.join("data"), &store, &cluster),
+        mesh: sections::mesh(&mesh, settings, &mut findings),
+        place: sections::place(&cluster, settings, &mut findings),
+        ports_are_chosen: PORT_KEYS.iter().any(|key| settings.origin(key).is_some()),
         secrets: section!("secrets"),
         configuration: section!("configuration"),
         observability: section!("observability"),
@@ -168,21 +147,6 @@ fn decode(settings: &Settings, home: &Path) -> Result<NodeSettings, Vec<Finding>
         agent_factory: section!("agent_factory"),
         gateway: section!("gateway"),
     };
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    match ShardCount::new(cluster.shards) {
-        Some(count) => decoded.shards.shards = count,
-        None => findings.push(Finding {
-            file: "config.yaml".to_owned(),
-            line: None,
-            message: format!("cluster.shards is {}: expected 1 to {}", cluster.shards, ShardCount::MAX),
-            hint: None,
-        }),
-    }
-    decoded.shards.engine = store.engine;
-    decoded.shards.cache_mb = store.cache_mb;
-    decoded.shards.retention = DAY * store.retention_days.max(1);
-    decoded.shards.max_ended = store.max_ended;
-    decoded.shards.max_recovery_age = Duration::from_secs(3600) * cluster.max_recovery_age_hours.max(1);
     if findings.is_empty() { Ok(decoded) } else { Err(findings) }
 }
 

@@ -2,15 +2,17 @@
 
 use super::Prepared;
 use super::access::{AccessCapability, AccessConfig};
+use super::home_lock::HomeLock;
+use super::services::ClusterServices;
+use super::substrate::Substrate;
+use crate::process::ClusterFacts;
 use anyhow::Context;
 use octopussy_agents::actor::ActorCapability;
 use octopussy_agents::agent_factory::AgentFactoryCapability;
 use octopussy_agents::agent_lifecycle::AgentLifecycleCapability;
-use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{BlobPort, LedgerPort};
-use octopussy_core::time::Clock;
+use octopussy_core::ports::MemberRole;
 use octopussy_execution::llm_router::LlmRouterCapability;
-use octopussy_gateway::{Addresses, GatewayConfig, NodeFacts, OrchestratorCapability, OrchestratorConfig, TlsMode};
+use octopussy_gateway::{Addresses, NodeFacts, OrchestratorCapability, OrchestratorConfig, TlsMode};
 use octopussy_infrastructure::configuration::{ConfigurationCapability, ConfigurationConfig};
 use octopussy_infrastructure::messaging::MessagingCapability;
 use octopussy_infrastructure::observability::ObservabilityCapability;
@@ -19,47 +21,47 @@ use octopussy_infrastructure::security::SecurityCapability;
 use octopussy_knowledge::prompt_engine::PromptEngineCapability;
 use octopussy_knowledge::token_budget::TokenBudgetCapability;
 use octopussy_lifecycle::{Host, Registry, Sealed, StatusBoard, System};
-use octopussy_shard::{FileBlobs, OpenError, ShardConfig, SingleNode};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long the store may be held by another process: a node that was killed takes a moment to disappear.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
-/// How often it is looked whether the store is free.
-const LOCK_POLL: Duration = Duration::from_millis(20);
+/// What lies below the capabilities while the node serves, and the lock on its home.
+pub(super) struct Serving {
+    substrate: Substrate,
+    _lock: HomeLock,
+}
 
-/// What a system is started for.
-pub(super) enum Purpose {
-    /// To serve until it is stopped.
-    Serve,
-    /// To prepare a home directory; `planned` is how it will listen later.
-    Bootstrap {
-        /// The gateway's settings without the bootstrap's own.
-        planned: GatewayConfig,
-    },
+impl Serving {
+    /// Hands over what this node leads and lets go of everything.
+    pub(super) async fn close(&self, limit: Duration) {
+        self.substrate.close(limit).await;
+    }
 }
 
 impl Prepared {
-    /// Opens the shards and starts everything. Gives up, and undoes what had started, when `interrupt` ends first.
+    /// Opens what lies below and starts everything. Gives up, and undoes what had started, when `interrupt` ends first.
     pub(super) async fn start(
         self,
-        purpose: Purpose,
         interrupt: impl Future<Output = ()> + Send + 'static,
-    ) -> anyhow::Result<(System, Arc<SingleNode>)> {
-        let (config, clock, node) = (self.settings.shards.clone(), self.clock.clone(), self.identity.node_id);
-        // Opening reads files and waits for the disk, for long when there is a log to replay.
-        let (shards, blobs) = tokio::task::spawn_blocking(move || {
-            let shards = open_shards(&config, &clock, node).context("the store cannot be opened")?;
-            let blobs = FileBlobs::open(&config.dir).context("the blobs cannot be opened")?;
-            anyhow::Ok((shards, Arc::new(blobs)))
-        })
-        .await
-        .context("opening the store panicked")??;
+    ) -> anyhow::Result<(System, Serving)> {
+        let substrate = Substrate::open(&self).await?;
+        match self.start_over(&substrate, interrupt).await {
+            Ok((system, lock)) => Ok((system, Serving { substrate, _lock: lock })),
+            Err(error) => {
+                substrate.close(super::STOP_WITHIN / 4).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_over(
+        self,
+        substrate: &Substrate,
+        interrupt: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<(System, HomeLock)> {
         let board = Arc::new(StatusBoard::new());
         let host = Host::new(self.clock.clone(), self.home.path().to_owned()).with_board(board.clone());
-        let registry = self.register(purpose, shards.clone(), blobs, &board)?;
+        let (registry, lock) = self.register(substrate, &board)?;
         let interrupted = host.interrupt.clone();
         let watch = tokio::spawn(async move {
             interrupt.await;
@@ -67,39 +69,25 @@ impl Prepared {
         });
         let started = registry.start_all(host).await;
         watch.abort();
-        match started {
-            Ok(system) => Ok((system, shards)),
-            Err(error) => {
-                shards.close(super::STOP_WITHIN / 4).await;
-                Err(anyhow::anyhow!(error.chain()))
-            }
-        }
+        let system = started.map_err(|error| anyhow::anyhow!(error.chain()))?;
+        Ok((system, lock))
     }
 
-    fn register(
-        self,
-        purpose: Purpose,
-        shards: Arc<SingleNode>,
-        blobs: Arc<FileBlobs>,
-        board: &Arc<StatusBoard>,
-    ) -> anyhow::Result<Registry<Sealed>> {
+    fn register(self, substrate: &Substrate, board: &Arc<StatusBoard>) -> anyhow::Result<(Registry<Sealed>, HomeLock)> {
         let addresses = Arc::new(OnceLock::new());
-        let planned = match purpose {
-            Purpose::Serve => None,
-            Purpose::Bootstrap { planned } => Some(planned_addresses(&planned)),
-        };
         let orchestrator = self.orchestrator(board, &addresses);
-        let Self { home, source, settings, identity, .. } = self;
+        let services = ClusterServices::new(&self, substrate)?;
+        let cluster = self.cluster_facts(substrate)?;
+        let Self { home, source, settings, identity, lock, .. } = self;
         let configuration = ConfigurationConfig {
             section: settings.configuration,
             initial: settings.tree,
             paths: vec![source.file()],
             loader: Arc::new(move || source.load().map(|settings| settings.tree)),
         };
-        let access = AccessConfig { home, ca: identity.ca_pem, addresses, planned };
-        let registry = Registry::new()
-            .with_substrate::<dyn LedgerPort>(shards)
-            .with_substrate::<dyn BlobPort>(blobs)
+        let access = AccessConfig { home, ca: identity.ca_pem, addresses, cluster, services };
+        let registry = substrate
+            .registry()
             .register::<SecretsCapability>(settings.secrets)?
             .register::<ConfigurationCapability>(configuration)?
             .register::<ObservabilityCapability>(settings.observability)?
@@ -113,7 +101,21 @@ impl Prepared {
             .register::<AgentFactoryCapability>(settings.agent_factory)?
             .register::<OrchestratorCapability>(orchestrator)?
             .register::<AccessCapability>(access)?;
-        Ok(registry.seal()?)
+        Ok((registry.seal()?, lock))
+    }
+
+    /// What the node's file tells of its place in the cluster.
+    fn cluster_facts(&self, substrate: &Substrate) -> anyhow::Result<ClusterFacts> {
+        let member = self.cluster_home.membership()?;
+        let member = member.context("this home belongs to no cluster although it should")?;
+        Ok(ClusterFacts {
+            cluster: member.cluster,
+            node: self.identity.node_id.to_string(),
+            name: member.name,
+            guest: member.role == MemberRole::Guest,
+            mesh: substrate.addresses.first().map(ToString::to_string).unwrap_or_default(),
+            members: substrate.shards.control().members.len(),
+        })
     }
 
     fn orchestrator(&self, board: &Arc<StatusBoard>, addresses: &Arc<OnceLock<Addresses>>) -> OrchestratorConfig {
@@ -134,27 +136,5 @@ impl Prepared {
                 }),
             },
         }
-    }
-}
-
-/// Opens the shards; waits a little for a process that is just ending to let go of them.
-fn open_shards(config: &ShardConfig, clock: &Arc<dyn Clock>, node: NodeId) -> Result<Arc<SingleNode>, OpenError> {
-    let patience = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match SingleNode::open(config.clone(), clock.clone(), node) {
-            Err(error) if error.is_locked() && Instant::now() < patience => std::thread::sleep(LOCK_POLL),
-            opened => return opened,
-        }
-    }
-}
-
-/// Where a node with these settings will listen.
-fn planned_addresses(gateway: &GatewayConfig) -> Addresses {
-    let at = |port: u16| SocketAddr::new(gateway.bind, port.saturating_add(gateway.port_offset));
-    Addresses {
-        rest: at(gateway.rest_port),
-        ws: at(gateway.ws_port),
-        metrics: at(gateway.metrics_port),
-        tls: gateway.tls == TlsMode::On,
     }
 }

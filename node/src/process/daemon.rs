@@ -54,6 +54,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the node of `home` as a process of its own, with its output in the log.
     pub(crate) fn spawn(home: &Home, port_offset: Option<u16>, more: &[String]) -> Result<Self, Failure> {
+        Self::spawn_with(home, port_offset, more, &[])
+    }
+
+    /// The same with more variables in its environment, which other users of the machine cannot read.
+    pub(crate) fn spawn_with(
+        home: &Home,
+        port_offset: Option<u16>,
+        more: &[String],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program does not find itself: {error}")))?;
         let (log, log_start) = open_log(home)?;
@@ -66,6 +76,7 @@ impl Daemon {
         }
         command.args(["start", "--foreground", "--detached"]).args(more);
         let child = command
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)

@@ -5,5 +5,5 @@ mod node_file;
 mod pid;
 
 pub(crate) use daemon::{Daemon, StartError};
-pub(crate) use node_file::NodeFile;
+pub(crate) use node_file::{ClusterFacts, NodeFile};
 pub(crate) use pid::{start_ticks, terminate};

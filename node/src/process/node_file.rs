@@ -4,6 +4,24 @@ use super::pid;
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
 
+/// A node's place in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClusterFacts {
+    /// The cluster's id.
+    pub(crate) cluster: String,
+    /// The node's id.
+    pub(crate) node: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it is a guest.
+    #[serde(default)]
+    pub(crate) guest: bool,
+    /// Where other nodes reach it (UDP).
+    pub(crate) mesh: String,
+    /// How many members it knew when it began to serve, itself included.
+    pub(crate) members: usize,
+}
+
 /// What the running node says of itself. Fields it does not know are let through, so that the writer may say more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NodeFile {
@@ -21,6 +39,9 @@ pub(crate) struct NodeFile {
     /// Where metrics are.
     #[serde(default)]
     pub(crate) metrics_url: Option<String>,
+    /// Its place in its cluster.
+    #[serde(default)]
+    pub(crate) cluster: Option<ClusterFacts>,
 }
 
 impl NodeFile {
@@ -53,6 +74,7 @@ mod tests {
             url: None,
             ws_url: None,
             metrics_url: None,
+            cluster: None,
         };
         std::fs::write(home.node_file(), serde_json::to_vec(&node).unwrap()).unwrap();
         assert_eq!(NodeFile::of_running(&home), Some(node.clone()));

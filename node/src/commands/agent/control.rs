@@ -30,9 +30,9 @@ impl Control {
 /// Tells the agent.
 pub(crate) async fn run(agent: &str, control: Control, context: &Context) -> Result<(), Failure> {
     let (verb, done) = control.words();
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let path = format!("/api/v1/agents/{}/{verb}", segment(agent));
-    let value = client.send(Call::new(Method::POST, &path)).await?;
+    let value = client.send(Call::new(Method::POST, &path).repeatable()).await?;
     let agent: Agent = decode(&value)?;
     context.out.document(&value);
     context.out.line(format_args!("{} {} {done}", paint(GOOD, "✓"), agent.name));

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Creates the agent and says what it is.
 pub(crate) async fn run(directory: &Path, context: &Context) -> Result<(), Failure> {
     let bundle = read_bundle(directory)?;
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let body = serde_json::to_value(&bundle).map_err(|error| Failure::new(error.to_string()))?;
     let value = client.send(Call::new(Method::POST, "/api/v1/agents").body(&body)).await?;
     let agent: Agent = decode(&value)?;

@@ -11,7 +11,7 @@ const PAGE: usize = 500;
 
 /// Lists all agents.
 pub(crate) async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let mut items: Vec<Value> = Vec::new();
     let mut after: Option<String> = None;
     loop {
@@ -51,7 +51,7 @@ pub(crate) async fn list(tag: Option<&str>, context: &Context) -> Result<(), Fai
 
 /// Shows one agent.
 pub(crate) async fn info(agent: &str, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let value = client.get(&format!("/api/v1/agents/{}", segment(agent))).await?;
     let agent: Agent = decode(&value)?;
     let out = context.out;

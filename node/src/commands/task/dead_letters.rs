@@ -9,9 +9,9 @@ use serde_json::json;
 
 /// Ends a task.
 pub(crate) async fn cancel(task: &str, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let path = format!("/api/v1/tasks/{}/cancel", segment(task));
-    let value = client.send(Call::new(Method::POST, &path)).await?;
+    let value = client.send(Call::new(Method::POST, &path).repeatable()).await?;
     context.out.document(&value);
     context.out.line(format_args!("{} {task} is told to end", paint(GOOD, "✓")));
     Ok(())
@@ -19,7 +19,7 @@ pub(crate) async fn cancel(task: &str, context: &Context) -> Result<(), Failure>
 
 /// Tries a task again.
 pub(crate) async fn replay(task: &str, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let path = format!("/api/v1/dlq/{}/replay", segment(task));
     let value = client.send(Call::new(Method::POST, &path)).await?;
     let id = value["task_id"].as_str().unwrap_or(task);
@@ -31,7 +31,7 @@ pub(crate) async fn replay(task: &str, context: &Context) -> Result<(), Failure>
 
 /// Removes a task.
 pub(crate) async fn discard(task: &str, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let path = format!("/api/v1/dlq/{}", segment(task));
     client.send(Call::new(Method::DELETE, &path)).await?;
     context.out.line(format_args!("{} {task} is discarded", paint(GOOD, "✓")));

@@ -52,7 +52,7 @@ impl State {
 
 /// Lists the tasks.
 pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let value = client.get(&path(&args)).await?;
     let page: Page<Task> = decode(&value)?;
     context.out.document(&value);

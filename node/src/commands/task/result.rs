@@ -33,7 +33,7 @@ pub(crate) struct ResultArgs {
 
 /// Shows the task's result.
 pub(crate) async fn run(args: ResultArgs, context: &Context) -> Result<(), Failure> {
-    let client = Client::open(&context.home, context.port_offset)?;
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let (value, task) = if args.wait {
         let spinner = context.out.spinner("waiting for the task");
         let waited = wait_for_end(&client, &args.task, Duration::from_secs(args.timeout)).await;

@@ -93,10 +93,10 @@ impl Priority {
 pub(crate) async fn run(args: SubmitArgs, context: &Context) -> Result<(), Failure> {
     let body = body(&args)?;
     let key = args.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let client = Client::open(&context.home, context.port_offset)?;
-    // A node that does not run will not come back by itself; one that runs may be restarting.
-    let patience =
-        if NodeFile::of_running(&context.home).is_some() { SUBMIT_RETRIES } else { Duration::from_millis(500) };
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
+    // A node that does not run will not come back by itself; one that runs may be restarting, and another one may take over.
+    let may_come = client.knows_others() || NodeFile::of_running(&context.home).is_some();
+    let patience = if may_come { SUBMIT_RETRIES } else { Duration::from_millis(500) };
     let value = with_retries(patience, || async {
         client.send(Call::new(Method::POST, "/api/v1/tasks").body(&body).idempotency_key(&key)).await
     })

@@ -1,0 +1,36 @@
+//! `octopussy cluster leave`.
+
+use crate::cli::Context;
+use crate::client::{Call, Client, Member, Status, decode, segment};
+use crate::failure::Failure;
+use crate::output::{GOOD, paint, printable};
+use reqwest::Method;
+
+/// Takes a node out of the cluster.
+pub(super) async fn run(node: Option<&str>, force: bool, context: &Context) -> Result<(), Failure> {
+    let node = match node {
+        Some(node) => node.to_owned(),
+        // Only the node of this home knows which one that is.
+        None => {
+            let here = Client::open(&context.home, context.port_offset)?;
+            decode::<Status>(&here.get("/api/v1/status").await?)?.node.id
+        }
+    };
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
+    let path = format!("/api/v1/cluster/members/{}{}", segment(&node), if force { "?force=true" } else { "" });
+    let value = client.send(Call::new(Method::DELETE, &path).repeatable()).await?;
+    let member: Member = decode(&value)?;
+    context.out.document(&value);
+    let name = printable(&member.name);
+    if force {
+        context.out.line(format_args!("{} {name} is taken out; others take over what it held", paint(GOOD, "✓")));
+    } else {
+        context.out.line(format_args!(
+            "{} {name} leaves once its {} shards are moved",
+            paint(GOOD, "✓"),
+            member.replicas
+        ));
+        context.out.line("Next: octopussy cluster members   (stop it when it is not listed any more)");
+    }
+    Ok(())
+}

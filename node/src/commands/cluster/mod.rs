@@ -1,0 +1,68 @@
+//! `octopussy cluster`: the nodes that work together, and where everything is.
+
+mod change;
+mod duration;
+mod leave;
+mod recover;
+mod show;
+mod token;
+
+use crate::cli::Context;
+use crate::failure::Failure;
+use clap::Subcommand;
+use std::time::Duration;
+
+/// What to do with the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Make a token with which another machine joins: octopussy start --join TOKEN
+    Token {
+        /// Let any number of machines join for this long, such as 30m, 24h or 7d [default: one machine, within an hour]
+        #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+        timed: Option<Duration>,
+    },
+    /// List the nodes and how they are
+    Members,
+    /// List the shards and the nodes that hold them
+    Ring,
+    /// How the cluster is, and what ought to be done about it
+    Status,
+    /// Move everything off a node, so that it can be taken down without a pause; it stays in the cluster
+    Drain {
+        /// Its name, its id or a unique beginning of it
+        node: String,
+        /// Let it take part again
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Take a node out of the cluster for good, once everything is moved off it
+    Leave {
+        /// Its name, its id or a unique beginning of it [default: this machine's node]
+        node: Option<String>,
+        /// Take out a node that is down and will not come back
+        #[arg(long, requires = "node")]
+        force: bool,
+    },
+    /// Compute anew where everything ought to be, and begin to move it
+    Rebalance,
+    /// After a loss of too many nodes: go on with what this machine's node has. What only the lost nodes knew is lost
+    Recover {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: ClusterCommand, context: &Context) -> Result<(), Failure> {
+    match command {
+        ClusterCommand::Token { timed } => token::run(timed, context).await,
+        ClusterCommand::Members => show::members(context).await,
+        ClusterCommand::Ring => show::ring(context).await,
+        ClusterCommand::Status => show::status(context).await,
+        ClusterCommand::Drain { node, undo } => change::drain(&node, undo, context).await,
+        ClusterCommand::Leave { node, force } => leave::run(node.as_deref(), force, context).await,
+        ClusterCommand::Rebalance => change::rebalance(context).await,
+        ClusterCommand::Recover { yes } => recover::run(yes, context).await,
+    }
+}

@@ -1,0 +1,74 @@
+//! What a node does for its cluster while it serves: it shares secrets, lets machines in, and tells what it is.
+
+use super::Prepared;
+use super::substrate::Substrate;
+use crate::cluster::{Admission, ClusterHome, ControlGroup, Gatherer, SecretsSync};
+use crate::identity::Identity;
+use anyhow::Context;
+use octopussy_core::ports::{OrchestratorPort, SecretsPort};
+use octopussy_core::time::Clock;
+use octopussy_execution::llm_router::LlmRouterConfig;
+use octopussy_facts::Facts;
+use octopussy_mesh::Mesh;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Ready to begin once the capabilities it needs have started.
+pub(super) struct ClusterServices {
+    identity: Identity,
+    home: ClusterHome,
+    key: crate::cluster::DataKey,
+    group: Arc<dyn ControlGroup>,
+    mesh: Arc<Mesh>,
+    facts: Arc<Facts>,
+    clock: Arc<dyn Clock>,
+    profile: String,
+    models: Vec<String>,
+}
+
+impl ClusterServices {
+    /// The services of this node. A founder that has no data key yet makes it.
+    pub(super) fn new(prepared: &Prepared, substrate: &Substrate) -> anyhow::Result<Self> {
+        let home = prepared.cluster_home.clone();
+        let founder = home.membership()?.is_some_and(|member| member.founder);
+        Ok(Self {
+            identity: prepared.identity.clone(),
+            key: home.data_key(founder).context("the key of the shared secrets cannot be used")?,
+            home,
+            group: substrate.group(),
+            mesh: substrate.mesh.clone(),
+            facts: substrate.facts.clone(),
+            clock: prepared.clock.clone(),
+            profile: prepared.settings.profile.clone(),
+            models: local_models(&prepared.settings.llm_router),
+        })
+    }
+
+    /// Begins; everything ends with `stopping`. `api` is where clients reach this node.
+    pub(super) fn begin(
+        self,
+        secrets: Arc<dyn SecretsPort>,
+        orchestrator: Arc<dyn OrchestratorPort>,
+        api: String,
+        stopping: &CancellationToken,
+    ) {
+        let sync = SecretsSync {
+            node: self.identity.node_id,
+            home: self.home,
+            key: self.key.clone(),
+            group: self.group.clone(),
+            secrets,
+            clock: self.clock.clone(),
+        };
+        tokio::spawn(sync.run(stopping.clone()));
+        self.mesh.serve_join(Arc::new(Admission::new(self.identity, self.group, self.key, self.clock)));
+        let gatherer = Gatherer { profile: self.profile, models: self.models, api, orchestrator };
+        tokio::spawn(gatherer.run(self.facts, stopping.clone()));
+    }
+}
+
+/// The models that run on machines of our own, as `provider/model`.
+fn local_models(router: &LlmRouterConfig) -> Vec<String> {
+    let local = router.providers.iter().filter(|(_, provider)| provider.enabled && provider.is_local());
+    local.map(|(name, provider)| format!("{name}/{}", provider.model)).collect()
+}
