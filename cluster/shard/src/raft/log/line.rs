@@ -145,6 +145,12 @@ impl Line {
         state.closed
     }
 
+    /// Whether nothing stands in line.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().jobs.is_empty()
+    }
+
     /// The bytes that stand in line or are being written.
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {

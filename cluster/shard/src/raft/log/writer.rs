@@ -203,6 +203,8 @@ impl Drop for Ending {
             self.0.health.set(Side::Writing, &StoreError::Failed { path: self.0.path.clone() });
         }
         self.0.line.close();
+        // Those who have got in line meanwhile are told as well.
+        drop(self.0.line.take(None));
         self.0.store.close();
     }
 }

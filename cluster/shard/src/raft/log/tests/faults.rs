@@ -63,8 +63,11 @@ async fn closing_while_the_disk_is_full_releases_those_who_wait() {
     let mut voter = log.clone();
     let voting = tokio::spawn(async move { voter.save_vote(&vote(2)).await });
     eventually("the failure", || host.health().is_err()).await;
+    // This one is in line behind what the writer tries to write.
+    let behind = begin_append(&mut log, vec![entry(1, 2)]).await;
     assert!(host.close(Duration::from_secs(10)).await);
     assert!(!within(done).await);
+    assert!(!within(behind).await);
     assert!(within(voting).await.unwrap().is_err());
     drop(host);
     disk.full.store(false, Ordering::SeqCst);

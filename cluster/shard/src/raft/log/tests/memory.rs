@@ -6,6 +6,7 @@ use super::support::*;
 use crate::raft::types::GroupId;
 use futures::TryStreamExt;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const ENTRY: usize = 64 * 1024;
@@ -54,6 +55,28 @@ async fn one_group_keeps_to_its_own_bound() {
     assert!(all.iter().zip(0..).all(|(found, index)| *found == entry_of(1, index, ENTRY)));
     log.purge(id(1, count - 2)).await.unwrap();
     assert!(cached(&host, 1) < 2 * ENTRY, "what is purged is dropped from memory");
+}
+
+#[tokio::test]
+async fn what_is_not_on_the_disk_yet_stays_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let host = open_on(dir.path(), &disk);
+    let mut log = host.group(GroupId(1));
+    disk.stalled.store(true, Ordering::SeqCst);
+    let first = begin_append(&mut log, vec![entry_of(1, 0, ENTRY)]).await;
+    eventually("the writer to take it", || host.shared().line.is_empty()).await;
+    let count = (GROUP_CACHE_BYTES * 2 / ENTRY) as u64;
+    let second = begin_append(&mut log, (1..count).map(|index| entry_of(1, index, ENTRY)).collect()).await;
+    disk.passes.store(1, Ordering::SeqCst);
+    assert!(within(first).await);
+    eventually("the first entry to leave", || host.shared().group(log.id()).state.lock().window.first() == Some(1))
+        .await;
+    let all = entries(&log).await;
+    assert!(all.iter().map(|entry| entry.log_id.index).eq(0..count));
+    disk.stalled.store(false, Ordering::SeqCst);
+    assert!(within(second).await);
+    eventually("the bound of a group", || cached(&host, 1) <= GROUP_CACHE_BYTES).await;
 }
 
 #[tokio::test]

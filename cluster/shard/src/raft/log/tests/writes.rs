@@ -155,10 +155,10 @@ async fn a_removed_group_begins_anew() {
     assert_eq!(host.groups_with_data(), [GroupId(4)]);
     assert_eq!((log.last(), log.purged(), log.vote()), (None, None, None));
     // It comes back with indexes that were still to be swept.
-    append(&mut log, (0..20).map(|index| entry(9, index)).collect()).await;
-    other.purge(id(1, 0)).await.unwrap();
-    append(&mut log, vec![entry(9, 20)]).await;
-    let expected: Vec<_> = (0..21).map(|index| id(9, index)).collect();
+    append(&mut log, (8_000..8_020).map(|index| entry(9, index)).collect()).await;
+    append(&mut other, vec![entry(1, 1)]).await;
+    append(&mut log, vec![entry(9, 8_020)]).await;
+    let expected: Vec<_> = (8_000..8_021).map(|index| id(9, index)).collect();
     assert_eq!(ids(&log).await, expected);
     close(host).await;
     let host = open(dir.path());
