@@ -14,8 +14,6 @@ pub(super) const MAX_MEMBERS: usize = 4_096;
 pub(super) enum Request {
     /// "This is the digest of what I know; tell me what you know if yours is another."
     Compare { me: Identity, digest: u64 },
-    /// "This is what I know; what do you know?"
-    Exchange(Vec<Member<Identity>>),
     /// "This is what I know."
     Tell(Vec<Member<Identity>>),
     /// "You are suspected: do you answer?"
@@ -27,10 +25,10 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// Nothing is missing.
     Same,
-    /// To an exchange: what the answering node knows. To a doubt: itself.
-    States(Vec<Member<Identity>>),
-    /// To a comparison: what the answering node knows, and it wants to be told in turn.
+    /// What the answering node knows; it wants to be told in turn.
     Differs(Vec<Member<Identity>>),
+    /// To a doubt: the answering node, in an incarnation that nobody suspects.
+    Here(Member<Identity>),
 }
 
 /// A digest of who is in and who is out. Suspicion and incarnations are not in it: they pass by themselves, and would have
@@ -61,15 +59,15 @@ pub(super) fn decode_request(frame: &[u8]) -> Result<Request, SwimError> {
     let request: Request = codec::decode(frame).map_err(SwimError::Codec)?;
     match &request {
         Request::Compare { .. } | Request::Doubt(_) => Ok(request),
-        Request::Exchange(members) | Request::Tell(members) => bounded(members).map(|()| request),
+        Request::Tell(members) => bounded(members).map(|()| request),
     }
 }
 
 pub(super) fn decode_answer(frame: &[u8]) -> Result<Answer, SwimError> {
     let answer: Answer = codec::decode(frame).map_err(SwimError::Codec)?;
     match &answer {
-        Answer::Same => Ok(answer),
-        Answer::States(members) | Answer::Differs(members) => bounded(members).map(|()| answer),
+        Answer::Same | Answer::Here(_) => Ok(answer),
+        Answer::Differs(members) => bounded(members).map(|()| answer),
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Swim {
-    /// A connection has been made: full states are exchanged at once.
+    /// A connection has been made: full states are compared at once, and exchanged where they differ.
     ///
     /// A node that has lost everybody takes itself for the one that was lost: it starts over under a new identity instead of
     /// telling all the others that they are down, after which every one of them would have to take a new one.
@@ -23,11 +23,12 @@ impl Swim {
             self.start_over(identity, out);
         }
         self.connected.insert(peer.node, peer.boot);
+        self.doubt(peer.node, out);
         if self.settings.sync_on_connect {
             self.unsynced.insert(peer.node);
-            // One of the two begins, the one that dials; the other makes sure that it has been done.
+            // One of the two begins; the other makes sure that it has been done.
             if self.node() < peer.node {
-                self.exchange_with(peer.node, out);
+                self.compare_with(peer.node, out);
             }
             self.schedule(SYNC_AGAIN_AFTER, TimerKind::SyncAgain(peer.node), out);
         } else {
@@ -38,6 +39,10 @@ impl Swim {
     }
 
     /// A connection was lost: its peer is suspected at once. If it lives it hears so from others and speaks up.
+    ///
+    /// A peer that others suspect already is given the same time from here on. Foca has only who began a suspicion end it,
+    /// and whom the word of that end does not reach would wait until it probes the peer itself: among a hundred, half a
+    /// minute.
     pub fn on_closed(&mut self, now: Duration, peer: Incarnation, out: &mut Vec<Output>) {
         if self.connected.get(&peer.node).is_some_and(|boot| *boot == peer.boot) {
             self.connected.remove(&peer.node);
@@ -49,7 +54,7 @@ impl Swim {
         let known = self
             .foca
             .iter_membership_state()
-            .find(|member| member.id().incarnation() == peer && member.state() == State::Alive)
+            .find(|member| member.id().incarnation() == peer && member.state() != State::Down)
             .map(|member| (*member.id(), member.incarnation()));
         if let Some((identity, incarnation)) = known {
             self.suspect(identity, incarnation, out);

@@ -22,7 +22,7 @@ pub struct Settings {
     pub announce_down_every: Option<Duration>,
     /// How often full states are compared with a random peer; `None` never.
     pub sync_every: Option<Duration>,
-    /// Whether full states are exchanged with every newly connected peer. Without it, a new peer is only asked for members.
+    /// Whether full states are compared with every newly connected peer. Without it, a new peer is only asked for members.
     pub sync_on_connect: bool,
     /// After what time a member that is down is no longer remembered by the protocol.
     pub forget_down_after: Duration,
@@ -118,10 +118,10 @@ impl Settings {
         self.suspicion.mul_f64(decades(members).max(1.0))
     }
 
-    /// How often one change is told among `members`: `4 × log10 (members + 1)`, and never fewer than eight times: in a small cluster the
+    /// How often one change is told among `members`: `5 × log10 (members + 1)`, and never fewer than eight times: in a small cluster the
     /// copies of a change would otherwise be used up within two lost packets.
     fn transmissions_among(members: usize) -> NonZeroU8 {
-        let times = (4.0 * decades(members.saturating_add(1))).ceil().clamp(8.0, 32.0);
+        let times = (5.0 * decades(members.saturating_add(1))).ceil().clamp(8.0, 32.0);
         // In range by the clamp; a float has no lossless conversion.
         NonZeroU8::new(times as u8).unwrap_or(NonZeroU8::MIN)
     }

@@ -36,14 +36,15 @@ impl Swim {
             Request::Compare { me, digest: theirs } => {
                 self.apply(now, vec![Member::alive(me)], out)?;
                 let states = self.full_state();
-                if digest(&states) == theirs { Answer::Same } else { Answer::Differs(states) }
-            }
-            Request::Exchange(states) => {
-                self.unsynced.remove(&from);
-                self.apply(now, states, out)?;
-                Answer::States(self.full_state())
+                if digest(&states) == theirs {
+                    self.unsynced.remove(&from);
+                    Answer::Same
+                } else {
+                    Answer::Differs(states)
+                }
             }
             Request::Tell(states) => {
+                self.unsynced.remove(&from);
                 self.apply(now, states, out)?;
                 Answer::Same
             }
@@ -54,7 +55,7 @@ impl Swim {
                 let me = self.myself();
                 // Without anyone to gossip to, the new incarnation has not shown in a packet yet.
                 let incarnation = if meant { me.incarnation().max(doubted.saturating_add(1)) } else { me.incarnation() };
-                Answer::States(vec![Member::new(*me.id(), incarnation, State::Alive)])
+                Answer::Here(Member::new(*me.id(), incarnation, State::Alive))
             }
         };
         Ok(encode(&answer))
@@ -78,7 +79,7 @@ impl Swim {
         self.unsynced.remove(&from);
         match answer {
             Answer::Same => Ok(()),
-            Answer::States(states) => self.apply(now, states, out),
+            Answer::Here(member) => self.apply(now, vec![member], out),
             Answer::Differs(states) => {
                 let applied = self.apply(now, states, out);
                 out.push(Output::Sync { to: from, request: encode(&Request::Tell(self.full_state())) });
@@ -87,22 +88,30 @@ impl Swim {
         }
     }
 
-    pub(super) fn exchange_with(&self, node: NodeId, out: &mut Vec<Output>) {
-        out.push(Output::Sync { to: node, request: encode(&Request::Exchange(self.full_state())) });
+    pub(super) fn compare_with(&self, to: NodeId, out: &mut Vec<Output>) {
+        let compare = Request::Compare { me: *self.identity(), digest: digest(&self.full_state()) };
+        out.push(Output::Sync { to, request: encode(&compare) });
+    }
+
+    /// Asks a suspect on a stream whether it answers.
+    pub(super) fn doubt(&self, node: NodeId, out: &mut Vec<Output>) {
+        let suspect = |member: &&Member<Identity>| member.id().node == node && member.state() == State::Suspect;
+        if let Some(suspicion) = self.foca.iter_membership_state().find(suspect) {
+            out.push(Output::Sync { to: node, request: encode(&Request::Doubt(suspicion.clone())) });
+        }
     }
 
     pub(super) fn sync_with_someone(&mut self, out: &mut Vec<Output>) {
         let Some(every) = self.settings.sync_every else { return };
         self.schedule(every, TimerKind::Sync, out);
         if let Some(to) = self.connected.keys().copied().choose(&mut self.rng) {
-            let compare = Request::Compare { me: *self.identity(), digest: digest(&self.full_state()) };
-            out.push(Output::Sync { to, request: encode(&compare) });
+            self.compare_with(to, out);
         }
     }
 
     pub(super) fn sync_again(&self, node: NodeId, out: &mut Vec<Output>) {
         if self.unsynced.contains(&node) {
-            self.exchange_with(node, out);
+            self.compare_with(node, out);
             self.schedule(super::inputs::SYNC_AGAIN_AFTER, TimerKind::SyncAgain(node), out);
         }
     }

@@ -39,7 +39,7 @@ fn three_nodes_lose_five_percent() {
 
 #[test]
 fn a_hundred_nodes_lose_five_percent() {
-    for_seeds(1, |seed| lossy(100, Settings::standard(), Duration::from_secs(20), seed));
+    for_seeds(1, |seed| lossy(100, Settings::standard(), Duration::from_secs(15), seed));
 }
 
 #[test]

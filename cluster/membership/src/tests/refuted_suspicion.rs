@@ -60,17 +60,22 @@ fn foca_tells_a_member_that_refuted_its_suspicion_that_it_is_down() {
 /// Two nodes that know each other.
 fn pair() -> (Swim, Swim) {
     let (mut a, mut b) = (node(A, 1), node(B, 2));
-    let mut out = Vec::new();
-    a.on_connected(Duration::ZERO, B, &mut out);
-    b.on_connected(Duration::ZERO, A, &mut Vec::new());
-    for output in std::mem::take(&mut out) {
-        if let Output::Sync { request, .. } = output {
-            let answer = b.on_sync_request(Duration::ZERO, A.node, &request, &mut Vec::new()).unwrap();
-            a.on_sync_answer(Duration::ZERO, B.node, &answer, &mut Vec::new()).unwrap();
-        }
-    }
+    let (mut from_a, mut from_b) = (Vec::new(), Vec::new());
+    a.on_connected(Duration::ZERO, B, &mut from_a);
+    b.on_connected(Duration::ZERO, A, &mut from_b);
+    ask(&from_a, &mut a, &mut b, Duration::ZERO);
     assert_eq!((a.reach(B.node), b.reach(A.node)), (Reach::Alive, Reach::Alive));
     (a, b)
+}
+
+/// Carries the requests in `out` from `a` to `b`, and the answers back.
+fn ask(out: &[Output], a: &mut Swim, b: &mut Swim, now: Duration) {
+    for output in out {
+        if let Output::Sync { request, .. } = output {
+            let answer = b.on_sync_request(now, a.identity().node, request, &mut Vec::new()).unwrap();
+            a.on_sync_answer(now, b.identity().node, &answer, &mut Vec::new()).unwrap();
+        }
+    }
 }
 
 fn node(incarnation: Incarnation, seed: u64) -> Swim {
@@ -101,17 +106,9 @@ fn suspect(a: &mut Swim) -> SwimTimer {
 fn a_member_that_refuted_in_time_hears_nothing_of_it() {
     let (mut a, mut b) = pair();
     let timer = suspect(&mut a);
-    let (mut from_a, mut from_b) = (Vec::new(), Vec::new());
-    // The next gossip of A tells B that it is suspected; B speaks up.
-    a.on_connected(Duration::from_secs(1), B, &mut from_a);
-    for output in &from_a {
-        if let Output::Sync { request, .. } = output {
-            b.on_sync_request(Duration::from_secs(1), A.node, request, &mut from_b).unwrap();
-        }
-    }
-    for frame in datagrams(&from_b) {
-        a.on_datagram(Duration::from_secs(1), B.node, frame, &mut Vec::new()).unwrap();
-    }
+    let mut out = Vec::new();
+    a.on_connected(Duration::from_secs(1), B, &mut out);
+    ask(&out, &mut a, &mut b, Duration::from_secs(1));
     assert_eq!(a.reach(B.node), Reach::Alive, "B has refuted the suspicion");
 
     let mut out = Vec::new();
