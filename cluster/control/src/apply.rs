@@ -1,8 +1,6 @@
 //! What a command does to the state.
 
-use crate::{
-    ClusterRecord, ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord, ReplicaSet, ShardPlace,
-};
+use crate::{ClusterRecord, ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord, ShardPlace};
 use octopussy_core::ids::ShardCount;
 use octopussy_core::ports::{MemberDesired, MemberRole};
 use octopussy_core::time::Timestamp;
@@ -53,8 +51,7 @@ impl ControlState {
         founder.tidy()?;
         founder.desired = MemberDesired::Active;
         founder.joined_at = cluster.founded_at;
-        let alone = ShardPlace { current: ReplicaSet { voters: vec![founder.id], learners: Vec::new() }, target: None };
-        self.table = vec![alone; usize::from(cluster.shards.get())];
+        self.table = vec![ShardPlace::alone(founder.id); usize::from(cluster.shards.get())];
         self.table_changed();
         self.pass(cluster.founded_at);
         self.cluster = Some(cluster);

@@ -60,6 +60,10 @@ impl ControlState {
             for set in std::iter::once(&place.current).chain(&place.target) {
                 self.check_place(set).map_err(|reason| Fault(format!("shard {shard}: {reason}")))?;
             }
+            ensure!(
+                place.former.iter().all(|node| self.members.contains_key(node)),
+                "shard {shard} may be at a node that is no member"
+            );
             ensure!(place.target.as_ref() != Some(&place.current), "shard {shard} moves to where it is");
         }
         Ok(())

@@ -47,11 +47,12 @@ pub enum ControlCommand {
     Remove { node: NodeId, now: Timestamp },
     /// Shards are to move. Refused as a whole when the table is no longer at `table_version`, when a shard is named twice or
     /// is there already, or when a place cannot be ([`check_place`](crate::ControlState::check_place)). A target that is being moved to is
-    /// replaced; naming the place where the shard is takes its target back.
+    /// replaced; naming the place where the shard is takes its target back. Nodes of a replaced target are remembered until
+    /// the shard's leader has reported.
     Plan { table_version: u64, moves: Vec<(ShardId, ReplicaSet)> },
     /// A shard's leader reports its group's committed membership. When `place` is the target, the move is done. When it is
     /// another, because the target was replaced meanwhile, the shard is noted to be there and its target stays. Without a
-    /// target, only the place where the shard is changes nothing; any other is refused as stale.
+    /// target, any other place than the one where the shard is refused as stale. Nodes of replaced targets are forgotten.
     Settle { shard: ShardId, place: ReplicaSet },
     /// A shared secret is set; an earlier one of that name is replaced.
     PutSecret { name: String, secret: SealedSecret },

@@ -3,6 +3,7 @@
 use crate::{ControlState, MemberRecord, ReplicaSet, ShardPlace, VersionRange};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{MemberDesired, MemberRole};
+use std::collections::BTreeSet;
 
 impl VersionRange {
     /// What all of `ranges` understand; `None` when there are none of them. Where nothing is common to all, `min` is
@@ -27,10 +28,18 @@ impl ReplicaSet {
 }
 
 impl ShardPlace {
-    /// Whether `node` is in it, now or once the move under way is done.
+    /// The place of a shard that `node` holds alone.
+    pub(crate) fn alone(node: NodeId) -> Self {
+        let current = ReplicaSet { voters: vec![node], learners: Vec::new() };
+        Self { current, target: None, former: BTreeSet::new() }
+    }
+
+    /// Whether `node` holds a replica of it, will hold one once the move under way is done, or may still hold one.
     #[must_use]
     pub fn names(&self, node: NodeId) -> bool {
-        self.current.names(node) || self.target.as_ref().is_some_and(|target| target.names(node))
+        self.current.names(node)
+            || self.target.as_ref().is_some_and(|target| target.names(node))
+            || self.former.contains(&node)
     }
 }
 
@@ -43,13 +52,13 @@ impl MemberRecord {
 }
 
 impl ControlState {
-    /// How many shards have a place that names `node`, now or once they have moved.
+    /// How many shards have a place that names `node`: see [`ShardPlace::names`].
     #[must_use]
     pub fn replicas_of(&self, node: NodeId) -> usize {
         self.table.iter().filter(|place| place.names(node)).count()
     }
 
-    /// The shards whose place names `node`, now or once they have moved.
+    /// The shards whose place names `node`: see [`ShardPlace::names`].
     pub fn shards_of(&self, node: NodeId) -> impl Iterator<Item = ShardId> + '_ {
         self.shards().filter(move |(_, place)| place.names(node)).map(|(shard, _)| shard)
     }

@@ -4,7 +4,7 @@ use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// The cluster itself; fixed when it is founded.
@@ -68,6 +68,9 @@ pub struct ShardPlace {
     pub current: ReplicaSet,
     /// Where a move under way brings it.
     pub target: Option<ReplicaSet>,
+    /// Nodes of targets that were replaced: they may hold a replica, and even have a vote, until the shard's leader has
+    /// reported where the shard is. Nobody in it can be removed from the cluster.
+    pub former: BTreeSet<NodeId>,
 }
 
 /// Names a join token without telling it: the first eight bytes of its secret's SHA-256, in hexadecimal.

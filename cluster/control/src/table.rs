@@ -57,7 +57,10 @@ impl ControlState {
             return Ok(ControlApplied::Done);
         }
         for (shard, target) in targets {
-            self.table[usize::from(shard.0)].target = target;
+            let entry = &mut self.table[usize::from(shard.0)];
+            let replaced = std::mem::replace(&mut entry.target, target);
+            // The group may have come to the replaced target already, or halfway: its nodes are not forgotten yet.
+            entry.former.extend(replaced.iter().flat_map(ReplicaSet::nodes));
         }
         self.table_changed();
         Ok(ControlApplied::Done)
@@ -66,20 +69,15 @@ impl ControlState {
     pub(crate) fn settle(&mut self, shard: ShardId, place: ReplicaSet) -> Result<ControlApplied, ControlRefusal> {
         let known = self.place(shard).ok_or(ControlRefusal::UnknownShard(shard))?;
         self.placed(shard, &place)?;
-        let target = match &known.target {
-            Some(target) if *target == place => None,
-            Some(target) => Some(target.clone()),
-            None if known.current == place => return Ok(ControlApplied::Done),
-            None => return Err(ControlRefusal::StaleTable),
-        };
-        if known.current == place {
-            // The report of a group that has not moved yet: a target that differs stays.
-            return Ok(ControlApplied::Done);
+        let target = known.target.clone().filter(|target| *target != place);
+        if known.target.is_none() && known.current != place {
+            return Err(ControlRefusal::StaleTable);
         }
-        let entry = &mut self.table[usize::from(shard.0)];
-        entry.current = place;
-        entry.target = target;
-        self.table_changed();
+        let settled = ShardPlace { current: place, target, former: BTreeSet::new() };
+        if settled != *known {
+            self.table[usize::from(shard.0)] = settled;
+            self.table_changed();
+        }
         Ok(ControlApplied::Done)
     }
 
@@ -104,7 +102,7 @@ impl ControlState {
             }
         }
         self.pass(now);
-        let place = ShardPlace { current: alone, target: None };
+        let place = ShardPlace::alone(node);
         for shard in shards {
             let entry = &mut self.table[usize::from(shard.0)];
             if *entry != place {

@@ -22,7 +22,7 @@ pub(crate) fn tend_shard(led: &Led<'_>, shard: ShardId) -> Option<Action> {
         return led.transfer(heir, led.limits.drain_pause);
     }
     if led.has_reached(&goal) {
-        if place.target.is_some() {
+        if place.target.is_some() || !place.former.is_empty() {
             return Some(settle(shard, want.clone()));
         }
         let preferred = want.voters.first().copied().filter(|node| led.may_lead(*node))?;

@@ -9,41 +9,47 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The control group's voters: one, three or five of the active full members. Whoever votes already goes on voting while it
 /// is not dead, so that a restart changes nothing; a dead voter is replaced when somebody answers who could take its place,
-/// and otherwise kept. New ones are taken from the zones with the fewest voters, the longest members first.
+/// and otherwise kept. So is one that is drained or leaving, while the only ones who could replace it are away. New ones are
+/// taken from the zones with the fewest voters, the longest members first.
 pub(crate) fn control_voters(
     census: &Census<'_>,
     present: &BTreeSet<NodeId>,
     me: NodeId,
     limits: &Limits,
 ) -> BTreeSet<NodeId> {
-    let mut tiers: [Vec<NodeId>; 3] = Default::default();
+    let mut tiers: [Vec<NodeId>; 4] = Default::default();
+    let mut wanted = 0;
     for node in census.control.members.keys().copied() {
-        match (census.standing(node), present.contains(&node)) {
+        let standing = census.standing(node);
+        match (standing, present.contains(&node)) {
             (Standing::Alive | Standing::Away(_), true) => tiers[0].push(node),
             (Standing::Alive, false) => tiers[1].push(node),
             (Standing::Dead, true) => tiers[2].push(node),
-            (Standing::Away(_) | Standing::Dead, false) | (Standing::Unfit, _) => {}
+            (Standing::Unfit, true) => tiers[3].push(node),
+            (Standing::Away(_) | Standing::Dead | Standing::Unfit, false) => {}
         }
+        wanted += usize::from(match standing {
+            Standing::Alive | Standing::Away(_) => true,
+            Standing::Dead => present.contains(&node),
+            Standing::Unfit => false,
+        });
     }
-    let available = tiers.iter().map(Vec::len).sum::<usize>();
-    let size = largest_odd(available.min(limits.control_voters));
-    if size == 0 {
-        return present.clone();
-    }
-    let mut chosen = Choice { census, me, zones: BTreeMap::new(), nodes: BTreeSet::new() };
+    let size = largest_odd(wanted.min(limits.control_voters));
+    let mut chosen = Choice { census, me, zones: BTreeMap::new(), nodes: Vec::new() };
     for mut tier in tiers {
         while chosen.nodes.len() < size && !tier.is_empty() {
             chosen.take_best(&mut tier);
         }
     }
-    chosen.nodes
+    chosen.nodes.truncate(largest_odd(chosen.nodes.len()));
+    if chosen.nodes.is_empty() { present.clone() } else { chosen.nodes.into_iter().collect() }
 }
 
 struct Choice<'a> {
     census: &'a Census<'a>,
     me: NodeId,
     zones: BTreeMap<&'a str, usize>,
-    nodes: BTreeSet<NodeId>,
+    nodes: Vec<NodeId>,
 }
 
 impl Choice<'_> {
@@ -54,7 +60,7 @@ impl Choice<'_> {
         if let Some(zone) = self.zone(node) {
             *self.zones.entry(zone).or_default() += 1;
         }
-        self.nodes.insert(node);
+        self.nodes.push(node);
     }
 
     /// The leader stays, to begin with; who answers comes before who does not.

@@ -32,7 +32,7 @@ fn the_founder_holds_every_shard() {
     let mut state = ControlState::default();
     assert_eq!(state.apply(ControlCommand::Tick { now: at(5) }), Err(ControlRefusal::NotFounded));
     state.apply(ControlCommand::Found { cluster: cluster(4), founder: member(1) }).unwrap();
-    assert_eq!(state.table, vec![ShardPlace { current: set(&[1], &[]), target: None }; 4]);
+    assert_eq!(state.table, vec![ShardPlace::alone(node(1)); 4]);
     assert_eq!((state.version, state.table_version), (1, 1));
     let again = state.apply(ControlCommand::Found { cluster: cluster(4), founder: member(2) });
     assert_eq!(again, Err(ControlRefusal::Founded));
@@ -217,12 +217,17 @@ fn a_move_is_planned_settled_replaced_and_taken_back() {
     let mut state = grown(4);
     plan(&mut state, set(&[1, 2, 3], &[])).unwrap();
     plan(&mut state, set(&[1, 2, 4], &[])).unwrap();
+    desire(&mut state, 3, MemberDesired::Leaving).unwrap();
+    assert_eq!(remove(&mut state, 3), Err(ControlRefusal::HoldsReplicas { shards: 1 }), "it may have a vote");
     // The group had come to the first target before its leader heard of the second.
     settle(&mut state, set(&[1, 2, 3], &[])).unwrap();
     let place = state.place(SHARD).unwrap();
     assert_eq!((&place.current, &place.target), (&set(&[1, 2, 3], &[]), &Some(set(&[1, 2, 4], &[]))));
     plan(&mut state, set(&[1, 2, 3], &[])).unwrap();
     assert_eq!(state.place(SHARD).unwrap().target, None);
+    assert!(state.place(SHARD).unwrap().names(node(4)), "it may have a replica");
+    settle(&mut state, set(&[1, 2, 3], &[])).unwrap();
+    assert!(!state.place(SHARD).unwrap().names(node(4)));
     let table_version = state.table_version;
     settle(&mut state, set(&[1, 2, 3], &[])).unwrap();
     assert_eq!(state.table_version, table_version, "a report of what is known changes no table");
@@ -242,7 +247,7 @@ fn recovery_names_one_node_that_has_a_replica() {
     assert!(matches!(state.apply(recover(2, &[2, 3])), Err(ControlRefusal::BadPlace { shard: ShardId(3), .. })));
     assert!(matches!(state.apply(recover(8, &[2])), Err(ControlRefusal::UnknownMember(_))));
     state.apply(recover(2, &[2])).unwrap();
-    assert_eq!(state.table[2], ShardPlace { current: set(&[2], &[]), target: None });
+    assert_eq!(state.table[2], ShardPlace::alone(node(2)));
     assert_eq!(state.table[3].current, set(&[1], &[]));
 }
 
