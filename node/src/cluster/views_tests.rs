@@ -38,7 +38,7 @@ fn control(members: &[(NodeId, &str)], voters: &[NodeId]) -> ControlState {
     let shards = ShardCount::new(4).unwrap();
     let place = ShardPlace {
         current: ReplicaSet { voters: voters.to_vec(), learners: Vec::new() },
-        target: None,
+        ..ShardPlace::default()
     };
     ControlState {
         cluster: Some(ClusterRecord { id: "c".to_owned(), shards, replication: 3, founded_at: Timestamp::EPOCH }),
