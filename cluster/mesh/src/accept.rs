@@ -4,6 +4,7 @@ use crate::greet::{self, Failure};
 use crate::inner::Inner;
 use crate::join;
 use crate::limits::{HANDSHAKE_LIMIT, MAX_HANDSHAKES, RETRY_HANDSHAKES};
+use crate::link::canonical;
 use crate::refusal::{CLOSE_BYE, Refusal};
 use crate::tls::{ALPN_JOIN, ALPN_MESH};
 use quinn::crypto::rustls::HandshakeData;
@@ -27,7 +28,7 @@ pub(crate) async fn accept(inner: Arc<Inner>) {
         }
         let (inner, joins) = (inner.clone(), joins.clone());
         tokio::spawn(async move {
-            let connected = tokio::time::timeout(HANDSHAKE_LIMIT, handshake(incoming)).await;
+            let connected = tokio::time::timeout(HANDSHAKE_LIMIT, handshake(&inner, incoming)).await;
             let Some(connection) = connected.ok().flatten() else {
                 return inner.metrics.other.handshakes_failed.add(1);
             };
@@ -41,10 +42,10 @@ pub(crate) async fn accept(inner: Arc<Inner>) {
     }
 }
 
-async fn handshake(incoming: Incoming) -> Option<Connection> {
-    let address = incoming.remote_address();
+async fn handshake(inner: &Inner, incoming: Incoming) -> Option<Connection> {
+    let address = canonical(incoming.remote_address());
     let connecting = incoming.accept().ok()?;
-    connecting.await.inspect_err(|error| tracing::debug!(%address, %error, "a handshake failed")).ok()
+    connecting.await.inspect_err(|error| inner.distrusted(address, error)).ok()
 }
 
 fn protocol(connection: &Connection) -> Option<Vec<u8>> {

@@ -3,14 +3,14 @@
 use crate::greet::{self, Failure};
 use crate::inner::Inner;
 use crate::known::Peer;
-use crate::limits::{DIAL_GRACE, DIAL_LIMIT, DIAL_PAUSE_MAX, DIAL_PAUSE_MIN};
+use crate::limits::{DIAL_GRACE, DIAL_LIMIT, DIAL_PAUSE_MAX, DIAL_PAUSE_MIN, DIAL_STABLE};
 use crate::refusal::{CLOSE_BYE, Refusal};
 use crate::tls::SERVER_NAME;
 use octopussy_core::ids::NodeId;
 use rand::RngExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What came of trying one address.
 enum Dialed {
@@ -39,8 +39,15 @@ async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
     let mut pause = DIAL_PAUSE_MIN;
     loop {
         if inner.is_connected(peer.node) {
-            peer.changed.notified().await;
-            pause = DIAL_PAUSE_MIN;
+            let since = Instant::now();
+            disconnected(inner, peer).await;
+            if since.elapsed() >= DIAL_STABLE {
+                pause = DIAL_PAUSE_MIN;
+            } else {
+                // A connection that breaks at once, again and again, must not be made again and again at full speed.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(DIAL_PAUSE_MAX);
+            }
             continue;
         }
         if inner.me.node > peer.node && pause == DIAL_PAUSE_MIN {
@@ -71,6 +78,12 @@ async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
     }
 }
 
+async fn disconnected(inner: &Inner, peer: &Peer) {
+    while inner.is_connected(peer.node) {
+        peer.changed.notified().await;
+    }
+}
+
 async fn connected(inner: &Inner, peer: &Peer) {
     while !inner.is_connected(peer.node) {
         peer.changed.notified().await;
@@ -81,10 +94,14 @@ async fn dial(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) -> Dialed {
     let client = inner.client.read().clone();
     let outcome = match inner.endpoint.connect_with(client, address, SERVER_NAME) {
         Err(error) => Err(error.to_string()),
-        Ok(connecting) => tokio::time::timeout(DIAL_LIMIT, connecting)
-            .await
-            .map_err(|_| "no answer".to_owned())
-            .and_then(|connection| connection.map_err(|error| error.to_string())),
+        Ok(connecting) => match tokio::time::timeout(DIAL_LIMIT, connecting).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => {
+                inner.distrusted(address, &error);
+                Err(error.to_string())
+            }
+            Err(_) => Err("no answer".to_owned()),
+        },
     };
     let connection = match outcome {
         Ok(connection) => connection,

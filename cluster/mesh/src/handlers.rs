@@ -3,7 +3,15 @@
 use octopussy_core::ports::{FrameHandler, Lane, LaneHandler, PeerEvent, PeerObserver, StreamHandler, StreamKind};
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+/// Runs what a handler does; a panic of it ends there, and not the task that serves the connection.
+pub(crate) fn guarded(what: &'static str, act: impl FnOnce()) {
+    if std::panic::catch_unwind(AssertUnwindSafe(act)).is_err() {
+        tracing::error!(what, "a handler of the mesh panicked");
+    }
+}
 
 /// The handlers. Looking one up is cheap and never held across a call.
 #[derive(Default)]
@@ -61,7 +69,7 @@ impl Handlers {
     pub(crate) fn notify(&self, event: PeerEvent) {
         let observers = self.table.read().observers.clone();
         for observer in observers {
-            observer.on_peer(event);
+            guarded("peer observer", || observer.on_peer(event));
         }
     }
 

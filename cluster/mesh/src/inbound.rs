@@ -1,6 +1,6 @@
 //! What a peer begins on a connection: lanes, streams, one-way messages and datagrams.
 
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, guarded};
 use crate::lane::{self, LANE_FRAME, ServedLane};
 use crate::limits::{GOSSIP_STREAMS, STREAM_LIMIT};
 use crate::link::{GOSSIP_TAG, Link};
@@ -104,7 +104,7 @@ impl Inbound {
             match self.handlers.datagram().filter(|_| self.link.allows_datagram()) {
                 Some(handler) => {
                     counters.datagrams_received.add(1);
-                    handler.handle(self.link.peer.node, frame);
+                    guarded("datagram handler", || handler.handle(self.link.peer.node, frame));
                 }
                 None => counters.datagrams_dropped.add(1),
             }

@@ -10,11 +10,11 @@ use crate::known::{Known, Peer};
 use crate::limits::{LINGER, LOG_EVERY};
 use crate::link::Link;
 use crate::metrics::Metrics;
-use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal};
+use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal, is_distrust};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Incarnation, MeshError, PeerEvent};
 use parking_lot::{Mutex, RwLock};
-use quinn::{ClientConfig, Connection, Endpoint, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -184,6 +184,13 @@ impl Inner {
         self.metrics.refused_by_peer(refusal);
         if self.may_log(refusal) {
             tracing::warn!(%address, reason = refusal.name(), "a node refused the connection of this node, as it says: {text}");
+        }
+    }
+
+    /// Notes that a handshake failed, if it did for a certificate.
+    pub(crate) fn distrusted(&self, address: SocketAddr, error: &ConnectionError) {
+        if is_distrust(error) && self.may_log(Refusal::WrongIdentity) {
+            tracing::warn!(%address, %error, "a node and this one do not trust each other: the certificate of one is not of this cluster, or has expired");
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) const LANE_SERVED: usize = 2 * LANE_WINDOW;
 /// How many bytes of answers may wait to be written before no more requests are read.
 pub(crate) const REPLY_BYTES: usize = 8 * 1024 * 1024;
 
+/// From how many bytes of answers on they are written before more requests are read.
+pub(crate) const REPLY_BATCH: usize = 64 * 1024;
+
 /// How long a connection that carries nothing is kept: after this a peer that vanished is known to be gone.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -72,6 +75,9 @@ pub(crate) const DIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The longest pause between two rounds of dialing.
 pub(crate) const DIAL_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a connection has to last to count as one that works.
+pub(crate) const DIAL_STABLE: Duration = Duration::from_secs(2);
 
 /// How long the lesser of two connections to the same node is served until it is closed, so that what is under way ends.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);

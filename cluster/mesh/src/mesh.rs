@@ -248,6 +248,12 @@ impl Mesh {
         self.inner.link(node).ok().map(|link| link.connection.clone())
     }
 
+    /// Counts what still holds on to the mesh.
+    pub(crate) fn watch(&self) -> impl Fn() -> usize + use<> {
+        let inner = Arc::downgrade(&self.inner);
+        move || inner.strong_count()
+    }
+
     pub(crate) fn open_connections(&self) -> usize {
         self.inner.endpoint.open_connections()
     }

@@ -1,6 +1,6 @@
 //! Why a connection was closed, as the close code says it.
 
-use quinn::{ConnectionError, VarInt};
+use quinn::{ConnectionError, TransportErrorCode, VarInt};
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
@@ -56,6 +56,22 @@ impl Refusal {
         let refusal = Self::from_code(close.error_code.into_inner())?;
         Some((refusal, String::from_utf8_lossy(&close.reason).into_owned()))
     }
+}
+
+/// Whether a handshake failed because one side does not trust the other's certificate.
+pub(crate) fn is_distrust(error: &ConnectionError) -> bool {
+    let code = match error {
+        ConnectionError::TransportError(error) => error.code,
+        ConnectionError::ConnectionClosed(close) => close.error_code,
+        ConnectionError::VersionMismatch
+        | ConnectionError::ApplicationClosed(_)
+        | ConnectionError::Reset
+        | ConnectionError::TimedOut
+        | ConnectionError::LocallyClosed
+        | ConnectionError::CidsExhausted => return false,
+    };
+    // The TLS alerts 42 to 49 are about certificates.
+    (42..=49).map(TransportErrorCode::crypto).any(|certificate| certificate == code)
 }
 
 /// The connection is closed in peace.

@@ -2,11 +2,11 @@
 
 use super::{ADMITTED, REFUSED};
 use crate::limits::{DIAL_LIMIT, JOIN_ANSWER_BYTES, JOIN_REQUEST_BYTES};
-use crate::refusal::{CLOSE_BYE, Refusal};
+use crate::refusal::{CLOSE_BYE, Refusal, is_distrust};
 use crate::tls::{self, SERVER_NAME};
 use bytes::Bytes;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportErrorCode};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,12 +86,8 @@ async fn attempt(address: SocketAddr, fingerprint: [u8; 32], request: Bytes) -> 
 
 /// A handshake that failed for the certificate says that this is another cluster.
 fn failed(address: SocketAddr, error: &ConnectionError) -> JoinError {
-    if let ConnectionError::TransportError(transport) = error {
-        // TLS alerts 42 to 49 are about certificates.
-        let certificate = (42..=49).map(TransportErrorCode::crypto).any(|code| code == transport.code);
-        if certificate {
-            return JoinError::WrongCluster(address);
-        }
+    if is_distrust(error) {
+        return JoinError::WrongCluster(address);
     }
     JoinError::Unreachable(error.to_string())
 }

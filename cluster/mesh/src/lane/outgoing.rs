@@ -241,6 +241,7 @@ async fn read(lane: &LaneOut, mut reader: FrameReader) {
                 }
             }
             Ok(None) => {
+                tokio::task::consume_budget().await;
                 if !reader.fill().await.unwrap_or(false) {
                     return;
                 }

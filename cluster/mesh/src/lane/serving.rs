@@ -3,7 +3,7 @@
 use super::lane_priority;
 use super::message::{self, REQUEST_HEAD};
 use crate::handlers::Handlers;
-use crate::limits::{LANE_NOT_SERVED, LANE_SERVED, REPLY_BYTES};
+use crate::limits::{LANE_NOT_SERVED, LANE_SERVED, REPLY_BATCH, REPLY_BYTES};
 use crate::metrics::Metrics;
 use crate::wire::{FrameReader, OutBuffer};
 use bytes::Bytes;
@@ -80,6 +80,11 @@ async fn read(serving: &Arc<Serving>, mut reader: FrameReader) {
         while serving.replies.lock().out.bytes() > REPLY_BYTES {
             serving.written.notified().await;
         }
+        // A peer that never pauses must neither keep the answers from leaving nor the thread from others.
+        if serving.replies.lock().out.bytes() > REPLY_BATCH {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::consume_budget().await;
         if !reader.fill().await.unwrap_or(false) {
             return;
         }

@@ -3,6 +3,7 @@
 //! It runs on tokio's clock, so that a paused clock makes hours pass in milliseconds. It is compiled always, so that the
 //! tests of every crate may use it; nothing in a running node does.
 
+mod calls;
 mod link;
 mod network;
 mod node;

@@ -1,11 +1,12 @@
 //! One node of an in-memory network.
 
+use super::calls::{Calls, Slot};
 use super::network::Network;
 use super::schedule::Action;
 use super::shared::Shared;
 use super::stream;
 use crate::handlers::Handlers;
-use crate::limits::{LANE_NOT_SERVED, LANE_WINDOW};
+use crate::limits::LANE_NOT_SERVED;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -14,16 +15,12 @@ use octopussy_core::ports::{
     FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
     PeerObserver, PeerView, StreamHandler, StreamKind,
 };
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-type Answer = oneshot::Sender<Result<Bytes, MeshError>>;
 
 /// A [`MeshPort`] in memory, for tests and simulations. See [`Network`].
 pub struct MemoryMesh {
@@ -31,27 +28,7 @@ pub struct MemoryMesh {
     network: Weak<Shared>,
     handlers: Handlers,
     ended: AtomicBool,
-    next_call: AtomicU64,
-    /// Calls that wait for an answer. At most [`LANE_WINDOW`] to a peer on a lane.
-    pending: Arc<Mutex<HashMap<u64, Pending>>>,
-}
-
-struct Pending {
-    peer: NodeId,
-    lane: Lane,
-    answer: Answer,
-}
-
-/// Forgets a call whose caller is gone.
-struct Slot {
-    pending: Arc<Mutex<HashMap<u64, Pending>>>,
-    id: u64,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.pending.lock().remove(&self.id);
-    }
+    calls: Calls,
 }
 
 impl std::fmt::Debug for MemoryMesh {
@@ -67,8 +44,7 @@ impl MemoryMesh {
             network,
             handlers: Handlers::default(),
             ended: AtomicBool::new(false),
-            next_call: AtomicU64::new(0),
-            pending: Arc::default(),
+            calls: Calls::default(),
         })
     }
 
@@ -101,27 +77,13 @@ impl MemoryMesh {
     /// Ends this life: nothing is sent or heard from now on, and the handlers are dropped.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        let pending = std::mem::take(&mut *self.pending.lock());
-        for (_, call) in pending {
-            let _gone = call.answer.send(Err(MeshError::Stopping));
-        }
+        self.calls.end(None, &MeshError::Stopping);
         self.handlers.clear();
     }
 
     /// Ends all calls to `peer`: the connection is lost.
     pub(super) fn lose(&self, peer: NodeId) {
-        let lost: Vec<Pending> =
-            self.pending.lock().extract_if(|_, call| call.peer == peer).map(|(_, call)| call).collect();
-        for call in lost {
-            let _gone = call.answer.send(Err(MeshError::Lost(peer)));
-        }
-    }
-
-    fn answer(&self, id: u64, answer: Result<Bytes, MeshError>) {
-        let call = self.pending.lock().remove(&id);
-        if let Some(call) = call {
-            let _gone = call.answer.send(answer);
-        }
+        self.calls.end(Some(peer), &MeshError::Lost(peer));
     }
 
     /// The network and the number of the connection to `to`.
@@ -141,15 +103,8 @@ impl MemoryMesh {
         check_size(request.len(), MAX_FRAME_BYTES)?;
         let (shared, number) = self.way(to)?;
         let from = self.life;
-        let id = self.next_call.fetch_add(1, Ordering::Relaxed);
-        let (answer, receiver) = oneshot::channel();
-        {
-            let mut pending = self.pending.lock();
-            if pending.values().filter(|call| call.peer == to && call.lane == lane).count() >= LANE_WINDOW {
-                return Err(MeshError::Congested(to));
-            }
-            pending.insert(id, Pending { peer: to, lane, answer });
-        }
+        let (slot, receiver) = self.calls.begin(to, lane)?;
+        let id = slot.id();
         let network = self.network.clone();
         let sent = Instant::now();
         let action: Action = Box::new(move || {
@@ -161,7 +116,7 @@ impl MemoryMesh {
             tokio::spawn(respond(network, from, to, lane, number, id, reply));
         });
         shared.carry(from.node, to, lane.tag(), number, action);
-        Ok((Slot { pending: self.pending.clone(), id }, receiver))
+        Ok((slot, receiver))
     }
 }
 
@@ -185,7 +140,7 @@ async fn respond(
         if let Some(mesh) = network.upgrade().and_then(|shared| shared.running(caller.node))
             && mesh.life == caller
         {
-            mesh.answer(id, answer);
+            mesh.calls.answer(id, answer);
         }
     });
     shared.carry(node, caller.node, lane.tag() | 0x80, number, action);

@@ -140,7 +140,8 @@ async fn a_crashed_node_is_lost_and_returns_as_a_new_incarnation() {
 #[tokio::test(start_paused = true)]
 async fn dropped_calls_free_their_slots_and_the_window_is_bounded() {
     let (_network, a, _b) = two();
-    let calls: Vec<_> = (0..crate::LANE_WINDOW).map(|_| a.call(B, Lane::Forward, body(0), MS * 100)).collect();
+    let calls: Vec<_> =
+        (0..crate::LANE_WINDOW + crate::LANE_QUEUE).map(|_| a.call(B, Lane::Forward, body(0), MS * 100)).collect();
     assert_eq!(a.call(B, Lane::Forward, body(0), MS * 100).await, Err(MeshError::Congested(B)));
     drop(calls);
     assert_eq!(a.call(B, Lane::Forward, body(0), MS * 100).await, Ok(body(0)));

@@ -1,8 +1,9 @@
 //! Who is connected with whom.
 
 use super::support::*;
-use crate::{Mesh, Refusal};
+use crate::{BindError, Mesh, Refusal};
 use octopussy_core::ports::{Incarnation, Lane, MeshError, MeshPort, PeerEvent};
+use rustls_pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,4 +174,49 @@ async fn two_connections_become_one() {
         let connected = PeerEvent::Connected(b.incarnation());
         assert_eq!(*events.events.lock(), [connected], "observers see one connection");
     }
+}
+
+#[tokio::test]
+async fn renewed_certificates_are_shown_and_another_key_is_refused() {
+    let authority = Authority::new();
+    let (a, b) = authority.pair();
+    let (mesh_a, mesh_b) = (a.bind(1), b.bind(1));
+    let renewed = authority.renew(&b);
+    assert_eq!(renewed.id, b.id);
+    assert_ne!(renewed.certificates.certificate, b.certificates.certificate);
+    mesh_b.renew(&renewed.certificates).unwrap();
+    assert!(matches!(mesh_b.renew(&authority.node().certificates), Err(BindError::Certificates(_))));
+    connect(&mesh_a, &mesh_b).await;
+    let connection = mesh_a.connection(b.id).unwrap();
+    let shown = connection.peer_identity().unwrap().downcast::<Vec<CertificateDer<'static>>>().unwrap();
+    assert_eq!(shown[0], renewed.certificates.certificate);
+}
+
+/// Nothing of a mesh that was closed and dropped is left: its socket is free.
+#[tokio::test]
+async fn a_closed_mesh_leaves_nothing_behind() {
+    let (a, b) = two().await;
+    b.serve(Lane::Forward, Gate::default().handler());
+    assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Ok(body("x")));
+    let (address, watch) = (a.local_addr().unwrap(), a.watch());
+    assert!(std::net::UdpSocket::bind(address).is_err());
+    a.close().await;
+    drop(a);
+    until("all tasks have ended", || watch() == 0).await;
+    until("the socket is free", || std::net::UdpSocket::bind(address).is_ok()).await;
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_at_once() {
+    let node = Authority::new().node();
+    let mesh = node.bind(1);
+    let mut taken = node.config(1);
+    taken.listen = mesh.local_addr().unwrap();
+    assert!(matches!(Mesh::bind(taken), Err(BindError::Listen { .. })));
+    let mut hasty = node.config(1);
+    hasty.keep_alive = hasty.idle_timeout;
+    assert!(matches!(Mesh::bind(hasty), Err(BindError::Config(_))));
+    let mut mixed = node.config(1);
+    mixed.certificates.key = Authority::new().node().certificates.key;
+    assert!(matches!(Mesh::bind(mixed), Err(BindError::Certificates(_))));
 }

@@ -3,5 +3,6 @@
 mod admission;
 mod calls;
 mod joining;
+mod rate;
 mod streams;
 mod support;

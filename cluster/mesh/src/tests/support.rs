@@ -40,10 +40,18 @@ impl Authority {
     }
 
     pub(super) fn node(&self) -> Node {
-        let key = KeyPair::generate().unwrap();
+        self.certify(&KeyPair::generate().unwrap())
+    }
+
+    /// A new certificate for the key of a node.
+    pub(super) fn renew(&self, node: &Node) -> Node {
+        self.certify(&KeyPair::try_from(&node.certificates.key).unwrap())
+    }
+
+    fn certify(&self, key: &KeyPair) -> Node {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        let certificate = params.signed_by(key, &self.issuer).unwrap().der().clone();
         let certificates = MeshCertificates {
             authority: self.der.clone(),
             certificate,
