@@ -199,7 +199,16 @@ impl Swim {
         if !self.notes.take_touched() {
             return;
         }
-        self.table.follow(self.foca.iter_membership_state(), now, |change| out.push(Output::Changed(change)));
+        let mut gone = Vec::new();
+        self.table.follow(self.foca.iter_membership_state(), now, |change| {
+            if change.after.reach == Reach::Down {
+                gone.push(change.after.incarnation);
+            }
+            out.push(Output::Changed(change));
+        });
+        for peer in gone {
+            self.ask_the_dead(peer, out);
+        }
         let members = self.foca.num_members() + 1;
         if members != self.sized_for && self.foca.set_config(self.settings.foca(members)).is_ok() {
             self.sized_for = members;

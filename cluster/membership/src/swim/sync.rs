@@ -8,6 +8,7 @@ use super::output::{Output, TimerKind};
 use bytes::Bytes;
 use foca::{Member, State};
 use octopussy_core::ids::NodeId;
+use octopussy_core::ports::Incarnation;
 use rand::seq::IteratorRandom;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -91,6 +92,18 @@ impl Swim {
     pub(super) fn compare_with(&self, to: NodeId, out: &mut Vec<Output>) {
         let compare = Request::Compare { me: *self.identity(), digest: digest(&self.full_state()) };
         out.push(Output::Sync { to, request: encode(&compare) });
+    }
+
+    /// Compares states with a peer that was declared down although it is connected, until it answers or the connection ends.
+    ///
+    /// An interruption may be long enough for both to declare each other down and too short for the connection to end.
+    /// Neither would then talk to the other, and no new connection would bring them together.
+    pub(super) fn ask_the_dead(&mut self, peer: Incarnation, out: &mut Vec<Output>) {
+        let connected = self.connected.get(&peer.node).is_some_and(|boot| *boot == peer.boot);
+        if connected && !self.left && self.settings.sync_on_connect && self.unsynced.insert(peer.node) {
+            self.compare_with(peer.node, out);
+            self.schedule(super::inputs::SYNC_AGAIN_AFTER, TimerKind::SyncAgain(peer.node), out);
+        }
     }
 
     /// Asks a suspect on a stream whether it answers.

@@ -96,3 +96,14 @@ fn a_short_interruption_is_no_death() {
         assert_eq!(sim.deaths(), [], "someone was declared down");
     });
 }
+
+#[test]
+fn an_interruption_that_the_connections_outlive_heals_too() {
+    for_seeds(10, |seed| {
+        let mut sim = cluster(4, seed);
+        sim.partition(&[0, 1]);
+        sim.run_for(Duration::from_millis(2_500));
+        assert_ne!(sim.deaths(), [], "it is long enough to be noticed");
+        heals(&mut sim);
+    });
+}
