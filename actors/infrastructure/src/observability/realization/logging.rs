@@ -97,10 +97,11 @@ fn layers(output: AnyLayer, tracer: Option<&SdkTracer>) -> Vec<AnyLayer> {
 
 fn filter(config: &LogConfig) -> Result<EnvFilter, LoggingError> {
     let text = std::env::var(LOG_VARIABLE).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| config.level.clone());
-    // The protocol library warns at every last piece of a stream. What matters comes back as an error; a directive of the
-    // operator's own for it goes first.
+    // Libraries that tell more than an operator can use: of models at every last piece of a stream, of consensus at every
+    // heartbeat to a node that is away. What matters comes back as an error and is told by us; a directive of the
+    // operator's own for one of them goes first.
     EnvFilter::builder()
-        .parse(format!("genai=off,{text}"))
+        .parse(format!("genai=off,openraft=error,chitchat=warn,quinn=warn,{text}"))
         .map_err(|source| LoggingError::BadFilter { filter: text, source })
 }
 
