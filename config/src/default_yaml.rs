@@ -23,6 +23,24 @@ const BODY: &str = "
 # gateway:
 #   bind: 127.0.0.1
 
+# Where other nodes are met: one UDP port, encrypted, members only. 0.0.0.0 is every network of this machine.
+# mesh:
+#   bind: 0.0.0.0
+#   port: 47210
+#   port_offset: 0
+#   advertise: [203.0.113.5:47210]   # behind a router or in a container: where the others reach this node
+
+# What this node is in its cluster. shards and replication count when a cluster is founded, and never change.
+# cluster:
+#   name: attic              # absent: the machine's name
+#   zone: house              # copies of the same data are kept in different zones
+#   capacity: 4              # compared with the other nodes; absent: the number of processors
+#   shards: 16
+#   replication: 3
+#   timings: lan             # lan, fast (one machine or rack), wan (nodes in different places)
+#   grace_minutes: 5         # how long a node may be away before others take copies of its data
+#   max_recovery_age_hours: 24
+
 # The store. redb survives power cuts; sled does not promise to.
 # store:
 #   engine: redb

@@ -123,8 +123,8 @@ async fn events_are_read_as_they_come() {
 #[tokio::test]
 async fn only_the_nodes_own_authority_is_trusted() {
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let identity = identity::load_or_create(home.path(), &[]).unwrap();
-    let stranger = identity::load_or_create(other.path(), &[]).unwrap();
+    let identity = identity::load_or_create(home.path(), identity::AuthorityKey::Held, &[]).unwrap();
+    let stranger = identity::load_or_create(other.path(), identity::AuthorityKey::Held, &[]).unwrap();
     for (ca, trusted) in [(identity.ca_pem.clone(), true), (stranger.ca_pem, false)] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());

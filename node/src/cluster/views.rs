@@ -37,11 +37,6 @@ impl Seen<'_> {
         }
     }
 
-    /// The name of a node: a member's name, otherwise its id.
-    pub(crate) fn name_of(&self, node: NodeId) -> String {
-        self.control.members.get(&node).map_or_else(|| node.to_string(), |member| member.name.clone())
-    }
-
     fn shards(&self) -> impl Iterator<Item = ShardId> {
         (0..u16::try_from(self.control.table.len()).unwrap_or(u16::MAX)).map(ShardId)
     }

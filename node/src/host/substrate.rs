@@ -7,6 +7,7 @@ use crate::cluster::{
 };
 use crate::failure::Failure;
 use anyhow::{Context, bail};
+use octopussy_blobs::{ClusterBlobs, MayHold};
 use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
 use octopussy_core::ports::{BlobPort, ClusterPort, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MeshPort};
 use octopussy_core::time::Clock;
@@ -36,7 +37,7 @@ pub(super) struct Substrate {
     pub(super) facts: Arc<Facts>,
     pub(super) shards: Arc<ShardHost>,
     pub(super) cluster: Arc<Cluster>,
-    blobs: Arc<FileBlobs>,
+    blobs: Arc<dyn BlobPort>,
     /// Where this node's mesh endpoint is reached, the likeliest first.
     pub(super) addresses: Vec<SocketAddr>,
     /// Ends the tasks that belong to no capability.
@@ -72,6 +73,11 @@ impl Substrate {
             .await
             .context("opening the blobs panicked")?
             .context("the blobs cannot be opened")?;
+        let holders = shards.watch_control();
+        let may_hold: MayHold = Arc::new(move |node| {
+            holders.borrow().members.get(&node).is_some_and(MemberRecord::holds_replicas)
+        });
+        let blobs = ClusterBlobs::new(Arc::new(blobs), port.clone(), may_hold);
         let parts = ClusterParts {
             fingerprint: identity.fingerprint,
             shards: shards.clone(),
@@ -89,7 +95,7 @@ impl Substrate {
             facts,
             cluster: Arc::new(Cluster::new(parts)),
             shards,
-            blobs: Arc::new(blobs),
+            blobs,
             addresses,
             stopping,
         };

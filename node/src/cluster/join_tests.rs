@@ -1,0 +1,350 @@
+//! A machine joins a cluster, both in memory: everything but the connection between them is real.
+
+use super::*;
+use crate::cluster::control_group::AloneInMemory;
+use crate::cluster::home::ClusterHome;
+use crate::cluster::joining::{Door, JoinFailure, Joined, Wish, join, resume};
+use crate::cluster::secrets_sync::SecretsSync;
+use crate::cluster::token::{JoinSecret, JoinToken};
+use crate::identity::{AuthorityKey, load_or_create};
+use async_trait::async_trait;
+use octopussy_control::{ClusterRecord, VersionRange};
+use octopussy_core::ids::ShardCount;
+use octopussy_core::ports::{MemberDesired, SecretName, SecretValue, SecretsPort, TokenUse};
+use octopussy_core::time::Timestamp;
+use octopussy_infrastructure::secrets::SecretsHandle;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A clock that a test sets.
+struct TestClock(AtomicU64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+const START: u64 = 1_800_000_000_000;
+
+/// A cluster of one node that lets others in.
+struct Founder {
+    _home: TempDir,
+    identity: Identity,
+    group: Arc<AloneInMemory>,
+    key: DataKey,
+    clock: Arc<TestClock>,
+    admission: Admission,
+}
+
+impl Founder {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+        let clock = Arc::new(TestClock(AtomicU64::new(START)));
+        let key = DataKey::generate().unwrap();
+        let mut state = ControlState::default();
+        let cluster = ClusterRecord {
+            id: identity.cluster_id.clone(),
+            shards: ShardCount::new(4).unwrap(),
+            replication: 3,
+            founded_at: clock.now(),
+        };
+        state.apply(ControlCommand::Found { cluster, founder: record(&identity, clock.now()) }).unwrap();
+        let secret = key.seal(FIRST_SECRET, &[7; 32], clock.now()).unwrap();
+        state.apply(ControlCommand::PutSecret { name: FIRST_SECRET.to_owned(), secret }).unwrap();
+        let group = AloneInMemory::new(state);
+        let admission = Admission::new(identity.clone(), group.clone(), key.clone(), clock.clone());
+        Self { _home: home, identity, group, key, clock, admission }
+    }
+
+    async fn token(&self, uses: TokenUse, secret: u8) -> JoinToken {
+        let secret = JoinSecret([secret; 32]);
+        let expires_at = self.clock.now().plus(Duration::from_secs(3_600));
+        let token = octopussy_control::JoinToken { digest: secret.digest(), uses, expires_at, used_by: Vec::new() };
+        let command = ControlCommand::AddToken { id: secret.id(), token, now: self.clock.now() };
+        self.group.propose(command).await.unwrap();
+        let addresses = vec!["192.0.2.1:47210".parse().unwrap(), "192.0.2.2:47210".parse().unwrap()];
+        JoinToken { addresses, fingerprint: self.identity.fingerprint, secret, expires_at }
+    }
+
+    fn door(&self) -> Way {
+        Way { admission: self.admission.clone(), asked: AtomicUsize::new(0), loses: 0 }
+    }
+
+    async fn let_in(&self, home: &TempDir, token: &JoinToken, wish: &Wish) -> Result<Joined, JoinFailure> {
+        self.let_in_by(home, token, wish, &self.door()).await
+    }
+
+    async fn let_in_by(&self, home: &TempDir, token: &JoinToken, wish: &Wish, way: &Way) -> Result<Joined, JoinFailure> {
+        let clock = self.clock.clone();
+        join(home.path(), token, wish, way, move || clock.now()).await
+    }
+}
+
+fn record(identity: &Identity, now: Timestamp) -> MemberRecord {
+    MemberRecord {
+        id: identity.node_id,
+        name: "attic".to_owned(),
+        addresses: vec!["192.0.2.2:47210".parse().unwrap()],
+        role: MemberRole::Full,
+        desired: MemberDesired::Active,
+        capacity: 4,
+        zone: None,
+        versions: VersionRange { min: 1, max: 1 },
+        joined_at: now,
+    }
+}
+
+fn wish(role: MemberRole) -> Wish {
+    Wish {
+        name: "attic".to_owned(),
+        name_is_chosen: false,
+        role,
+        capacity: 2,
+        zone: Some("cellar".to_owned()),
+        addresses: vec!["192.0.2.9:47210".parse().unwrap()],
+        versions: VersionRange { min: 1, max: 1 },
+        boot: 1,
+        certificate_names: vec!["localhost".to_owned()],
+    }
+}
+
+/// The first of two addresses is silent. Some answers are lost.
+struct Way {
+    admission: Admission,
+    asked: AtomicUsize,
+    loses: usize,
+}
+
+#[async_trait]
+impl Door for Way {
+    async fn ask(&self, address: SocketAddr, _: [u8; 32], request: Bytes, _: Duration) -> Result<Bytes, String> {
+        if address.ip().to_string() == "192.0.2.1" {
+            return Err("no answer".to_owned());
+        }
+        let answer = self.admission.answer(address, &request).await.map_err(|error| error.to_string());
+        if self.asked.fetch_add(1, Ordering::SeqCst) < self.loses {
+            return Err("the connection was lost".to_owned());
+        }
+        answer
+    }
+}
+
+fn stored(home: &TempDir) -> SecretsHandle {
+    SecretsHandle::open(&home.path().join("secrets")).unwrap()
+}
+
+#[tokio::test]
+async fn a_full_member_gets_everything_it_needs_to_admit_others() {
+    let founder = Founder::new();
+    let token = founder.token(TokenUse::Single, 1).await;
+    let home = tempfile::tempdir().unwrap();
+    // What `install` leaves behind gives way: an authority of its own, secrets of its own.
+    load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    let before = stored(&home);
+    before.set(&SecretName::new("mine").unwrap(), SecretValue::new(b"x".to_vec())).await.unwrap();
+    before.close();
+    drop(before);
+    let Joined::Now(member) = founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap() else {
+        panic!("it was a member before")
+    };
+    assert_eq!((member.cluster.as_str(), member.name.as_str()), (founder.identity.cluster_id.as_str(), "attic-2"));
+    let identity = load_or_create(home.path(), member.authority_key(), &[]).unwrap();
+    assert_eq!(identity.fingerprint, founder.identity.fingerprint);
+    assert!(identity.authority_key().is_some());
+    let known = founder.group.control().members[&identity.node_id].clone();
+    assert_eq!((known.name.as_str(), known.capacity, known.zone.as_deref()), ("attic-2", 2, Some("cellar")));
+    let cluster_home = ClusterHome::of(home.path());
+    assert!(cluster_home.data_key(false).unwrap() == founder.key);
+    assert_eq!(cluster_home.introductions().unwrap()[0].0, founder.identity.node_id);
+    let secrets = stored(&home);
+    assert_eq!(secrets.list().await.unwrap(), [SecretName::new(FIRST_SECRET).unwrap()]);
+    assert_eq!(secrets.get(&SecretName::new(FIRST_SECRET).unwrap()).await.unwrap().expose(), [7; 32]);
+    // And it lets a third one in by itself.
+    let second = Admission::new(identity, founder.group.clone(), founder.key.clone(), founder.clock.clone());
+    let third = tempfile::tempdir().unwrap();
+    let token = founder.token(TokenUse::Single, 2).await;
+    let way = Way { admission: second, asked: AtomicUsize::new(0), loses: 0 };
+    founder.let_in_by(&third, &token, &wish(MemberRole::Full), &way).await.unwrap();
+    assert_eq!(founder.group.control().members.len(), 3);
+}
+
+#[tokio::test]
+async fn a_guest_gets_no_key_of_the_authority_and_lets_nobody_in() {
+    let founder = Founder::new();
+    let home = tempfile::tempdir().unwrap();
+    let token = founder.token(TokenUse::Timed, 1).await;
+    let Joined::Now(member) = founder.let_in(&home, &token, &wish(MemberRole::Guest)).await.unwrap() else {
+        panic!("it was a member before")
+    };
+    assert!(!home.path().join("tls/ca.key").exists());
+    let identity = load_or_create(home.path(), member.authority_key(), &[]).unwrap();
+    let guest = Admission::new(identity, founder.group.clone(), founder.key.clone(), founder.clock.clone());
+    let other = tempfile::tempdir().unwrap();
+    let request = Way { admission: guest, asked: AtomicUsize::new(0), loses: 0 };
+    tokio::time::pause();
+    let error = founder.let_in_by(&other, &token, &wish(MemberRole::Full), &request).await.unwrap_err();
+    assert!(error.to_string().contains("it is a guest"), "{error}");
+    assert!(error.to_string().contains("attic"), "who could let it in is not named: {error}");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_one_node_which_may_ask_again() {
+    let founder = Founder::new();
+    let token = founder.token(TokenUse::Single, 1).await;
+    let home = tempfile::tempdir().unwrap();
+    let lossy = Way { loses: 1, ..founder.door() };
+    let error = founder.let_in_by(&home, &token, &wish(MemberRole::Full), &lossy).await.unwrap_err();
+    assert!(matches!(error, JoinFailure::Unreachable(_)), "{error}");
+    assert_eq!(ClusterHome::of(home.path()).membership().unwrap(), None);
+    assert_eq!(founder.group.control().members.len(), 2, "the answer was lost after the node was let in");
+    founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    assert_eq!(founder.group.control().members.len(), 2);
+    let again = founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    assert!(matches!(again, Joined::Before(_)), "{again:?}");
+    let other = tempfile::tempdir().unwrap();
+    let error = founder.let_in(&other, &token, &wish(MemberRole::Full)).await.unwrap_err();
+    assert!(matches!(error, JoinFailure::Refused(JoinRefusal::Control(ControlRefusal::TokenUsed))), "{error}");
+    assert_eq!(ClusterHome::of(other.path()).membership().unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_home_belongs_to_one_cluster_and_data_is_not_taken_along() {
+    let (one, two) = (Founder::new(), Founder::new());
+    let home = tempfile::tempdir().unwrap();
+    let token = one.token(TokenUse::Single, 1).await;
+    one.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    let other = two.token(TokenUse::Single, 1).await;
+    let error = two.let_in(&home, &other, &wish(MemberRole::Full)).await.unwrap_err();
+    assert!(matches!(&error, JoinFailure::OtherCluster(id) if *id == one.identity.cluster_id), "{error}");
+    let used = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(used.path().join("data")).unwrap();
+    std::fs::write(used.path().join("data/log.redb"), "").unwrap();
+    let error = two.let_in(&used, &other, &wish(MemberRole::Full)).await.unwrap_err();
+    assert!(matches!(error, JoinFailure::Data(_)), "{error}");
+    // A node that shows the wrong authority is not believed, whatever it answers.
+    let wrong = JoinToken { fingerprint: [0; 32], ..other };
+    let error = two.let_in(&tempfile::tempdir().unwrap(), &wrong, &wish(MemberRole::Full)).await.unwrap_err();
+    assert!(matches!(error, JoinFailure::BadAnswer(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_keeps_a_node_out() {
+    let founder = Founder::new();
+    let token = founder.token(TokenUse::Single, 1).await;
+    let home = tempfile::tempdir().unwrap();
+    let late = Timestamp::from_millis(START + 6 * 60 * 1_000);
+    let error = join(home.path(), &token, &wish(MemberRole::Full), &founder.door(), move || late).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("clocks are 6 minutes apart") && text.contains("2027-01-15 08:06:00"), "{text}");
+}
+
+#[tokio::test]
+async fn a_joining_that_was_cut_off_anywhere_is_finished_by_the_next_start() {
+    let founder = Founder::new();
+    let token = founder.token(TokenUse::Single, 1).await;
+    let home = tempfile::tempdir().unwrap();
+    assert!(resume(home.path()).await.unwrap().is_none());
+    founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    let cluster_home = ClusterHome::of(home.path());
+    assert_eq!(cluster_home.journal().unwrap(), None);
+    // The state right after the cluster's answer was written down: nothing of it is in its place.
+    let key = crate::identity::NodeKey::load_or_create(home.path()).unwrap();
+    let request = JoinRequest {
+        protocol: crate::cluster::join_wire::PROTOCOL,
+        secret: token.secret,
+        signing_request: key.signing_request().unwrap(),
+        certificate_names: Vec::new(),
+        name: "attic".to_owned(),
+        name_is_chosen: false,
+        role: MemberRole::Full,
+        capacity: 2,
+        zone: None,
+        addresses: vec!["192.0.2.9:47210".parse().unwrap()],
+        versions: VersionRange { min: 1, max: 1 },
+        boot: 2,
+        clock: founder.clock.now(),
+    };
+    let grant = founder.admission.admit(request).await.unwrap();
+    for part in ["secrets", "cluster", "tls/ca.pem", "tls/ca.key", "tls/node.pem"] {
+        let path = home.path().join(part);
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+    }
+    cluster_home.set_journal(&grant).unwrap();
+    let member = resume(home.path()).await.unwrap().expect("nothing was resumed");
+    assert_eq!(cluster_home.membership().unwrap(), Some(member));
+    assert_eq!(cluster_home.journal().unwrap(), None);
+    let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    assert_eq!(identity.fingerprint, founder.identity.fingerprint);
+    assert_eq!(stored(&home).list().await.unwrap().len(), 1);
+}
+
+/// Two nodes, one control group: whatever is set, replaced or removed at one comes to be so at the other.
+#[tokio::test(start_paused = true)]
+async fn secrets_are_the_same_at_every_node() {
+    let founder = Founder::new();
+    let stopping = CancellationToken::new();
+    let mut stores = Vec::new();
+    let mut homes = Vec::new();
+    for number in 1..=2u8 {
+        let home = tempfile::tempdir().unwrap();
+        let token = founder.token(TokenUse::Single, number).await;
+        founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+        let node = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap().node_id;
+        let store = stored(&home);
+        let sync = SecretsSync {
+            node,
+            home: ClusterHome::of(home.path()),
+            key: founder.key.clone(),
+            group: founder.group.clone(),
+            secrets: Arc::new(store.clone()),
+            clock: founder.clock.clone(),
+        };
+        tokio::spawn(sync.run(stopping.clone()));
+        stores.push(store);
+        homes.push(home);
+    }
+    let name = SecretName::new("openai.api_key").unwrap();
+    let value = |text: &str| SecretValue::new(text.as_bytes().to_vec());
+    stores[0].set(&name, value("one")).await.unwrap();
+    becomes(&stores[1], &name, Some("one")).await;
+    founder.clock.0.fetch_add(1_000, Ordering::SeqCst);
+    stores[1].set(&name, value("two")).await.unwrap();
+    becomes(&stores[0], &name, Some("two")).await;
+    stores[0].delete(&name).await.unwrap();
+    becomes(&stores[1], &name, None).await;
+    let signing = SecretName::new(FIRST_SECRET).unwrap();
+    stores[0].rotate(&signing).await.unwrap();
+    let rotated = stores[0].get(&signing).await.unwrap();
+    let previous = SecretName::new("message.signing_key.previous").unwrap();
+    eventually(|| async { stores[1].get(&signing).await.ok() == Some(rotated.clone()) }).await;
+    assert_eq!(stores[1].get(&previous).await.unwrap().expose(), [7; 32]);
+    // Then nothing moves any more.
+    let version = founder.group.control().version;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(founder.group.control().version, version);
+    stopping.cancel();
+}
+
+async fn becomes(store: &SecretsHandle, name: &SecretName, text: Option<&str>) {
+    eventually(|| async {
+        match (store.get(name).await, text) {
+            (Ok(value), Some(text)) => value.expose_str() == Some(text),
+            (Err(_), None) => true,
+            (Ok(_), None) | (Err(_), Some(_)) => false,
+        }
+    })
+    .await;
+}
+
+/// Virtual minutes for what has to happen in virtual seconds.
+async fn eventually<F: Future<Output = bool>>(condition: impl Fn() -> F) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "it did not come to be so");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
