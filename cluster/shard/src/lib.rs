@@ -16,6 +16,9 @@ mod raft;
 mod routing;
 mod stores;
 
+#[cfg(test)]
+mod tests;
+
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};

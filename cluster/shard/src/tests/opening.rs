@@ -4,6 +4,7 @@ use super::support::*;
 use crate::{OpenError, ShardHost, ShardHostConfig, Timings};
 use octopussy_core::message::{DEFAULT_TTL, Priority};
 use octopussy_core::ports::{LedgerPort, ProposeError, TaskQuery};
+use octopussy_core::time::Clock;
 use octopussy_core::task::{Command, DeadLetterReason, Outcome, Refusal, TaskState};
 use octopussy_store::{Batch, Durability, Engine, Keyspace, StoreError, StoreOptions};
 use octopussy_mesh::memory::Network;
@@ -98,7 +99,7 @@ async fn what_expires_is_dead_lettered_by_itself() {
     clock.set(START + u64::try_from(DEFAULT_TTL.as_millis()).unwrap() + 1);
     let ended = node.ledger.await_end(task, Duration::from_secs(10)).await.unwrap().unwrap();
     assert_eq!(ended.dead_letter, Some(DeadLetterReason::Expired));
-    assert_eq!(node.ledger.dead_letters().await, 1);
+    assert_eq!(node.ledger.dead_letters().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -144,7 +145,7 @@ async fn a_closed_node_takes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path()).await;
     let agent = node.create("alice").await;
-    assert!(node.close(Duration::from_secs(10)).await);
+    assert!(node.host.close(LIMIT).await);
     assert!(matches!(node.accept(new_task(agent)).await, Err(ProposeError::Stopping)));
     assert!(matches!(node.ledger.health(), Err(ProposeError::Stopping)));
 }

@@ -3,6 +3,7 @@
 use super::support::*;
 use crate::ShardHostConfig;
 use octopussy_core::ports::{AgentQuery, LedgerPort, TaskFilter, TaskQuery};
+use octopussy_core::time::Clock;
 use octopussy_core::task::{Command, Outcome, TaskState};
 use std::time::Duration;
 
@@ -67,9 +68,9 @@ async fn listings_page_newest_first_from_memory_and_store() {
     };
     assert_eq!(ids(None, TaskState::DeadLettered).await, vec![dead]);
     assert_eq!(ids(None, TaskState::Accepted).await, vec![waiting]);
-    assert_eq!(ids(Some(bob).await, TaskState::Succeeded).len(), 10);
-    assert_eq!(ids(Some(alice).await, TaskState::Succeeded).len(), 20);
-    assert_eq!(node.ledger.dead_letters().await, 1);
+    assert_eq!(ids(Some(bob), TaskState::Succeeded).await.len(), 10);
+    assert_eq!(ids(Some(alice), TaskState::Succeeded).await.len(), 20);
+    assert_eq!(node.ledger.dead_letters().await.unwrap(), 1);
 
     let first = node.ledger.agents(&AgentQuery { after: None, limit: 1 }).await.unwrap();
     assert!(first.more && first.items.len() == 1);
