@@ -2,7 +2,7 @@
 
 use super::super::types::{GroupId, TypeConfig};
 use super::error::closed;
-use super::group::Group;
+use super::group::{Group, GroupState};
 use super::job::{Done, Job, Sweep};
 use super::keys::{self, Record};
 use super::shared::Shared;
@@ -38,16 +38,19 @@ impl GroupLog {
     }
 
     /// Whose log it is.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> GroupId {
         self.group.id
     }
 
     /// The last entry, or the last that was purged if there is none after it.
+    #[cfg(test)]
     pub(crate) fn last(&self) -> Option<LogId> {
         self.group.state.lock().last
     }
 
     /// The last entry that was purged.
+    #[cfg(test)]
     pub(crate) fn purged(&self) -> Option<LogId> {
         self.group.state.lock().purged
     }
@@ -179,15 +182,8 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         job.appended = appended;
         job.done = Done::Appended(callback);
         let mut state = self.group.state.lock();
-        let mut expected = shown.first().map_or(0, |(entry, _)| entry.log_id.index);
-        if !shown.is_empty() && !state.accepts(expected) {
-            return Err(out_of_order(self.group.id, expected));
-        }
-        for (entry, _) in &shown {
-            if entry.log_id.index != expected {
-                return Err(out_of_order(self.group.id, entry.log_id.index));
-            }
-            expected += 1;
+        if let Some(index) = misplaced(&state, &shown) {
+            return Err(out_of_order(self.group.id, index));
         }
         let number = self.shared.line.push([job])?;
         for (entry, size) in shown {
@@ -230,6 +226,16 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         state.purge(upto);
         Ok(())
     }
+}
+
+/// The index of the first entry that does not follow the one before it.
+fn misplaced(state: &GroupState, entries: &[(Arc<Entry>, usize)]) -> Option<u64> {
+    let mut indexes = entries.iter().map(|(entry, _)| entry.log_id.index);
+    let first = indexes.next()?;
+    if !state.accepts(first) {
+        return Some(first);
+    }
+    indexes.zip(first + 1..).find(|(index, expected)| index != expected).map(|(index, _)| index)
 }
 
 fn out_of_order(group: GroupId, index: u64) -> io::Error {

@@ -42,7 +42,7 @@ pub(super) struct Job {
     pub(super) appended: usize,
     pub(super) done: Done,
     /// Its place in the line, given back when it is done.
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) _place: OwnedSemaphorePermit,
 }
 
 impl Job {
@@ -56,7 +56,7 @@ impl Job {
             urgent: false,
             appended: 0,
             done: Done::Nobody,
-            place,
+            _place: place,
         }
     }
 }
