@@ -91,7 +91,9 @@ impl ClusterRunner {
                 let copies = members.min(3);
                 let settled = !shards.is_empty()
                     && shards.iter().all(|shard| {
+                        // The first voter is who should lead.
                         shard["leader"].is_string()
+                            && shard["leader"] == shard["voters"][0]
                             && shard["moving_to"].as_array().is_none_or(Vec::is_empty)
                             && shard["voters"].as_array().map_or(0, Vec::len)
                                 + shard["learners"].as_array().map_or(0, Vec::len)

@@ -85,9 +85,9 @@ impl DemoCluster {
         self.nodes[node % NODES].pid()
     }
 
-    /// The number of the node that hosts the agent, as another one sees it.
-    pub(super) async fn host_of(&self, agent: &str) -> Result<usize, Failure> {
-        let ring: RingAnswer = decode(&self.client(0).get("/api/v1/cluster/ring").await?)?;
+    /// The number of the node that hosts the agent, as the node at `asked` sees it.
+    pub(super) async fn host_of(&self, asked: usize, agent: &str) -> Result<usize, Failure> {
+        let ring: RingAnswer = decode(&self.client(asked).get("/api/v1/cluster/ring").await?)?;
         let count = u16::try_from(ring.items.len()).ok().and_then(ShardCount::new);
         let shard = count.map(|count| count.shard_of(AgentId::from_name(agent)));
         let row = ring.items.iter().find(|row| Some(row.shard) == shard.map(|shard| shard.0));
@@ -107,7 +107,7 @@ impl DemoCluster {
         self.settle().await
     }
 
-    /// Waits until every node sees every shard led, on all nodes, with nothing moving.
+    /// Waits until every node sees every shard on all nodes, led by whom it should be, with nothing moving.
     async fn settle(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + SETTLE_WITHIN;
         loop {
@@ -115,7 +115,11 @@ impl DemoCluster {
             for node in &self.nodes {
                 let ring: RingAnswer = decode(&node.client().get("/api/v1/cluster/ring").await?)?;
                 settled &= ring.items.iter().all(|row| {
-                    row.leader.is_some() && row.moving_to.is_empty() && row.voters.len() == self.nodes.len()
+                    // The first voter is who should lead.
+                    row.leader.is_some()
+                        && row.leader.as_ref() == row.voters.first()
+                        && row.moving_to.is_empty()
+                        && row.voters.len() == self.nodes.len()
                 });
             }
             if settled {

@@ -77,7 +77,7 @@ pub(super) async fn run(cluster: &mut DemoCluster, context: &Context) -> Result<
     let mut tasks = 0;
     for round in 0..ROUNDS {
         let size = FIRST_ROUND << round;
-        let victim = cluster.host_of(AGENT).await?;
+        let victim = cluster.host_of(0, AGENT).await?;
         let witness = cluster.client(victim + 1).clone();
         let spinner = out.spinner(format!("{size} tasks for the analyst, each of several steps"));
         let pid = cluster.pid(victim);
@@ -100,7 +100,7 @@ pub(super) async fn run(cluster: &mut DemoCluster, context: &Context) -> Result<
             continue;
         }
         let crash = Crash { tasks, evidence, again, recovered_ms };
-        let heir = cluster.host_of(AGENT).await?;
+        let heir = cluster.host_of(victim + 1, AGENT).await?;
         show(&crash, &Scene { accepted, pid, victim, heir }, context);
         cluster.revive(victim).await?;
         same_story(cluster.client(victim), &ended).await?;
