@@ -1,1 +1,10 @@
 //! The state of groups, with stores on real files.
+
+mod control;
+mod crashes;
+mod faults;
+mod leading;
+mod opening;
+mod snapshots;
+mod support;
+mod way;
