@@ -3,22 +3,24 @@
 use crate::greet::{self, Failure};
 use crate::inner::Inner;
 use crate::known::Peer;
-use crate::limits::{DIAL_GRACE, DIAL_LIMIT, DIAL_PAUSE_MAX, DIAL_PAUSE_MIN, DIAL_STABLE};
+use crate::limits::{DIAL_GRACE, DIAL_LIMIT, DIAL_PAUSE_MAX, DIAL_PAUSE_MIN, DIAL_STABLE, DIAL_STAGGER};
 use crate::refusal::{CLOSE_BYE, Refusal};
 use crate::tls::SERVER_NAME;
+use futures::stream::{FuturesUnordered, StreamExt};
 use octopussy_core::ids::NodeId;
+use quinn::Connection;
 use rand::RngExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What came of trying one address.
+/// What came of dialing.
 enum Dialed {
     /// There is a connection now.
     Connected,
     /// There is none.
     Failed,
-    /// The node there does not want one, or is not wanted: trying again soon is of no use.
+    /// The node there does not want one, or is not wanted: dialing again soon is of no use.
     Refused,
 }
 
@@ -54,18 +56,8 @@ async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
             // The other has the lower id and dials by rule; it may not know where this node is.
             let _connected = tokio::time::timeout(DIAL_GRACE, connected(inner, peer)).await;
         }
-        let mut refused = false;
         let addresses = inner.known.lock().addresses(peer.node);
-        for address in addresses {
-            if inner.is_connected(peer.node) {
-                break;
-            }
-            match dial(inner, peer.node, address).await {
-                Dialed::Connected => break,
-                Dialed::Failed => {}
-                Dialed::Refused => refused = true,
-            }
-        }
+        let refused = matches!(dial_any(inner, peer.node, &addresses).await, Dialed::Refused);
         if !inner.is_connected(peer.node) {
             pause = if refused { DIAL_PAUSE_MAX } else { pause };
             let jittered = pause.mul_f64(rand::rng().random_range(0.75..1.25));
@@ -90,7 +82,34 @@ async fn connected(inner: &Inner, peer: &Peer) {
     }
 }
 
-async fn dial(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) -> Dialed {
+/// Dials the addresses in turn, each a little after the one before, until there is a connection.
+async fn dial_any(inner: &Arc<Inner>, peer: NodeId, addresses: &[SocketAddr]) -> Dialed {
+    let attempts = addresses.iter().zip(0_u32..);
+    let mut connecting: FuturesUnordered<_> =
+        attempts.map(|(address, place)| connect(inner, peer, *address, DIAL_STAGGER * place)).collect();
+    let mut outcome = Dialed::Failed;
+    while let Some((address, connection)) = connecting.next().await {
+        // Only one at a time is greeted, so that dialing never makes two connections of which one has to go.
+        if inner.is_connected(peer) {
+            return Dialed::Connected;
+        }
+        let Some(connection) = connection else { continue };
+        match greet(inner, peer, address, &connection).await {
+            Dialed::Connected => return Dialed::Connected,
+            Dialed::Refused => outcome = Dialed::Refused,
+            Dialed::Failed => {}
+        }
+    }
+    outcome
+}
+
+async fn connect(
+    inner: &Inner,
+    peer: NodeId,
+    address: SocketAddr,
+    after: Duration,
+) -> (SocketAddr, Option<Connection>) {
+    tokio::time::sleep(after).await;
     let client = inner.client.read().clone();
     let outcome = match inner.endpoint.connect_with(client, address, SERVER_NAME) {
         Err(error) => Err(error.to_string()),
@@ -103,19 +122,18 @@ async fn dial(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) -> Dialed {
             Err(_) => Err("no answer".to_owned()),
         },
     };
-    let connection = match outcome {
-        Ok(connection) => connection,
-        Err(error) => {
-            inner.metrics.other.dials_failed.add(1);
-            tracing::debug!(%peer, %address, error, "cannot connect");
-            return Dialed::Failed;
-        }
-    };
-    let greeting = tokio::time::timeout(DIAL_LIMIT, greet::dialed(inner, &connection, peer)).await;
-    match greeting {
+    let outcome = outcome.inspect_err(|error| {
+        inner.metrics.other.dials_failed.add(1);
+        tracing::debug!(%peer, %address, error, "cannot connect");
+    });
+    (address, outcome.ok())
+}
+
+async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection: &Connection) -> Dialed {
+    match tokio::time::timeout(DIAL_LIMIT, greet::dialed(inner, connection, peer)).await {
         Ok(Ok(())) => return Dialed::Connected,
         Ok(Err(Failure::Refused(refusal, text))) => {
-            inner.refuse(&connection, greet::identity(&connection), refusal, &text);
+            inner.refuse(connection, greet::identity(connection), refusal, &text);
             inner.metrics.other.dials_failed.add(1);
             return if refusal == Refusal::WrongIdentity { Dialed::Failed } else { Dialed::Refused };
         }
@@ -137,5 +155,5 @@ async fn dial(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) -> Dialed {
 /// Dials once, for tests of what happens when both sides do.
 #[cfg(test)]
 pub(crate) async fn once(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr) {
-    let _outcome = dial(inner, peer, address).await;
+    let _outcome = dial_any(inner, peer, &[address]).await;
 }

@@ -1,7 +1,7 @@
 //! The mesh: one QUIC endpoint a node, mutual TLS under the cluster's own authority, lanes, streams and datagrams.
 //!
 //! [`Mesh`] is the mesh over QUIC, [`memory`] one in memory for tests and simulations; both are a
-//! [`MeshPort`](octopussy_core::ports::MeshPort). [`join`] is what a node calls that is not a member yet.
+//! [`MeshPort`](octopussy_core::ports::MeshPort). [`join()`] is what a node calls that is not a member yet.
 
 mod accept;
 mod bucket;

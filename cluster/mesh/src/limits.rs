@@ -76,6 +76,9 @@ pub(crate) const DIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between two rounds of dialing.
 pub(crate) const DIAL_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long after one address of a node the next is dialed too: long enough for a good one to answer.
+pub(crate) const DIAL_STAGGER: Duration = Duration::from_millis(250);
+
 /// How long a connection has to last to count as one that works.
 pub(crate) const DIAL_STABLE: Duration = Duration::from_secs(2);
 
