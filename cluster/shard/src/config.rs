@@ -61,6 +61,8 @@ pub struct ShardHostConfig {
     pub flush_interval: Duration,
     /// How often expired tasks are looked for while there are tasks.
     pub tick_interval: Duration,
+    /// How often old history is looked for, once the first look after a start is done.
+    pub retention_interval: Duration,
     /// How long a member may be gone before its replicas are replaced.
     pub replace_after: Duration,
     /// How long a caller waits for a shard's leader that cannot be reached before it is told so.
@@ -82,6 +84,7 @@ impl ShardHostConfig {
             max_recovery_age: DAY,
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(1),
+            retention_interval: Duration::from_secs(60 * 60),
             replace_after: Duration::from_secs(5 * 60),
             patience: Duration::from_secs(5),
         }

@@ -10,9 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// How often old history and old idempotency keys are looked for.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
-
 /// How soon a sweep that reached its bound is followed by the next, and how soon after a start the first comes.
 const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 
@@ -34,7 +31,7 @@ pub(super) async fn run(core: Arc<Core>) {
         if Instant::now() >= next_sweep {
             let (swept, more) = sweep(&core, led).await;
             commands.extend(swept);
-            next_sweep = Instant::now() + if more { SWEEP_AGAIN } else { RETENTION_INTERVAL };
+            next_sweep = Instant::now() + if more { SWEEP_AGAIN } else { core.context.config.retention_interval };
         }
         // One round after the other, so that a command is not given again while it is on its way.
         drop(tokio::time::timeout(ROUND_LIMIT, propose(&core, commands)).await);

@@ -3,7 +3,9 @@
 mod blobs;
 mod clusters;
 mod crashes;
+mod failover;
 mod faults;
+mod growth;
 mod opening;
 mod support;
 mod way;

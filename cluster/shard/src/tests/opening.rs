@@ -105,7 +105,7 @@ async fn what_expires_is_dead_lettered_by_itself() {
 #[tokio::test]
 async fn history_is_bounded_by_number() {
     let dir = tempfile::tempdir().unwrap();
-    let config = ShardHostConfig { max_ended: 40, ..config(dir.path()) };
+    let config = ShardHostConfig { max_ended: 40, retention_interval: Duration::from_millis(50), ..config(dir.path()) };
     let node = TestNode::alone(config, clock()).await;
     let agent = node.create("alice").await;
     let mut newest = None;
