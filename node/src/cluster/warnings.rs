@@ -74,7 +74,7 @@ fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
             let since = seen.reach.down_for(member.id).map(super::join_wire::in_words);
             let since = since.map_or_else(String::new, |since| format!(" for {since}"));
             Some(format!(
-                "{name} has been down{since}; if it will not come back, `octopussy cluster remove {name} --force` takes it out"
+                "{name} has been down{since}; if it will not come back, `octopussy cluster leave {name} --force` takes it out"
             ))
         }
     }

@@ -274,7 +274,7 @@ fn data_is_gone(prepared: &Prepared, marker: &ClusterMembership) -> Failure {
         marker.name, marker.cluster
     ));
     failure.hint(format!(
-        "put {data} back; or remove the node with `octopussy cluster remove {} --force` at another one, and let it join \
+        "put {data} back; or remove the node with `octopussy cluster leave {} --force` at another one, and let it join \
          with a new home directory",
         marker.name
     ))
