@@ -25,6 +25,7 @@ pub(crate) enum LogOpenError {
 
 impl LogOpenError {
     /// Whether another process has the store open. One that was just killed lets go of it a moment later.
+    #[cfg(test)]
     pub(crate) const fn is_locked(&self) -> bool {
         matches!(self, Self::Store(StoreError::Locked { .. }))
     }

@@ -24,6 +24,7 @@ mod writer;
 mod tests;
 
 pub(crate) use error::LogOpenError;
+#[cfg(test)]
 pub(crate) use group_log::GroupLog;
 pub(crate) use host::LogHost;
 

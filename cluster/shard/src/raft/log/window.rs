@@ -44,6 +44,7 @@ impl Window {
     }
 
     /// The bytes it counts.
+    #[cfg(test)]
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
