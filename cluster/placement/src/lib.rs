@@ -20,7 +20,7 @@ mod voters;
 #[cfg(test)]
 mod tests;
 
-pub use decide::decide;
+pub use decide::{decide, outstanding};
 pub use limits::Limits;
 pub use place::{Candidate, place};
 pub use situation::{Action, Group, GroupView, MembershipView, Situation};

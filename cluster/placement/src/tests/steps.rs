@@ -1,7 +1,7 @@
 //! What is decided in given situations, rule by rule.
 
 use super::support::{Seen, cluster, desire, join, member, node, nodes, set};
-use crate::{Action, Group, GroupView, Limits, MembershipView, Situation, decide};
+use crate::{Action, Group, GroupView, Limits, MembershipView, Situation, decide, outstanding};
 use octopussy_control::{ControlCommand, ControlState, ReplicaSet};
 use octopussy_core::ids::ShardId;
 use octopussy_core::ports::{MemberDesired, MemberRole};
@@ -69,6 +69,9 @@ fn a_second_node_becomes_a_learner_and_a_third_makes_three_voters_a_few_shards_a
             led(Group::Control, if members == 2 { &[1] } else { &[1, 2, 3] }, if members == 2 { &[2] } else { &[] });
         let moves = moves(&decided(&control, &view, &Seen::default()));
         assert_eq!(moves.len(), Limits::default().max_moves);
+        let (now, reach, limits) = (Timestamp::EPOCH, &Seen::default(), Limits::default());
+        let all = outstanding(&Situation { control: &control, me: node(ME), groups: &[], reach, limits, now });
+        assert_eq!(all, places.len());
         for (_, place) in moves {
             assert_eq!((place.voters.len(), place.learners.len()), (voters, learners));
         }

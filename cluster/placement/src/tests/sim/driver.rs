@@ -73,18 +73,25 @@ fn happen(world: &mut World, members: &[MemberRecord]) -> Result<(), String> {
             }
         }
         6 | 7 => restart(world),
-        8 if is_member => {
+        8 if is_member && reliable_without(world, id) >= 1 => {
             let options = [MemberDesired::Draining, MemberDesired::Active, MemberDesired::Active];
             let desired = world.rng.pick(&options).unwrap_or(MemberDesired::Active);
             world.propose(None, desire(number, desired))?;
         }
-        9 if is_member && world.rng.one_in(2) => world.propose(None, desire(number, MemberDesired::Leaving))?,
+        9 if is_member && world.rng.one_in(2) && reliable_without(world, id) >= 1 => {
+            world.propose(None, desire(number, MemberDesired::Leaving))?
+        }
         10 if world.network.cut.is_empty() && is_member => {
             world.network.cut.insert(id);
         }
         10 | 11 => {
             world.network.cut.clear();
-            if is_member && world.rng.one_in(4) && world.gone.len() < 2 && world.survives(id) && many_full(world) {
+            if is_member
+                && world.rng.one_in(4)
+                && world.gone.len() < 2
+                && world.survives(id)
+                && reliable_without(world, id) >= 3
+            {
                 world.gone.insert(id);
                 world.crash(id);
             }
@@ -94,8 +101,10 @@ fn happen(world: &mut World, members: &[MemberRecord]) -> Result<(), String> {
     Ok(())
 }
 
-fn many_full(world: &World) -> bool {
-    world.truth.members.values().filter(|member| member.holds_replicas()).count() >= 4
+/// How many members other than `node` may hold replicas and will be there in the end.
+fn reliable_without(world: &World, node: NodeId) -> usize {
+    let others = world.truth.members.values().filter(|member| member.id != node && member.holds_replicas());
+    others.filter(|member| !world.gone.contains(&member.id)).count()
 }
 
 fn restart(world: &mut World) {

@@ -138,7 +138,7 @@ impl World {
     pub(super) fn actions(&self, node: NodeId) -> Vec<Action> {
         let blind = self.planted == Planted::BlindToChanges;
         let mut views = Vec::new();
-        for (group, state) in &self.groups {
+        for (group, state) in self.groups.iter().filter(|(_, state)| state.leader == Some(node)) {
             let busy = self.pending.iter().any(|pending| pending.by == node && pending.action.group() == *group);
             let mut view = state.view(node, self.now, busy && !blind);
             view.membership.committed |= blind;
