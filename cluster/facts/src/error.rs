@@ -2,7 +2,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// The facts are longer than a node's may be, without any models already. The earlier ones stay.
-    #[error("the facts of this node have {actual} bytes, the limit is {limit}: shorten its profile, address or GPU names")]
+    #[error(
+        "the facts of this node have {actual} bytes, the limit is {limit}: shorten its profile, address or GPU names"
+    )]
     TooLarge {
         /// Their length.
         actual: usize,

@@ -51,7 +51,10 @@ struct Todo {
 
 impl std::fmt::Debug for Membership {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Membership").field("node", &self.node).field("view", &*self.view.borrow()).finish_non_exhaustive()
+        f.debug_struct("Membership")
+            .field("node", &self.node)
+            .field("view", &*self.view.borrow())
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +139,8 @@ impl Membership {
     }
 
     pub(crate) fn on_request(&self, from: NodeId, request: &[u8]) -> Result<Bytes, Arc<str>> {
-        self.input(|swim, now, out| swim.on_sync_request(now, from, request, out)).map_err(|error| error.to_string().into())
+        self.input(|swim, now, out| swim.on_sync_request(now, from, request, out))
+            .map_err(|error| error.to_string().into())
     }
 
     pub(crate) fn on_peer(&self, event: PeerEvent) {

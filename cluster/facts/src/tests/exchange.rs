@@ -24,7 +24,8 @@ fn own(number: u8) -> NodeFactsView {
 /// Waits until `facts` knows exactly `expected`.
 async fn knows(facts: &Facts, expected: impl Fn(NodeId) -> Option<NodeFactsView>, nodes: &[u8], within: Duration) {
     let mut changes = facts.watch();
-    let known = changes.wait_for(|all| nodes.iter().all(|number| all.get(&id(*number)).cloned() == expected(id(*number))));
+    let known =
+        changes.wait_for(|all| nodes.iter().all(|number| all.get(&id(*number)).cloned() == expected(id(*number))));
     let known = timeout(within, known).await;
     assert!(known.is_ok(), "known within {within:?}: {:#?}", facts.all());
 }

@@ -136,16 +136,16 @@ impl Simulation {
     /// Whether every running node sees every running node alive in its present life, and every other one not alive.
     #[must_use]
     pub fn is_converged(&self) -> bool {
-        (0..self.nodes.len()).all(|of| if self.runs(of) { self.is_alive_everywhere(of) } else { !self.is_up_anywhere(of) })
+        (0..self.nodes.len())
+            .all(|of| if self.runs(of) { self.is_alive_everywhere(of) } else { !self.is_up_anywhere(of) })
     }
 
     /// Whether every running node sees `of` alive in its present life.
     #[must_use]
     pub fn is_alive_everywhere(&self, of: usize) -> bool {
         let present = incarnation(of, self.nodes[of].boot);
-        self.others(of).all(|swim| {
-            swim.members().any(|(_, entry)| entry.incarnation == present && entry.reach == Reach::Alive)
-        })
+        self.others(of)
+            .all(|swim| swim.members().any(|(_, entry)| entry.incarnation == present && entry.reach == Reach::Alive))
     }
 
     /// Whether every running node but itself sees `of` down.

@@ -88,7 +88,10 @@ impl Swim {
         let packet = match frame.split_first() {
             Some((&PROTOCOL_VERSION, packet)) => packet,
             other => {
-                return Err(SwimError::Version { found: other.map(|(version, _)| *version), expected: PROTOCOL_VERSION });
+                return Err(SwimError::Version {
+                    found: other.map(|(version, _)| *version),
+                    expected: PROTOCOL_VERSION,
+                });
             }
         };
         if !packet.starts_with(&from.0) {
@@ -122,7 +125,11 @@ impl Swim {
     /// Whether `node` answers, as seen from here.
     #[must_use]
     pub fn reach(&self, node: NodeId) -> Reach {
-        if node == self.node() { Reach::Alive } else { self.table.get(node).map_or(Reach::Unknown, |entry| entry.reach) }
+        if node == self.node() {
+            Reach::Alive
+        } else {
+            self.table.get(node).map_or(Reach::Unknown, |entry| entry.reach)
+        }
     }
 
     /// What is known of the other members, by node.

@@ -78,7 +78,8 @@ impl Swim {
 
     /// Forgets a node that was removed from the cluster for good; whatever is still said of it is ignored.
     pub fn forget(&mut self, now: Duration, node: NodeId, out: &mut Vec<Output>) {
-        let known = self.foca.iter_membership_state().find(|member| member.id().node == node).map(|member| *member.id());
+        let known =
+            self.foca.iter_membership_state().find(|member| member.id().node == node).map(|member| *member.id());
         if let Some(identity) = known {
             let down = Member::down(identity);
             let _ = self.with_foca(out, |foca, effects| foca.apply_many(std::iter::once(down), true, effects));
@@ -92,7 +93,8 @@ impl Swim {
 
     /// This node now listens elsewhere: it takes a new identity that says so.
     pub fn set_address(&mut self, now: Duration, address: Option<SocketAddr>, out: &mut Vec<Output>) {
-        let Some(identity) = self.identity().renewed().filter(|_| !self.left && self.identity().address != address) else {
+        let Some(identity) = self.identity().renewed().filter(|_| !self.left && self.identity().address != address)
+        else {
             return;
         };
         let identity = Identity { address, ..identity };

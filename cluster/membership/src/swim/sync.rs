@@ -55,7 +55,8 @@ impl Swim {
                 self.apply(now, vec![suspicion], out)?;
                 let me = self.myself();
                 // Without anyone to gossip to, the new incarnation has not shown in a packet yet.
-                let incarnation = if meant { me.incarnation().max(doubted.saturating_add(1)) } else { me.incarnation() };
+                let incarnation =
+                    if meant { me.incarnation().max(doubted.saturating_add(1)) } else { me.incarnation() };
                 Answer::Here(Member::new(*me.id(), incarnation, State::Alive))
             }
         };

@@ -25,7 +25,8 @@ fn times(nodes: usize, loss: f64, seeds: u64) -> Vec<Duration> {
         let took = took.expect("it is noticed");
         // Whom gossip has missed notices the end of the connection after three seconds, and then waits for a sign of life.
         let settings = Settings::standard();
-        let bound = NetworkSettings::default().idle_timeout + settings.suspicion_among(nodes) + Duration::from_millis(50);
+        let bound =
+            NetworkSettings::default().idle_timeout + settings.suspicion_among(nodes) + Duration::from_millis(50);
         assert!(took <= bound, "it took {took:?}");
         times.lock().push(took);
     });

@@ -16,8 +16,7 @@ fn converges(settings: Settings, seed: u64) -> bool {
 
 #[test]
 fn gossip_alone_does_not_converge_under_some_seed() {
-    let alone =
-        Settings { sync_on_connect: false, sync_every: None, announce_every: None, ..Settings::standard() };
+    let alone = Settings { sync_on_connect: false, sync_every: None, announce_every: None, ..Settings::standard() };
     let violated = (0..5).find(|seed| !converges(alone.clone(), *seed));
     let seed = violated.expect("without full states some seed violates convergence");
     assert!(converges(Settings::standard(), seed), "with them, seed {seed} converges");
