@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What can fail by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    Log,
     State,
     Applier,
 }
@@ -16,7 +15,7 @@ pub(crate) enum Part {
 #[derive(Default)]
 pub(crate) struct Failures {
     any: AtomicBool,
-    parts: Mutex<[Option<ProposeError>; 3]>,
+    parts: Mutex<[Option<ProposeError>; 2]>,
 }
 
 impl Failures {

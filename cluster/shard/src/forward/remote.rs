@@ -21,8 +21,8 @@ const ONE_ANSWER: Duration = Duration::from_secs(3);
 enum Asked<T> {
     /// It answered.
     Answer(T),
-    /// It did not carry it out, and may know who would.
-    Elsewhere(Option<NodeId>),
+    /// It did not carry it out.
+    Elsewhere,
     /// It may have carried it out.
     Unknown,
 }
@@ -86,7 +86,7 @@ pub(super) async fn at_leader(
             }
             // A node that stops hands its shards over.
             Asked::Answer(Err(Rejection::Failed(ProposeError::Stopping) | Rejection::NotLeader(_)))
-            | Asked::Elsewhere(_) => {}
+            | Asked::Elsewhere => {}
             Asked::Answer(Err(Rejection::Failed(error))) => return Err(error),
         }
         if patience.is_over() {
@@ -125,7 +125,7 @@ async fn ask_others(
                     return Asked::Answer(answer);
                 }
             },
-            Asked::Elsewhere(_) => core.hints.drop(group, node),
+            Asked::Elsewhere => core.hints.drop(group, node),
             Asked::Unknown => {
                 core.hints.drop(group, node);
                 return Asked::Unknown;
@@ -135,7 +135,7 @@ async fn ask_others(
             break;
         }
     }
-    Asked::Elsewhere(None)
+    Asked::Elsewhere
 }
 
 /// Asks one node.
@@ -160,7 +160,7 @@ async fn ask<T: serde::de::DeserializeOwned>(
             | MeshError::TooLarge { .. }
             | MeshError::Refused { .. }
             | MeshError::Stopping,
-        ) => Asked::Elsewhere(None),
+        ) => Asked::Elsewhere,
         Err(MeshError::Timeout(_) | MeshError::Lost(_)) => Asked::Unknown,
     }
 }
@@ -175,7 +175,7 @@ pub(super) async fn ask_about_shards(
     let frame = wire::encode(request).ok()?;
     match ask(core, node, Lane::Forward, &frame, patience.left().min(ONE_ANSWER)).await {
         Asked::Answer(answer) => Some(answer),
-        Asked::Elsewhere(_) | Asked::Unknown => None,
+        Asked::Elsewhere | Asked::Unknown => None,
     }
 }
 
@@ -195,7 +195,7 @@ pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -
             Asked::Answer(Ok(applied)) => return Ok(applied),
             Asked::Unknown => return Err(ControlError::Uncertain),
             Asked::Answer(Err(ControlRejection::Failed(ControlError::Stopping) | ControlRejection::NotLeader(_)))
-            | Asked::Elsewhere(_) => {}
+            | Asked::Elsewhere => {}
             Asked::Answer(Err(ControlRejection::Failed(error))) => return Err(error),
         }
         if patience.is_over() {
@@ -240,12 +240,12 @@ async fn ask_control(
         }
         match ask(core, node, Lane::Control, frame, patience.left().min(ONE_ANSWER)).await {
             Asked::Answer(Err(ControlRejection::NotLeader(leader))) => line.extend(leader),
-            Asked::Elsewhere(_) => {}
+            Asked::Elsewhere => {}
             asked @ (Asked::Answer(_) | Asked::Unknown) => return asked,
         }
         if patience.is_over() {
             break;
         }
     }
-    Asked::Elsewhere(None)
+    Asked::Elsewhere
 }

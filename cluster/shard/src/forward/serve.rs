@@ -52,16 +52,15 @@ impl LaneHandler for ForwardLane {
         };
         let within = within.saturating_sub(RESERVE);
         // A command is put in line now, so that those of one peer keep their order.
-        let proposed = match request {
-            Request::Propose(shard, command) => local::propose_forwarded(&self.core, shard, command),
-            request => {
-                let core = Arc::clone(&self.core);
-                async move { local::answer(&core, request).await }.boxed()
-            }
+        let answer = if let Request::Propose(shard, command) = request {
+            local::propose_forwarded(&self.core, shard, command)
+        } else {
+            let core = Arc::clone(&self.core);
+            async move { local::answer(&core, request).await }.boxed()
         };
         async move {
             let _permit = permit;
-            match tokio::time::timeout(within, proposed).await {
+            match tokio::time::timeout(within, answer).await {
                 Ok(answer) => wire::encode(&answer),
                 // Nobody waits any longer; a command may still be carried out, so this must not look like a refusal.
                 Err(_) => wire::encode(&Answer::Err(Rejection::Failed(ProposeError::Uncertain(ShardId(0))))),

@@ -20,6 +20,9 @@ const IN_FLIGHT: usize = 4;
 /// How often entries in flight are looked after: whether they can still be answered.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
 
+/// How long those who are in line when the group stops are answered at most.
+const FINISH_LIMIT: Duration = Duration::from_secs(1);
+
 /// An entry that was handed to Raft.
 struct InFlight {
     written: oneshot::Receiver<ClientWriteResult<TypeConfig>>,
@@ -66,9 +69,33 @@ impl Batcher {
                 () = stop.cancelled() => break,
             }
         }
-        let waiting = self.group.line().close();
-        proposal::refuse(waiting, &Fault::Stopping);
+        drop(tokio::time::timeout(FINISH_LIMIT, self.finish()).await);
+        while let Some(load) = self.group.line().take() {
+            proposal::refuse(load.callers, &Fault::Stopping);
+        }
         self.give_up(&Fault::Uncertain);
+    }
+
+    /// Lets nobody in any more, and answers those who are.
+    async fn finish(&mut self) {
+        self.group.line().close();
+        loop {
+            if let Err(error) = self.group.context().health() {
+                self.give_up(&Fault::Store(error));
+                return;
+            }
+            if self.flying.len() < IN_FLIGHT
+                && self.group.leads()
+                && let Some(load) = self.group.line().take()
+            {
+                self.hand_to_raft(load).await;
+                continue;
+            }
+            let Some(first) = self.flying.front_mut() else { return };
+            if let Ok(written) = tokio::time::timeout(LOOK_AFTER, &mut first.written).await {
+                self.answer(written.ok());
+            }
+        }
     }
 
     /// Hands one entry to Raft.
@@ -78,6 +105,11 @@ impl Batcher {
             proposal::refuse(load.callers, &fault);
             return;
         }
+        self.hand_to_raft(load).await;
+    }
+
+    async fn hand_to_raft(&mut self, load: Load) {
+        self.group.note_appended(load.bytes);
         let raft: &GroupRaft = self.group.raft();
         let (responder, written) = ProgressResponder::complete_only();
         match raft.client_write_ff(proposal::entry(load.items), Some(responder)).await {

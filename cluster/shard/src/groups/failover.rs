@@ -33,7 +33,7 @@ pub(super) struct Ears {
 impl PeerObserver for Ears {
     fn on_peer(&self, event: PeerEvent) {
         // Dropped when too many are waiting: what is down is found by looking.
-        drop(self.events.try_send(event));
+        let _full = self.events.try_send(event);
     }
 }
 

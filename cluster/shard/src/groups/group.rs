@@ -3,7 +3,7 @@
 use super::batcher::Batcher;
 use super::context::Context;
 use super::lease::Lease;
-use super::leadership::{Leadership, LeaseEnd, Observed, Turn};
+use super::leadership::Leadership;
 use super::line::Line;
 use super::machine::AnyMachine;
 use super::network::NetworkFactory;
@@ -13,12 +13,11 @@ use crate::error::OpenError;
 use crate::raft::{GroupId, TypeConfig};
 use octopussy_core::codec;
 use octopussy_core::ids::NodeId;
-use octopussy_core::task::Command;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{Instant as _, Raft, ServerState};
+use openraft::{Raft, ServerState};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -28,27 +27,26 @@ use tokio_util::task::TaskTracker;
 /// A group's Raft.
 pub(crate) type GroupRaft = Raft<TypeConfig, AnyMachine>;
 
-/// How soon an activation that failed is tried again.
-const ACTIVATE_AGAIN: Duration = Duration::from_millis(100);
-
 /// One Raft group of this node.
 pub(crate) struct Group {
-    id: GroupId,
-    context: Arc<Context>,
-    raft: GroupRaft,
+    pub(super) id: GroupId,
+    pub(super) context: Arc<Context>,
+    pub(super) raft: GroupRaft,
     line: Line,
-    leadership: Mutex<Leadership>,
-    lease: Lease,
+    pub(super) leadership: Mutex<Leadership>,
+    pub(super) lease: Lease,
     /// Until when the leadership is being given away.
-    yielding: Mutex<Option<Instant>>,
+    pub(super) yielding: Mutex<Option<Instant>>,
     /// When the leadership was gained, or somebody was last asked to take it.
-    rested: Mutex<Option<Instant>>,
+    pub(super) rested: Mutex<Option<Instant>>,
     /// Whether an action of the reconciler is being carried out.
     busy: AtomicBool,
     /// Whether this node stands for election, since the leader was seen to go.
     standing: AtomicBool,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
+    /// The bytes of the entries since the log was last shortened.
+    appended: AtomicU64,
+    pub(super) stopping: CancellationToken,
+    pub(super) tasks: TaskTracker,
 }
 
 impl Group {
@@ -73,6 +71,7 @@ impl Group {
             rested: Mutex::default(),
             busy: AtomicBool::new(false),
             standing: AtomicBool::new(false),
+            appended: AtomicU64::new(0),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -157,6 +156,21 @@ impl Group {
         self.standing.store(false, Ordering::Release);
     }
 
+    /// Counts the bytes of entries that the log gets.
+    pub(crate) fn note_appended(&self, bytes: usize) {
+        self.appended.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The bytes counted since they were last forgotten.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    /// Begins to count anew.
+    pub(crate) fn forget_appended(&self) {
+        self.appended.store(0, Ordering::Relaxed);
+    }
+
     /// Whether a command may be put in line; otherwise why not.
     pub(crate) fn admits(&self) -> Result<(), Fault> {
         if self.stopping.is_cancelled() {
@@ -190,123 +204,14 @@ impl Group {
         Ok(answer)
     }
 
-    /// Looks whether this node (still) may speak for the group, and acts on it.
-    pub(crate) fn review(self: &Arc<Self>) {
-        let mut leadership = self.leadership.lock();
-        loop {
-            let now = Instant::now();
-            let observed = self.observe(now);
-            let turn = leadership.look(observed, now);
-            self.lease.set(if leadership.held().is_some() { observed.lease } else { LeaseEnd::Never });
-            match turn {
-                Turn::Stay => return,
-                Turn::Gain(term) => {
-                    tracing::info!(group = %self.id, term, "this node leads the group");
-                    *self.rested.lock() = Some(now);
-                    self.activate(term);
-                    return;
-                }
-                Turn::Lose => {
-                    tracing::info!(group = %self.id, "this node does not lead the group any longer");
-                    if let Some(shard) = self.id.shard() {
-                        self.context.state.lose(shard);
-                    }
-                    // Another term may follow at once.
-                }
-            }
-        }
-    }
-
-    /// Gives the leadership away: this node is silent before another can be elected, and for as long as `limit` at most.
-    pub(crate) async fn hand_over(self: &Arc<Self>, to: NodeId, limit: Duration) -> bool {
-        *self.yielding.lock() = Some(Instant::now() + limit);
-        *self.rested.lock() = Some(Instant::now());
-        self.review();
-        let mut server = self.raft.server_metrics();
-        let gone = async {
-            self.raft.trigger().transfer_leader(to).await.ok()?;
-            loop {
-                if server.borrow_and_update().state != ServerState::Leader {
-                    return Some(());
-                }
-                server.changed().await.ok()?;
-            }
-        };
-        let gone = matches!(tokio::time::timeout(limit, gone).await, Ok(Some(())));
-        *self.yielding.lock() = None;
-        self.review();
-        gone
-    }
-
-    fn observe(&self, now: Instant) -> Observed {
-        let me = self.context.me;
-        let server = self.raft.server_metrics().borrow_watched().clone();
-        let votes = server.committed_membership_config.voter_ids().any(|voter| voter == me);
-        let leads = server.state == ServerState::Leader && votes && !self.stopping.is_cancelled();
-        let leads = leads.then_some(server.vote.leader_id.term);
-        let memberships = [&server.committed_membership_config, &server.membership_config];
-        let lease = if memberships.iter().all(|membership| membership.voter_ids().all(|voter| voter == me)) {
-            LeaseEnd::Unbounded
-        } else {
-            let acked = self.raft.data_metrics().borrow_watched().last_quorum_acked;
-            acked.map_or(LeaseEnd::Never, |at| LeaseEnd::At(now + self.context.lease().saturating_sub(at.elapsed())))
-        };
-        let yielding = self.yielding.lock().is_some_and(|until| now < until);
-        Observed { leads, lease, yielding }
-    }
-
-    /// Announces the leadership and puts its activation in line, before anything else of this leadership.
-    fn activate(self: &Arc<Self>, term: u64) {
-        let Some(shard) = self.id.shard() else { return };
-        self.context.state.set_leading(shard, Some(term));
-        let this = Arc::clone(self);
-        let answer = self.propose_activation();
-        self.tasks.spawn(async move {
-            let mut answer = answer;
-            loop {
-                let activated = match answer {
-                    Ok(answer) => matches!(answer.await, Ok(Ok(_))),
-                    Err(_) => false,
-                };
-                if activated || this.stopping.is_cancelled() || this.leadership.lock().held() != Some(term) {
-                    return;
-                }
-                tokio::time::sleep(ACTIVATE_AGAIN).await;
-                answer = this.propose_activation();
-            }
-        });
-    }
-
-    fn propose_activation(&self) -> Result<Answer, Fault> {
-        let Some(shard) = self.id.shard() else { return Err(Fault::Stopping) };
-        let max_age = self.context.config.max_recovery_age;
-        let command = Command::Activate { shard, node: self.context.me, now: self.context.clock.now(), max_age };
-        self.propose(Item::Shard(command), Urgency::InProgress)
-    }
-
-    /// Reviews the leadership whenever Raft's state changes.
-    async fn watch(self: Arc<Self>) {
-        let mut server = self.raft.server_metrics();
-        loop {
-            self.review();
-            tokio::select! {
-                changed = server.changed() => if changed.is_err() { break },
-                () = self.stopping.cancelled() => break,
-            }
-        }
-    }
-
-    /// Stops the group; what it has stays on the disk.
-    pub(crate) async fn stop(&self) {
+    /// Stops the group once what is in line is answered; what it has stays on the disk.
+    pub(crate) async fn stop(self: &Arc<Self>) {
         self.stopping.cancel();
-        if let Some(shard) = self.id.shard() {
-            self.context.state.lose(shard);
-        }
-        self.lease.set(LeaseEnd::Never);
+        self.review();
+        self.tasks.close();
+        self.tasks.wait().await;
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(group = %self.id, %error, "the group did not stop in order");
         }
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Line {
 /// Commands for one entry, and who waits for them.
 pub(crate) struct Load {
     pub(crate) items: Vec<Item>,
+    pub(crate) bytes: usize,
     pub(crate) callers: Vec<Caller>,
 }
 
@@ -84,7 +85,7 @@ impl Line {
         places.bytes = places.bytes.saturating_sub(bytes);
         let taken = places.waiting.drain(..count);
         let (items, callers) = taken.map(|waiting| (waiting.item, waiting.caller)).unzip();
-        Some(Load { items, callers })
+        Some(Load { items, bytes, callers })
     }
 
     /// Waits until somebody may be in line.
@@ -92,11 +93,8 @@ impl Line {
         self.arrived.notified().await;
     }
 
-    /// Lets nobody in any more, and hands out those who are.
-    pub(crate) fn close(&self) -> Vec<Caller> {
-        let mut places = self.places.lock();
-        places.closed = true;
-        places.bytes = 0;
-        std::mem::take(&mut places.waiting).into_iter().map(|waiting| waiting.caller).collect()
+    /// Lets nobody in any more.
+    pub(crate) fn close(&self) {
+        self.places.lock().closed = true;
     }
 }

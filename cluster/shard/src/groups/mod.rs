@@ -20,6 +20,7 @@ mod pulse;
 mod reconciler;
 mod recovery;
 mod registry;
+mod speaking;
 mod trim;
 mod urgency;
 

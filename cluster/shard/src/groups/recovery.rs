@@ -57,8 +57,8 @@ async fn recover_group(core: &Arc<Core>, id: GroupId) -> Result<(), RecoverError
     let failed = |detail: String| RecoverError::Group { group: id.0, detail };
     tracing::warn!(group = %id, "this node becomes the only voter of a group that has lost its quorum");
     let Some(group) = core.registry.remove(id) else { return Ok(()) };
-    let applied = group.raft().data_metrics().borrow_watched().last_applied;
     group.stop().await;
+    let applied = group.raft().data_metrics().borrow_watched().last_applied;
     let forced = core.context.log.force_sole_voter(id, core.me(), applied).await;
     // Whatever came of it, the group runs again.
     places::start(core, id).await.map_err(|error| failed(error.to_string()))?;

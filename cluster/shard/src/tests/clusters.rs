@@ -8,7 +8,6 @@ use octopussy_core::ports::TokenUse;
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_mesh::memory::{MemoryMesh, Network};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -51,10 +50,6 @@ impl TestCluster {
             replace_after: Duration::from_secs(60),
             ..config(self.dirs[&number].path())
         }
-    }
-
-    pub(crate) fn path(&self, number: u8) -> PathBuf {
-        self.dirs[&number].path().to_path_buf()
     }
 
     async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>) {

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::{OpenError, ShardHost, ShardHostConfig, Timings};
 use octopussy_core::message::{DEFAULT_TTL, Priority};
-use octopussy_core::ports::{LedgerPort, ProposeError, TaskQuery};
+use octopussy_core::ports::{ProposeError, TaskQuery};
 use octopussy_core::time::Clock;
 use octopussy_core::task::{Command, DeadLetterReason, Outcome, Refusal, TaskState};
 use octopussy_store::{Batch, Durability, Engine, Keyspace, StoreError, StoreOptions};

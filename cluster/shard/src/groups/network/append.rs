@@ -18,6 +18,9 @@ const WINDOW: usize = 16;
 
 type Outcome = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
 
+/// A frame, the last entry in it, and whether that is the last asked for.
+type Encoded = (Bytes, Option<LogIdOf<TypeConfig>>, bool);
+
 /// A request on its way.
 struct InFlight {
     /// Its answer. The request itself is in line on the mesh when this exists.
@@ -60,7 +63,7 @@ impl Appender {
     fn encode(
         &self,
         mut request: AppendEntriesRequest<TypeConfig>,
-    ) -> Result<(Bytes, Option<LogIdOf<TypeConfig>>, bool), RPCError<TypeConfig>> {
+    ) -> Result<Encoded, RPCError<TypeConfig>> {
         let asked = request.entries.len();
         loop {
             let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);

@@ -81,16 +81,20 @@ pub(crate) struct AppendLane(pub(crate) Arc<Registry>);
 
 impl LaneHandler for AppendLane {
     fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
-        let AppendFrame { group: id, request } = match wire::decode(&request) {
+        let bytes = request.len();
+        let AppendFrame { group: id, request: appending } = match wire::decode(&request) {
             Ok(frame) => frame,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
         let Some(group) = self.0.get(id) else {
             return ready(encode(&AppendAnswer::Err(GroupFault::Absent(id)))).boxed();
         };
+        if !appending.entries.is_empty() {
+            group.note_appended(bytes);
+        }
         // Polled once here, which puts the request in line before the group, so that whoever polls the answers in whatever
         // order does not change the order of the requests. Unconstrained, since the first poll must not yield before that.
-        let mut appended = unconstrained(append(group, request)).boxed();
+        let mut appended = unconstrained(append(group, appending)).boxed();
         if let Some(answer) = (&mut appended).now_or_never() {
             return ready(encode(&answer.map_err(|error| GroupFault::Stopped(id, error)))).boxed();
         }

@@ -1,0 +1,127 @@
+//! When this node begins and ceases to speak for a group.
+
+use super::group::Group;
+use super::leadership::{LeaseEnd, Observed, Turn};
+use super::proposal::{Answer, Fault, Item};
+use super::urgency::Urgency;
+use octopussy_core::ids::NodeId;
+use octopussy_core::task::Command;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{Instant as _, ServerState};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How soon an activation that failed is tried again.
+const ACTIVATE_AGAIN: Duration = Duration::from_millis(100);
+
+impl Group {
+    /// Looks whether this node (still) may speak for the group, and acts on it.
+    pub(crate) fn review(self: &Arc<Self>) {
+        let mut leadership = self.leadership.lock();
+        loop {
+            let now = Instant::now();
+            let observed = self.observe(now);
+            let turn = leadership.look(observed, now);
+            self.lease.set(if leadership.held().is_some() { observed.lease } else { LeaseEnd::Never });
+            match turn {
+                Turn::Stay => return,
+                Turn::Gain(term) => {
+                    tracing::info!(group = %self.id, term, "this node leads the group");
+                    *self.rested.lock() = Some(now);
+                    self.activate(term);
+                    return;
+                }
+                Turn::Lose => {
+                    tracing::info!(group = %self.id, "this node does not lead the group any longer");
+                    if let Some(shard) = self.id.shard() {
+                        self.context.state.lose(shard);
+                    }
+                    // Another term may follow at once.
+                }
+            }
+        }
+    }
+
+    /// Gives the leadership away: this node is silent before another can be elected, and for as long as `limit` at most.
+    pub(crate) async fn hand_over(self: &Arc<Self>, to: NodeId, limit: Duration) -> bool {
+        *self.yielding.lock() = Some(Instant::now() + limit);
+        *self.rested.lock() = Some(Instant::now());
+        self.review();
+        let mut server = self.raft.server_metrics();
+        let gone = async {
+            self.raft.trigger().transfer_leader(to).await.ok()?;
+            loop {
+                if server.borrow_and_update().state != ServerState::Leader {
+                    return Some(());
+                }
+                server.changed().await.ok()?;
+            }
+        };
+        let gone = matches!(tokio::time::timeout(limit, gone).await, Ok(Some(())));
+        *self.yielding.lock() = None;
+        self.review();
+        gone
+    }
+
+    fn observe(&self, now: Instant) -> Observed {
+        let me = self.context.me;
+        let server = self.raft.server_metrics().borrow_watched().clone();
+        let votes = server.committed_membership_config.voter_ids().any(|voter| voter == me);
+        let leads = server.state == ServerState::Leader && votes && !self.stopping.is_cancelled();
+        let leads = leads.then_some(server.vote.leader_id.term);
+        let memberships = [&server.committed_membership_config, &server.membership_config];
+        let lease = if memberships.iter().all(|membership| membership.voter_ids().all(|voter| voter == me)) {
+            LeaseEnd::Unbounded
+        } else {
+            let acked = self.raft.data_metrics().borrow_watched().last_quorum_acked;
+            acked.map_or(LeaseEnd::Never, |at| LeaseEnd::At(now + self.context.lease().saturating_sub(at.elapsed())))
+        };
+        let yielding = self.yielding.lock().is_some_and(|until| now < until);
+        Observed { leads, lease, yielding }
+    }
+
+    /// Announces the leadership and puts its activation in line, before anything else of this leadership.
+    fn activate(self: &Arc<Self>, term: u64) {
+        let Some(shard) = self.id.shard() else { return };
+        self.context.state.set_leading(shard, Some(term));
+        let this = Arc::clone(self);
+        let answer = self.propose_activation();
+        self.tasks.spawn(async move {
+            let mut answer = answer;
+            loop {
+                let activated = match answer {
+                    Ok(answer) => matches!(answer.await, Ok(Ok(_))),
+                    Err(_) => false,
+                };
+                if activated || this.stopping.is_cancelled() || this.leadership.lock().held() != Some(term) {
+                    return;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(ACTIVATE_AGAIN) => {}
+                    () = this.stopping.cancelled() => return,
+                }
+                answer = this.propose_activation();
+            }
+        });
+    }
+
+    fn propose_activation(&self) -> Result<Answer, Fault> {
+        let Some(shard) = self.id.shard() else { return Err(Fault::Stopping) };
+        let max_age = self.context.config.max_recovery_age;
+        let command = Command::Activate { shard, node: self.context.me, now: self.context.clock.now(), max_age };
+        self.propose(Item::Shard(command), Urgency::InProgress)
+    }
+
+    /// Reviews the leadership whenever Raft's state changes.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut server = self.raft.server_metrics();
+        loop {
+            self.review();
+            tokio::select! {
+                changed = server.changed() => if changed.is_err() { break },
+                () = self.stopping.cancelled() => break,
+            }
+        }
+    }
+}
