@@ -8,9 +8,9 @@ mod feed;
 mod task_request;
 mod view;
 
+pub(crate) use cluster_view::{ClusterBody, JoinTokenBody, MemberBody, ShardBody, TokenUseName};
 #[cfg(test)]
 pub(crate) use edge::ROUTES;
-pub(crate) use cluster_view::{ClusterBody, JoinTokenBody, MemberBody, ShardBody, TokenUseName};
 pub(crate) use edge::{Trace, edge};
 pub(crate) use extract::{Caller, IdempotencyKey, JsonBody, PathText, QueryOf, authenticate, parse_wait};
 pub(crate) use failure::{Failure, FindingBody, ProblemBody};

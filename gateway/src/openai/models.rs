@@ -66,7 +66,10 @@ pub(crate) async fn model(
     Caller(principal): Caller,
     PathText(name): PathText,
 ) -> Result<Json<Model>, Failure> {
-    let agent =
-        context.orchestrator.agent(&principal, agent_id(&name)).await.map_err(|problem| with_agent_name(problem, &name))?;
+    let agent = context
+        .orchestrator
+        .agent(&principal, agent_id(&name))
+        .await
+        .map_err(|problem| with_agent_name(problem, &name))?;
     Ok(Json(as_model(&agent)))
 }

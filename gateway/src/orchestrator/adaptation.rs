@@ -9,9 +9,9 @@ use octopussy_core::agent::{AgentRecord, Document};
 use octopussy_core::ids::{AgentId, MessageId, ShardId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ClusterView, ControlCommand, EventId,
-    JoinTokenView, MemberView, NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, SecretError,
-    SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
+    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ClusterView, ControlCommand,
+    EventId, JoinTokenView, MemberView, NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus,
+    SecretError, SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
     TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};

@@ -1,18 +1,18 @@
 //! A node that does what the tests say.
 
+use super::cluster::Cluster;
 use async_trait::async_trait;
 use futures::StreamExt;
 use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, Usage, UsageWindow};
-use super::cluster::Cluster;
 use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
 use octopussy_core::message::{
     KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
 };
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentView, AuthError, ClusterView, ControlCommand, Event, EventId, EventKind, GuardrailVerdict,
-    JoinTokenView, MemberDesired, MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole,
-    ProviderStatus, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription, TaskQuery, TokenUse,
-    Topic,
+    Action, AgentBundle, AgentView, AuthError, ClusterView, ControlCommand, Event, EventId, EventKind,
+    GuardrailVerdict, JoinTokenView, MemberDesired, MemberView, NodeStatus, OrchestratorPort, Page, Principal,
+    PrincipalRole, ProviderStatus, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription,
+    TaskQuery, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};

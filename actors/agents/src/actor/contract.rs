@@ -31,8 +31,8 @@ pub const CONTRACT: Contract = Contract {
 #[cfg(feature = "realization")]
 mod ports {
     use octopussy_core::ports::{
-        ActorPort, BlobPort, LedShardsPort, LedgerPort, LlmRouterPort, MessagingPort, ObservabilityPort, PromptPort, SecurityPort,
-        TokenBudgetPort,
+        ActorPort, BlobPort, LedShardsPort, LedgerPort, LlmRouterPort, MessagingPort, ObservabilityPort, PromptPort,
+        SecurityPort, TokenBudgetPort,
     };
 
     octopussy_lifecycle::requires! {

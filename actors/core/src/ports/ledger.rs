@@ -50,9 +50,7 @@ impl From<ProposeError> for Problem {
             ProposeError::NotLeader(_)
             | ProposeError::NoLeader(_)
             | ProposeError::Uncertain(_)
-            | ProposeError::Stopping => {
-                Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
-            }
+            | ProposeError::Stopping => Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1)),
             ProposeError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
             ProposeError::DiskFull => Self::new(Code::DiskFull, detail)
                 .hint("free space on the disk of the data directory, then restart the node"),

@@ -215,7 +215,13 @@ pub trait MeshPort: Send + Sync {
     fn incarnation(&self) -> Incarnation;
 
     /// Asks `to` on `lane` and waits for its answer, at most for `within`. The request is in line when this function returns.
-    fn call(&self, to: NodeId, lane: Lane, request: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, MeshError>>;
+    fn call(
+        &self,
+        to: NodeId,
+        lane: Lane,
+        request: Bytes,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, MeshError>>;
 
     /// Sends a datagram. Unreliable; never blocks.
     fn datagram(&self, to: NodeId, frame: Bytes) -> Result<(), MeshError>;

@@ -34,8 +34,8 @@ pub use llm::{
     ProviderStatus, Role, TokenSink,
 };
 pub use mesh::{
-    FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError,
-    MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
+    FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES,
+    MeshError, MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 pub use messaging::{
     AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,

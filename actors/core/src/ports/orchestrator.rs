@@ -124,7 +124,8 @@ pub trait OrchestratorPort: Send + Sync {
     async fn cancel(&self, principal: &Principal, id: TaskId) -> Result<Arc<TaskRecord>, Problem>;
 
     /// News.
-    async fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>) -> Result<Subscription, Problem>;
+    async fn watch(&self, principal: &Principal, topic: Topic, after: Option<EventId>)
+    -> Result<Subscription, Problem>;
 
     /// Checks an agent's directory.
     fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem>;
@@ -136,7 +137,12 @@ pub trait OrchestratorPort: Send + Sync {
     async fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
 
     /// Agents, by id.
-    async fn agents(&self, principal: &Principal, after: Option<AgentId>, limit: usize) -> Result<Page<AgentView>, Problem>;
+    async fn agents(
+        &self,
+        principal: &Principal,
+        after: Option<AgentId>,
+        limit: usize,
+    ) -> Result<Page<AgentView>, Problem>;
 
     /// Sends a CONTROL message to an agent and answers with the agent after it.
     async fn control(&self, principal: &Principal, id: AgentId, command: ControlCommand) -> Result<AgentView, Problem>;

@@ -155,8 +155,7 @@ impl Active {
     /// Whether nothing at all is under way.
     fn is_at_rest(&self) -> bool {
         let (runs, _) = self.shared.run_counts();
-        let nothing_waits =
-            self.record.desired != Desired::Active || self.host.ports.led.waiting(self.shared.id) == 0;
+        let nothing_waits = self.record.desired != Desired::Active || self.host.ports.led.waiting(self.shared.id) == 0;
         runs == 0
             && nothing_waits
             && !self.shared.delivering.load(Ordering::Acquire)
