@@ -51,20 +51,14 @@ impl StoreCell {
     }
 
     /// Runs `action` on the open store.
-    pub(crate) fn with<T>(
-        &self,
-        action: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
-    ) -> Result<T, ColdError> {
+    pub(crate) fn with<T>(&self, action: impl FnOnce(&dyn Store) -> Result<T, StoreError>) -> Result<T, ColdError> {
         let store = self.guard();
         let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
         action(store.as_ref()).map_err(|error| cold_error(&error))
     }
 
     /// Reads records of the open store as they are at one moment.
-    pub(crate) fn read<T>(
-        &self,
-        action: impl FnOnce(&dyn Snapshot) -> Result<T, ColdError>,
-    ) -> Result<T, ColdError> {
+    pub(crate) fn read<T>(&self, action: impl FnOnce(&dyn Snapshot) -> Result<T, ColdError>) -> Result<T, ColdError> {
         let store = self.guard();
         let store = store.as_ref().ok_or_else(|| ColdError("the store is being reopened".into()))?;
         let snapshot = store.snapshot().map_err(|error| cold_error(&error))?;

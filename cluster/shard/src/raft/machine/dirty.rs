@@ -19,7 +19,7 @@ const RECORD_BYTES: usize = 512;
 pub(super) enum Latest {
     Hot(HotTask),
     Ended(Arc<TaskRecord>),
-    Forgotten(Arc<TaskRecord>),
+    Forgotten,
 }
 
 impl Latest {
@@ -28,7 +28,7 @@ impl Latest {
         match self {
             Self::Hot(task) => Some(&task.record),
             Self::Ended(record) => Some(record),
-            Self::Forgotten(_) => None,
+            Self::Forgotten => None,
         }
     }
 }
@@ -101,10 +101,10 @@ impl Dirty {
             Write::Forgotten(record) => {
                 let task = self.task(record.id);
                 // What was stored before goes with the oldest of them; what came in between was never stored.
-                let forgotten = task.forgotten.take().unwrap_or_else(|| Arc::clone(&record));
+                let forgotten = task.forgotten.take().unwrap_or(record);
                 let revived = task.revived;
                 *task = DirtyTask { revived, forgotten: Some(forgotten), ..DirtyTask::default() };
-                task.latest = Some(Latest::Forgotten(record));
+                task.latest = Some(Latest::Forgotten);
             }
             Write::Step(task, step) => {
                 let (StepOutcome::Done(text) | StepOutcome::Failed(text)) = &step.outcome;
@@ -147,7 +147,7 @@ impl Dirty {
     pub(super) fn ended(&self) -> impl Iterator<Item = &Arc<TaskRecord>> {
         self.tasks.values().filter_map(|task| match task.latest.as_ref()? {
             Latest::Ended(record) if record.state != TaskState::DeadLettered => Some(record),
-            Latest::Ended(_) | Latest::Hot(_) | Latest::Forgotten(_) => None,
+            Latest::Ended(_) | Latest::Hot(_) | Latest::Forgotten => None,
         })
     }
 
@@ -214,7 +214,7 @@ impl DirtyTask {
                 }
                 (record, None)
             }
-            Latest::Forgotten(_) => return Ok(()),
+            Latest::Forgotten => return Ok(()),
         };
         if self.head {
             batch.put(Keyspace::Tasks, key.clone(), records::task_head(record)?);

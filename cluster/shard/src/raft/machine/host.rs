@@ -13,7 +13,9 @@ use crate::error::{OpenError, propose_error};
 use crate::raft::GroupId;
 use crate::stores::Opener;
 use octopussy_control::ControlState;
-use octopussy_core::ids::{Epoch, ShardCount, ShardId};
+#[cfg(test)]
+use octopussy_core::ids::ShardCount;
+use octopussy_core::ids::{Epoch, ShardId};
 use octopussy_core::ports::{LedgerObserver, ProposeError};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -31,11 +33,13 @@ pub(crate) struct StateHost {
 }
 
 impl StateHost {
-    /// Opens the state in `config.dir`, or makes it, with every group that was there. Blocks while it does.
-    pub(crate) fn open(config: StateConfig) -> Result<Arc<Self>, OpenError> {
+    /// Opens the state in `config.dir` with an engine of the store's own.
+    #[cfg(test)]
+    pub(super) fn open(config: StateConfig) -> Result<Arc<Self>, OpenError> {
         Self::open_with(config, Arc::new(octopussy_store::open))
     }
 
+    /// Opens the state in `config.dir`, or makes it, with every group that was there. Blocks while it does.
     pub(crate) fn open_with(config: StateConfig, opener: Opener) -> Result<Arc<Self>, OpenError> {
         let shared = Arc::new(opening::open(config, opener)?);
         let flusher = Flusher { shared: Arc::clone(&shared) };
@@ -68,7 +72,8 @@ impl StateHost {
     }
 
     /// How many shards the cluster has; none before it is known here.
-    pub(crate) fn shards(&self) -> Option<ShardCount> {
+    #[cfg(test)]
+    pub(super) fn shards(&self) -> Option<ShardCount> {
         self.shared.count()
     }
 

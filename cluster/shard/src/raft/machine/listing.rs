@@ -19,7 +19,7 @@ use std::sync::Arc;
 const MAX_PAGE: usize = 500;
 
 /// A page's length within its bound; zero asks for the bound.
-pub(crate) fn bounded(limit: usize) -> usize {
+fn bounded(limit: usize) -> usize {
     if limit == 0 { MAX_PAGE } else { limit.min(MAX_PAGE) }
 }
 

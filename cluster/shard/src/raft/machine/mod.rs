@@ -28,8 +28,6 @@ mod tests;
 
 pub(crate) use config::StateConfig;
 pub(crate) use control::ControlStateMachine;
-pub(crate) use flush_signal::Closed;
 pub(crate) use host::StateHost;
-pub(crate) use listing::bounded;
 pub(crate) use shard::ShardMachine;
-pub(crate) use snapshot::{SnapshotError, SnapshotFile, SnapshotReader, SnapshotWriter};
+pub(crate) use snapshot::SnapshotFile;

@@ -104,11 +104,7 @@ impl StateHost {
 
     /// Waits until a task of a shard led here has ended, at most for `limit`; answers with the task as it then is.
     /// [`ProposeError::NotLeader`] when the shard is not led here, or not any longer.
-    pub(crate) async fn await_end(
-        &self,
-        id: TaskId,
-        limit: Duration,
-    ) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
+    pub(crate) async fn await_end(&self, id: TaskId, limit: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
         let cell = self.cell_of_task(id)?;
         let waiters = &cell.leading.waiters;
         // In this order, so that neither an end nor a loss between the two is missed.

@@ -30,8 +30,7 @@ impl ShardMachine {
     async fn apply_commands(&self, commands: &[Command]) -> io::Result<Outcome> {
         let shared = &self.shared;
         let mut outcome = Outcome::default();
-        let apply =
-            || self.cell.apply(shared.config.node, commands, &mut outcome, &shared.store, &shared.agents);
+        let apply = || self.cell.apply(shared.config.node, commands, &mut outcome, &shared.store, &shared.agents);
         shared.insist(apply).await.map_err(io::Error::other)?;
         Ok(outcome)
     }

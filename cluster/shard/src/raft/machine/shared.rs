@@ -57,7 +57,7 @@ impl Shared {
 
     /// The state of a shard as it is now, empty when there is none.
     pub(super) fn cell_or_new(&self, shard: ShardId) -> Arc<ShardCell> {
-            let mut shards = self.shards.write();
+        let mut shards = self.shards.write();
         let cell = shards.entry(shard).or_insert_with(|| {
             // Rows of a shard that was forgotten a moment ago may still be there, in the slot that it had.
             let last = self.garbage.lock().iter().rev().find(|garbage| garbage.slot.shard == shard).copied();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 impl StateHost {
     /// How many tasks of the shard have not ended.
+    #[cfg(test)]
     pub(crate) fn hot_count(&self, shard: ShardId) -> usize {
         self.of_shard(shard, Machine::hot_count)
     }

@@ -103,7 +103,9 @@ impl Cold for View<'_> {
         if let Some(agent) = self.agents.lock().get(&id) {
             return Ok(Some(Arc::clone(agent)));
         }
-        let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, self.slot, id))? else { return Ok(None) };
+        let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, self.slot, id))? else {
+            return Ok(None);
+        };
         let agent = Arc::new(agent);
         self.agents.lock().put(id, Arc::clone(&agent));
         Ok(Some(agent))

@@ -5,9 +5,9 @@ use super::super::group_record::{GroupRecord, SnapshotMeta};
 use super::super::keys::{self, Slot};
 use super::super::records;
 use super::super::shared::Shared;
+use super::SnapshotError;
 use super::format::{Head, ImageWriter};
 use super::temporary::TemporaryFile;
-use super::SnapshotError;
 use crate::error::cold_error;
 use crate::raft::GroupId;
 use octopussy_store::{Direction, KeyRange, Keyspace, Snapshot};
@@ -26,7 +26,8 @@ pub(super) fn write(
     let store = store.ok_or_else(|| SnapshotError::Store("the store is being reopened".into()))?;
     let snapshot = store.snapshot().map_err(|error| cold_error(&error))?;
     let record = snapshot.get(Keyspace::Meta, &keys::group(group)).map_err(|error| cold_error(&error))?;
-    let record: GroupRecord = record.map_or_else(|| Ok(GroupRecord::default()), |row| records::decode("a group", &row))?;
+    let record: GroupRecord =
+        record.map_or_else(|| Ok(GroupRecord::default()), |row| records::decode("a group", &row))?;
     if !record.is_of(meta) {
         return Err(SnapshotError::Stale);
     }

@@ -1,5 +1,6 @@
 //! The state of groups, with stores on real files.
 
+mod commands;
 mod control;
 mod crashes;
 mod faults;

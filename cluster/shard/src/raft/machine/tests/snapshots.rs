@@ -2,7 +2,8 @@
 
 use super::support::*;
 use crate::raft::GroupId;
-use crate::raft::machine::{ShardMachine, SnapshotError, StateHost};
+use crate::raft::machine::snapshot::SnapshotError;
+use crate::raft::machine::{ShardMachine, StateHost};
 use bytes::Bytes;
 use octopussy_core::agent::Desired;
 use octopussy_core::ids::{AgentId, ShardId, TaskId};

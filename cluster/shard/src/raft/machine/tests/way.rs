@@ -152,7 +152,8 @@ async fn retention_finds_what_is_old_and_what_is_too_much() {
         group.run(alice).await;
     }
     host.flush().await.unwrap();
-    let sweep = |before: u64, kept| host.sweep(group.shard, now(), octopussy_core::time::Timestamp::from_millis(before), kept);
+    let sweep =
+        |before: u64, kept| host.sweep(group.shard, now(), octopussy_core::time::Timestamp::from_millis(before), kept);
     assert_eq!(sweep(START, 10), (Vec::new(), false));
     let (commands, more) = sweep(START, 3);
     assert!(!more && matches!(commands[..], [Command::Forget { before, .. }] if before.as_millis() == START + 1));
