@@ -1,6 +1,8 @@
 //! Whether a request to join is acceptable, as far as that can be told before the control group is asked. Pure.
 
-use super::join_wire::{JoinRefusal, JoinRequest, MAX_CERTIFICATE_NAMES, MAX_CLOCK_SKEW, MAX_NAME, MAX_OWN_ADDRESSES, MAX_SIGNING_REQUEST};
+use super::join_wire::{
+    JoinRefusal, JoinRequest, MAX_CERTIFICATE_NAMES, MAX_CLOCK_SKEW, MAX_NAME, MAX_OWN_ADDRESSES, MAX_SIGNING_REQUEST,
+};
 use octopussy_control::{ControlRefusal, ControlState, MemberRecord};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{MemberDesired, TokenUse};

@@ -39,7 +39,8 @@ fn control(uses: TokenUse, used_by: &[NodeId]) -> ControlState {
 }
 
 fn add(control: &mut ControlState, id: NodeId, name: &str) {
-    let member = check(&JoinRequest { name: name.to_owned(), ..request() }, id, &self::control(TokenUse::Timed, &[]), NOW);
+    let member =
+        check(&JoinRequest { name: name.to_owned(), ..request() }, id, &self::control(TokenUse::Timed, &[]), NOW);
     control.members.insert(id, member.unwrap());
 }
 
@@ -61,7 +62,10 @@ fn a_token_counts_once_until_it_expires_and_again_for_the_same_node() {
     let used = control(TokenUse::Single, &[OTHER]);
     assert_eq!(refusal(&request(), &used), JoinRefusal::Control(ControlRefusal::TokenUsed));
     assert!(check(&request(), ME, &control(TokenUse::Timed, &[OTHER]), NOW).is_ok());
-    assert!(check(&request(), ME, &control(TokenUse::Single, &[ME]), NOW).is_ok(), "a lost answer cannot be asked for again");
+    assert!(
+        check(&request(), ME, &control(TokenUse::Single, &[ME]), NOW).is_ok(),
+        "a lost answer cannot be asked for again"
+    );
     let late = NOW.plus(Duration::from_secs(60));
     let request = JoinRequest { clock: late, ..request() };
     let expired = check(&request, ME, &control(TokenUse::Single, &[]), late).unwrap_err();

@@ -2,8 +2,8 @@
 //! not been finished.
 
 use super::join_wire::JoinGrant;
-use super::secrets_merge::Base;
 use super::seal::{DataKey, NoRandomness};
+use super::secrets_merge::Base;
 use crate::identity::AuthorityKey;
 use crate::private_file;
 use octopussy_core::codec::{self, CodecError};
@@ -115,7 +115,9 @@ impl ClusterHome {
         match self.read("data.key")? {
             Some(text) => {
                 let bytes = std::str::from_utf8(&text).ok().and_then(|text| from_hex(text.trim()));
-                bytes.map(DataKey::new).ok_or_else(|| self.damaged("data.key", "it does not hold 64 hexadecimal digits"))
+                bytes
+                    .map(DataKey::new)
+                    .ok_or_else(|| self.damaged("data.key", "it does not hold 64 hexadecimal digits"))
             }
             None if may_make => {
                 let key = DataKey::generate()?;

@@ -78,7 +78,13 @@ impl Founder {
         self.let_in_by(home, token, wish, &self.door()).await
     }
 
-    async fn let_in_by(&self, home: &TempDir, token: &JoinToken, wish: &Wish, way: &Way) -> Result<Joined, JoinFailure> {
+    async fn let_in_by(
+        &self,
+        home: &TempDir,
+        token: &JoinToken,
+        wish: &Wish,
+        way: &Way,
+    ) -> Result<Joined, JoinFailure> {
         let clock = self.clock.clone();
         join(home.path(), token, wish, way, move || clock.now()).await
     }

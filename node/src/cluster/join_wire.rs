@@ -98,7 +98,10 @@ pub(crate) struct JoinGrant {
 
 impl fmt::Debug for JoinGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinGrant").field("cluster", &self.cluster.id).field("member", &self.member).finish_non_exhaustive()
+        f.debug_struct("JoinGrant")
+            .field("cluster", &self.cluster.id)
+            .field("member", &self.member)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +123,9 @@ pub(crate) enum JoinRefusal {
         ours: Timestamp,
     },
     /// Another form of this exchange.
-    #[error("the machine that joins speaks version {theirs} of joining, the cluster speaks version {ours}: use the same release on both")]
+    #[error(
+        "the machine that joins speaks version {theirs} of joining, the cluster speaks version {ours}: use the same release on both"
+    )]
     Protocol {
         /// Of the machine that joins.
         theirs: u16,
@@ -179,10 +184,10 @@ pub(crate) fn decode_answer(bytes: &[u8]) -> Result<JoinAnswer, CodecError> {
 
 /// A moment as people write it, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
-    i64::try_from(at.as_millis())
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| format!("{} ms after 1970", at.as_millis()), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    i64::try_from(at.as_millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()).map_or_else(
+        || format!("{} ms after 1970", at.as_millis()),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
 }
 
 /// A duration as people say it.

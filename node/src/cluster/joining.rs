@@ -53,10 +53,14 @@ pub(crate) enum JoinFailure {
     #[error("{0}")]
     Token(#[from] TokenError),
     /// The home is a member of another cluster.
-    #[error("this home already belongs to cluster {0}; a node is in one cluster for good: join with another one (--home DIR)")]
+    #[error(
+        "this home already belongs to cluster {0}; a node is in one cluster for good: join with another one (--home DIR)"
+    )]
     OtherCluster(String),
     /// There is data of a cluster.
-    #[error("there is data in {0} that belongs to no cluster this node knows: join with another home (--home DIR), or move the folder away if nothing in it is needed")]
+    #[error(
+        "there is data in {0} that belongs to no cluster this node knows: join with another home (--home DIR), or move the folder away if nothing in it is needed"
+    )]
     Data(String),
     /// The cluster says no.
     #[error("the cluster does not let this node in: {0}")]
@@ -82,7 +86,13 @@ pub(crate) enum JoinFailure {
 #[async_trait]
 pub(crate) trait Door: Send + Sync {
     /// Brings `request` to the member at `address`, whose cluster's authority has this fingerprint, and its answer back.
-    async fn ask(&self, address: SocketAddr, fingerprint: [u8; 32], request: Bytes, within: Duration) -> Result<Bytes, String>;
+    async fn ask(
+        &self,
+        address: SocketAddr,
+        fingerprint: [u8; 32],
+        request: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, String>;
 }
 
 /// What became of a wish to join.
@@ -196,8 +206,12 @@ fn check(key: &NodeKey, token: &JoinToken, wish: &Wish, grant: &JoinGrant) -> Re
     }
     match (wish.role, grant.member.role, authority_key) {
         (MemberRole::Full, MemberRole::Full, None) => bad("the authority's key is missing"),
-        (MemberRole::Full, MemberRole::Guest, _) => bad("the node is known to the cluster as a guest: join as a guest, or with another home"),
-        (MemberRole::Guest, MemberRole::Full, _) => bad("the node is known to the cluster as a full member: join without --guest, or with another home"),
+        (MemberRole::Full, MemberRole::Guest, _) => {
+            bad("the node is known to the cluster as a guest: join as a guest, or with another home")
+        }
+        (MemberRole::Guest, MemberRole::Full, _) => {
+            bad("the node is known to the cluster as a full member: join without --guest, or with another home")
+        }
         (MemberRole::Full, MemberRole::Full, Some(_)) | (MemberRole::Guest, MemberRole::Guest, _) => Ok(()),
     }
 }

@@ -205,4 +205,3 @@ impl ClusterPort for Cluster {
         self.led.epoch(shard)
     }
 }
-

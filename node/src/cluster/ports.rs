@@ -25,8 +25,7 @@ pub(crate) fn choose(wanted: &[Wanted], before: Option<u16>, is_free: impl Fn(&W
     let fits = |offset: &u16| {
         wanted.iter().all(|want| {
             // 0 takes any free port, with or without an offset.
-            want.port == 0
-                || want.port.checked_add(*offset).is_some_and(|port| is_free(&Wanted { port, ..*want }))
+            want.port == 0 || want.port.checked_add(*offset).is_some_and(|port| is_free(&Wanted { port, ..*want }))
         })
     };
     before.into_iter().chain((0..ATTEMPTS).map(|attempt| attempt * STRIDE)).find(fits)

@@ -64,10 +64,8 @@ impl Reporter {
         let mut addresses = reachable_at(self.bound, &self.advertise, &local_addresses());
         addresses.truncate(MAX_ADDRESSES);
         let moved = record.addresses != addresses;
-        let same = !moved
-            && record.capacity == self.capacity
-            && record.zone == self.zone
-            && record.versions == self.versions;
+        let same =
+            !moved && record.capacity == self.capacity && record.zone == self.zone && record.versions == self.versions;
         if same {
             *told = true;
             return Ok(());

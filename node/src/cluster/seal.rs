@@ -49,12 +49,8 @@ impl DataKey {
         let nonce: [u8; NONCE_LEN] = random()?;
         let mut body = value.to_vec();
         let key = self.key().ok_or(NoRandomness)?;
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(context(name, set_at)),
-            &mut body,
-        )
-        .map_err(|_| NoRandomness)?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context(name, set_at)), &mut body)
+            .map_err(|_| NoRandomness)?;
         let mut sealed = nonce.to_vec();
         sealed.append(&mut body);
         Ok(SealedSecret { sealed, set_at })

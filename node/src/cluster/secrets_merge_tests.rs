@@ -56,7 +56,11 @@ fn of_two_changes_the_later_wins_and_without_a_time_the_clusters() {
     assert_eq!(step(None, Some(3), Some(theirs), None), take, "a node without a base overwrote the cluster");
     let future = agreed(2, 5_000);
     let late = Some(Step::Give { name: "a".to_owned(), set_at: Timestamp::from_millis(5_001) });
-    assert_eq!(step(Some(future), Some(3), Some(future), None), late, "a new value looks older than the one it replaces");
+    assert_eq!(
+        step(Some(future), Some(3), Some(future), None),
+        late,
+        "a new value looks older than the one it replaces"
+    );
 }
 
 #[test]
@@ -89,7 +93,8 @@ struct Node {
 impl Node {
     /// Merges with the cluster, whose machine keeps the later of two values.
     fn sync(&mut self, cluster: &mut BTreeMap<String, Agreed>, now: Timestamp) -> usize {
-        let sides = Sides { local: self.local.clone(), cluster: cluster.clone(), noticed: std::mem::take(&mut self.noticed) };
+        let sides =
+            Sides { local: self.local.clone(), cluster: cluster.clone(), noticed: std::mem::take(&mut self.noticed) };
         let steps = merge(&self.base, &sides, now);
         let count = steps.len();
         for step in steps {

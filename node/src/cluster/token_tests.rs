@@ -3,18 +3,15 @@ use proptest::prelude::*;
 
 fn token() -> impl Strategy<Value = JoinToken> {
     let addresses = prop::collection::vec(any::<SocketAddr>(), 1..=MAX_ADDRESSES);
-    (addresses, any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u64>()).prop_map(|(mut addresses, fingerprint, secret, at)| {
-        // Flow information and scope do not travel: they mean nothing on another machine.
-        for address in &mut addresses {
-            *address = SocketAddr::new(address.ip(), address.port());
-        }
-        JoinToken {
-            addresses,
-            fingerprint,
-            secret: JoinSecret(secret),
-            expires_at: Timestamp::from_millis(at),
-        }
-    })
+    (addresses, any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u64>()).prop_map(
+        |(mut addresses, fingerprint, secret, at)| {
+            // Flow information and scope do not travel: they mean nothing on another machine.
+            for address in &mut addresses {
+                *address = SocketAddr::new(address.ip(), address.port());
+            }
+            JoinToken { addresses, fingerprint, secret: JoinSecret(secret), expires_at: Timestamp::from_millis(at) }
+        },
+    )
 }
 
 proptest! {

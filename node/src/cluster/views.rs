@@ -30,10 +30,12 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// Whether the member answers; one that was never heard of and is not connected is unknown.
     pub(crate) fn reach_of(&self, node: NodeId) -> Reach {
+        if node == self.me {
+            return Reach::Alive;
+        }
         match self.reach.reach(node) {
-            _ if node == self.me => Reach::Alive,
             Reach::Unknown if self.peers.iter().any(|peer| peer.incarnation.node == node) => Reach::Alive,
-            known => known,
+            known @ (Reach::Alive | Reach::Suspect | Reach::Down | Reach::Unknown) => known,
         }
     }
 
@@ -48,7 +50,8 @@ impl Seen<'_> {
             id: self.control.cluster.as_ref().map(|cluster| cluster.id.clone()).unwrap_or_default(),
             node: self.me.to_string(),
             shards: u16::try_from(table.len()).unwrap_or(u16::MAX),
-            led: u16::try_from(self.shards().filter(|shard| (self.leader)(*shard).is_some()).count()).unwrap_or(u16::MAX),
+            led: u16::try_from(self.shards().filter(|shard| (self.leader)(*shard).is_some()).count())
+                .unwrap_or(u16::MAX),
             members: self.control.members.len(),
             table_version: self.control.table_version,
             moves: table.iter().filter(|place| place.target.is_some()).count(),

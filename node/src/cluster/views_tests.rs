@@ -36,10 +36,8 @@ fn member(id: NodeId, name: &str) -> MemberRecord {
 
 fn control(members: &[(NodeId, &str)], voters: &[NodeId]) -> ControlState {
     let shards = ShardCount::new(4).unwrap();
-    let place = ShardPlace {
-        current: ReplicaSet { voters: voters.to_vec(), learners: Vec::new() },
-        ..ShardPlace::default()
-    };
+    let place =
+        ShardPlace { current: ReplicaSet { voters: voters.to_vec(), learners: Vec::new() }, ..ShardPlace::default() };
     ControlState {
         cluster: Some(ClusterRecord { id: "c".to_owned(), shards, replication: 3, founded_at: Timestamp::EPOCH }),
         members: members.iter().map(|(id, name)| (*id, member(*id, name))).collect(),
@@ -48,11 +46,7 @@ fn control(members: &[(NodeId, &str)], voters: &[NodeId]) -> ControlState {
     }
 }
 
-fn seen<'a>(
-    control: &'a ControlState,
-    reach: &'a Reached,
-    leader: &'a dyn Fn(ShardId) -> Option<NodeId>,
-) -> Seen<'a> {
+fn seen<'a>(control: &'a ControlState, reach: &'a Reached, leader: &'a dyn Fn(ShardId) -> Option<NodeId>) -> Seen<'a> {
     Seen {
         me: A,
         control,
@@ -108,7 +102,8 @@ fn two_members_are_told_what_a_loss_means() {
     let everybody = Reached(BTreeMap::new());
     let warnings = seen(&control, &everybody, &led).cluster().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    for part in ["2 members", "the loss of attic stops 3 shards", "the loss of barn stops 1 shard ", "cluster recover"] {
+    for part in ["2 members", "the loss of attic stops 3 shards", "the loss of barn stops 1 shard ", "cluster recover"]
+    {
         assert!(warnings[0].contains(part), "'{part}' is missing: {}", warnings[0]);
     }
 }
@@ -120,7 +115,10 @@ fn what_is_down_and_what_that_means_is_told() {
     let two_down = Reached([(B, Reach::Down), (C, Reach::Down)].into());
     let warnings = Seen { control_leader: None, ..seen(&control, &two_down, &nobody) }.cluster().warnings;
     assert!(warnings[0].contains("control group"), "{warnings:?}");
-    assert!(warnings[1].contains("shards 0, 1, 2, 3 have no leader") && warnings[1].contains("recover"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("shards 0, 1, 2, 3 have no leader") && warnings[1].contains("recover"),
+        "{warnings:?}"
+    );
     assert!(warnings[2].contains("barn has been down for 4 minutes"), "{warnings:?}");
     let one_down = Reached([(B, Reach::Down)].into());
     let warnings = seen(&control, &one_down, &nobody).cluster().warnings;

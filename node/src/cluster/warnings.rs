@@ -43,7 +43,12 @@ fn leaderless(seen: &Seen<'_>) -> Option<String> {
         format!("{} of {} shards have", shards.len(), seen.control.table.len())
     } else {
         let numbers: Vec<String> = shards.iter().map(ToString::to_string).collect();
-        format!("shard{} {} {}", plural(shards.len()), numbers.join(", "), if shards.len() == 1 { "has" } else { "have" })
+        format!(
+            "shard{} {} {}",
+            plural(shards.len()),
+            numbers.join(", "),
+            if shards.len() == 1 { "has" } else { "have" }
+        )
     };
     let lost = shards.iter().filter(|shard| quorum_is_down(seen, **shard)).count();
     let more = match lost {
@@ -85,9 +90,8 @@ fn few_members(seen: &Seen<'_>) -> Option<String> {
     if full.len() != 2 {
         return None;
     }
-    let holder = |node: NodeId| {
-        seen.control.table.iter().filter(|place| place.current.voters.as_slice() == [node]).count()
-    };
+    let holder =
+        |node: NodeId| seen.control.table.iter().filter(|place| place.current.voters.as_slice() == [node]).count();
     let stops: Vec<String> = full
         .iter()
         .map(|member| (member, holder(member.id)))

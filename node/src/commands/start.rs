@@ -66,9 +66,8 @@ impl StartArgs {
     fn overrides(&self) -> Vec<(String, Value)> {
         let mut overrides = self.set.clone();
         let texts = [("cluster.name", &self.name), ("cluster.zone", &self.zone)];
-        overrides.extend(
-            texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?)))),
-        );
+        overrides
+            .extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?)))));
         overrides.extend(self.capacity.map(|capacity| ("cluster.capacity".to_owned(), Value::from(capacity))));
         overrides
     }

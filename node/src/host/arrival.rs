@@ -84,8 +84,14 @@ pub(super) async fn arrive(
     boot: u64,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<()> {
-    if let Some(member) = crate::cluster::resume(home).await.context("a joining that was interrupted cannot be finished")? {
-        tracing::info!(cluster.id = member.cluster, node.name = member.name, "a joining that was interrupted is finished");
+    if let Some(member) =
+        crate::cluster::resume(home).await.context("a joining that was interrupted cannot be finished")?
+    {
+        tracing::info!(
+            cluster.id = member.cluster,
+            node.name = member.name,
+            "a joining that was interrupted is finished"
+        );
     }
     let Some(join) = join else { return Ok(()) };
     let token: JoinToken = join.token.parse().map_err(|error| told(JoinFailure::Token(error)))?;

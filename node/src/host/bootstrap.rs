@@ -47,8 +47,7 @@ pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::
         .register::<SecurityCapability>(settings.security)?
         .register::<FirstAccessCapability>(access)?;
     let host = Host::new(Arc::new(SystemClock::new()), home.path().to_owned());
-    let system =
-        registry.seal()?.start_all(host).await.map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let system = registry.seal()?.start_all(host).await.map_err(|error| anyhow::anyhow!(error.chain()))?;
     let report = system.stop_all(Deadline::after(super::STOP_WITHIN)).await;
     anyhow::ensure!(report.is_clean(), "the home directory was prepared, but: {report}");
     Ok(())

@@ -28,7 +28,8 @@ impl HomeLock {
         let path = folder.join("lock");
         let failed = |error: std::io::Error| Failure::io("cannot write", &path, &error);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -95,12 +95,7 @@ pub(super) struct MeshSection {
 
 impl Default for MeshSection {
     fn default() -> Self {
-        Self {
-            bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            port: MESH_PORT,
-            port_offset: 0,
-            advertise: Vec::new(),
-        }
+        Self { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: MESH_PORT, port_offset: 0, advertise: Vec::new() }
     }
 }
 

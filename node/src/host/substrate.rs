@@ -2,8 +2,7 @@
 
 use super::Prepared;
 use crate::cluster::{
-    Cluster, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Reporter, local_addresses,
-    reachable_at,
+    Cluster, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Reporter, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use anyhow::{Context, bail};
@@ -67,16 +66,16 @@ impl Substrate {
         let facts = Facts::start(port.clone(), &identity.cluster_id, FactsConfig::default())
             .await
             .context("the exchange of facts cannot be started")?;
-        let shards = open_shards(&settings.groups, clock, &port, &membership).await.context("the store cannot be opened")?;
+        let shards =
+            open_shards(&settings.groups, clock, &port, &membership).await.context("the store cannot be opened")?;
         let data = settings.groups.dir.clone();
         let blobs = tokio::task::spawn_blocking(move || FileBlobs::open(&data))
             .await
             .context("opening the blobs panicked")?
             .context("the blobs cannot be opened")?;
         let holders = shards.watch_control();
-        let may_hold: MayHold = Arc::new(move |node| {
-            holders.borrow().members.get(&node).is_some_and(MemberRecord::holds_replicas)
-        });
+        let may_hold: MayHold =
+            Arc::new(move |node| holders.borrow().members.get(&node).is_some_and(MemberRecord::holds_replicas));
         let blobs = ClusterBlobs::new(Arc::new(blobs), port.clone(), may_hold);
         let parts = ClusterParts {
             fingerprint: identity.fingerprint,
@@ -159,7 +158,11 @@ impl Substrate {
                 joined_at: now,
             };
             self.shards.found(cluster, founder).await.context("the cluster cannot be founded")?;
-            tracing::info!(cluster.id = identity.cluster_id, node.name = name, "a cluster of this node alone was founded");
+            tracing::info!(
+                cluster.id = identity.cluster_id,
+                node.name = name,
+                "a cluster of this node alone was founded"
+            );
         }
         Ok(ClusterMembership {
             cluster: identity.cluster_id.clone(),
@@ -279,4 +282,3 @@ fn data_is_gone(prepared: &Prepared, marker: &ClusterMembership) -> Failure {
         marker.name
     ))
 }
-

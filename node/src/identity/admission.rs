@@ -95,7 +95,9 @@ pub(crate) fn check_credentials(
     let answer = Path::new("the cluster's answer");
     let authority = Authority::from_texts(answer, authority.to_owned(), authority_key.map(str::to_owned))?;
     if authority.fingerprint() != fingerprint {
-        return Err(IdentityError::Certificate("it comes from another cluster than the one the token names".to_owned()));
+        return Err(IdentityError::Certificate(
+            "it comes from another cluster than the one the token names".to_owned(),
+        ));
     }
     let certificate = files::parse_certificate(answer, certificate)?;
     if !leaf::is_of(&certificate, &key.key, &authority) {

@@ -69,7 +69,11 @@ impl Authority {
 }
 
 /// Loads the authority from the folder, or makes one where its key has to be.
-pub(super) fn load_or_create(folder: &Path, held: AuthorityKey, now: OffsetDateTime) -> Result<Authority, IdentityError> {
+pub(super) fn load_or_create(
+    folder: &Path,
+    held: AuthorityKey,
+    now: OffsetDateTime,
+) -> Result<Authority, IdentityError> {
     let (key_path, path) = (folder.join("ca.key"), folder.join("ca.pem"));
     let existing = files::read(&path)?;
     match (existing, held) {
@@ -79,9 +83,7 @@ pub(super) fn load_or_create(folder: &Path, held: AuthorityKey, now: OffsetDateT
         }
         (Some(pem), AuthorityKey::Held) => match files::read(&key_path)? {
             Some(key) => Authority::from_texts(&path, pem, Some(key)),
-            None => {
-                Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() })
-            }
+            None => Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() }),
         },
         (None, AuthorityKey::Held) => {
             let key = files::load_or_create_key(&key_path)?;

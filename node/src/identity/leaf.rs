@@ -100,9 +100,7 @@ pub(super) fn issue(
         .issuer
         .as_ref()
         .ok_or_else(|| IdentityError::Certificate("the authority's key is not on this node".to_owned()))?;
-    params(names, validity, now)?
-        .signed_by(key, issuer)
-        .map_err(|error| IdentityError::Certificate(error.to_string()))
+    params(names, validity, now)?.signed_by(key, issuer).map_err(|error| IdentityError::Certificate(error.to_string()))
 }
 
 /// Whether the certificate is this key's and of this authority.

@@ -49,7 +49,8 @@ fn a_new_name_makes_a_new_certificate_and_a_bad_one_an_error() {
     let home = tempfile::tempdir().unwrap();
     load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
     let certificate = read(home.path(), "node.pem");
-    load_or_create_at(home.path(), AuthorityKey::Held, &["Board.local".to_owned(), "192.0.2.7".to_owned()], now()).unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &["Board.local".to_owned(), "192.0.2.7".to_owned()], now())
+        .unwrap();
     let second = read(home.path(), "node.pem");
     assert_ne!(certificate, second);
     load_or_create_at(home.path(), AuthorityKey::Held, &["board.local".to_owned()], now()).unwrap();
@@ -74,7 +75,10 @@ fn damaged_files_are_reported_and_left_alone() {
         std::fs::write(&path, before).unwrap();
     }
     std::fs::remove_file(home.path().join("tls/ca.key")).unwrap();
-    assert!(matches!(load_or_create_at(home.path(), AuthorityKey::Held, &[], now()), Err(IdentityError::Damaged { .. })));
+    assert!(matches!(
+        load_or_create_at(home.path(), AuthorityKey::Held, &[], now()),
+        Err(IdentityError::Damaged { .. })
+    ));
 }
 
 /// A handshake in memory: a client that trusts the authority meets the server under each of its names.
@@ -170,8 +174,5 @@ fn a_guest_lives_without_the_authoritys_key_and_cannot_sign() {
     assert_eq!(guest.fingerprint, founder.fingerprint);
     assert_eq!(guest.authority_key(), None);
     assert!(guest.sign(&key.signing_request().unwrap(), &[], MemberRole::Full).is_err());
-    assert!(matches!(
-        load_or_create(joining.path(), AuthorityKey::Held, &[]),
-        Err(IdentityError::Damaged { .. })
-    ));
+    assert!(matches!(load_or_create(joining.path(), AuthorityKey::Held, &[]), Err(IdentityError::Damaged { .. })));
 }
