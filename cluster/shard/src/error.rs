@@ -91,7 +91,9 @@ pub enum ControlError {
     #[error("no leader of the control group can be reached")]
     NoLeader,
     /// The leader was lost while the command was on its way; whether it was applied is not known.
-    #[error("the leader of the control group was lost while it had the command; whether it was carried out is not known")]
+    #[error(
+        "the leader of the control group was lost while it had the command; whether it was carried out is not known"
+    )]
     Uncertain,
     /// The log has as much in flight as it may; nothing changed.
     #[error("the log of the control group's leader is at its bound")]

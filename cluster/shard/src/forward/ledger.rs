@@ -45,7 +45,12 @@ impl ClusterLedger {
         at_leader(&self.core, shard, request, true, &mut patience, extra).await
     }
 
-    async fn read_task(&self, id: TaskId, request: Request, extra: Duration) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
+    async fn read_task(
+        &self,
+        id: TaskId,
+        request: Request,
+        extra: Duration,
+    ) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
         match self.read(self.shards().shard_of_task(id), request, extra).await? {
             Reply::Task(task) => Ok(task),
             Reply::Applied(_)

@@ -1,9 +1,9 @@
 //! Listings over the shards of several nodes.
 
+use super::local;
 use super::patience::Patience;
 use super::remote;
 use super::wire::{Part, Rejection, Reply, Request};
-use super::local;
 use crate::groups::Core;
 use crate::raft::GroupId;
 use octopussy_core::agent::AgentRecord;

@@ -1,8 +1,8 @@
 //! The ledger of the cluster from any node: what another node leads is forwarded to it.
 
 mod hints;
-mod ledger;
 mod led;
+mod ledger;
 mod listing;
 mod local;
 mod patience;

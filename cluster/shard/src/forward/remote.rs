@@ -211,7 +211,9 @@ pub(super) async fn control_here(core: &Core, command: ControlCommand) -> Contro
     let rejected = |fault: Fault| match fault {
         Fault::NotLeader(leader) => ControlRejection::NotLeader(leader),
         Fault::Fenced => ControlRejection::NotLeader(None),
-        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping => ControlRejection::Failed(fault.of_control()),
+        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping => {
+            ControlRejection::Failed(fault.of_control())
+        }
     };
     let answer = group.propose(Item::Control(command), Urgency::NewWork).map_err(rejected)?;
     match answer.await {
@@ -223,12 +225,7 @@ pub(super) async fn control_here(core: &Core, command: ControlCommand) -> Contro
     }
 }
 
-async fn ask_control(
-    core: &Core,
-    frame: &Bytes,
-    told: Option<NodeId>,
-    patience: &Patience,
-) -> Asked<ControlAnswer> {
+async fn ask_control(core: &Core, frame: &Bytes, told: Option<NodeId>, patience: &Patience) -> Asked<ControlAnswer> {
     let group = GroupId::CONTROL;
     let mut line = core.candidates(group);
     line.reverse();

@@ -2,8 +2,8 @@
 
 use super::batcher::Batcher;
 use super::context::Context;
-use super::lease::Lease;
 use super::leadership::Leadership;
+use super::lease::Lease;
 use super::line::Line;
 use super::machine::AnyMachine;
 use super::network::NetworkFactory;
@@ -196,9 +196,8 @@ impl Group {
             Item::Shard(command) => codec::encoded_len(command),
             Item::Control(command) => codec::encoded_len(command),
         };
-        let bytes = bytes.map_err(|error| {
-            Fault::Store(octopussy_core::ports::ProposeError::Store(error.to_string().into()))
-        })?;
+        let bytes = bytes
+            .map_err(|error| Fault::Store(octopussy_core::ports::ProposeError::Store(error.to_string().into())))?;
         let (caller, answer) = oneshot::channel();
         self.line.push(item, bytes, urgency, caller)?;
         Ok(answer)

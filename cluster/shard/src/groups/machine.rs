@@ -1,7 +1,7 @@
 //! The state machine of any group, so that all Raft handles of a node are of one type.
 
-use crate::raft::machine::{ControlStateMachine, ShardMachine, SnapshotFile};
 use crate::raft::TypeConfig;
+use crate::raft::machine::{ControlStateMachine, ShardMachine, SnapshotFile};
 use futures::Stream;
 use openraft::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::storage::{EntryResponder, RaftStateMachine};

@@ -24,8 +24,8 @@ mod speaking;
 mod trim;
 mod urgency;
 
-pub use host::ShardHost;
 pub(crate) use core::Core;
+pub use host::ShardHost;
 pub(crate) use proposal::{Fault, Item, Outcome};
 pub(crate) use urgency::Urgency;
 

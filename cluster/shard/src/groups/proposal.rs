@@ -91,7 +91,11 @@ pub(crate) fn distribute(answers: Answers, callers: Vec<Caller>) {
         Answers::Control(answers) => answers.into_iter().map(Outcome::Control).collect(),
     };
     if outcomes.len() != callers.len() {
-        tracing::error!(answers = outcomes.len(), callers = callers.len(), "an entry's answers do not fit its commands");
+        tracing::error!(
+            answers = outcomes.len(),
+            callers = callers.len(),
+            "an entry's answers do not fit its commands"
+        );
     }
     // Callers without an answer see their channel closed, which they take as uncertain.
     for (caller, outcome) in callers.into_iter().zip(outcomes) {

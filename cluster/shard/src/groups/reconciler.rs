@@ -157,11 +157,7 @@ fn written(result: Written) -> Result<(), String> {
 }
 
 /// Brings a group to exactly these members.
-async fn set_members(
-    group: &Group,
-    voters: &BTreeSet<NodeId>,
-    learners: &BTreeSet<NodeId>,
-) -> Result<(), String> {
+async fn set_members(group: &Group, voters: &BTreeSet<NodeId>, learners: &BTreeSet<NodeId>) -> Result<(), String> {
     let raft = group.raft();
     let membership = raft.metrics().borrow_watched().membership_config.clone();
     let joint = membership.membership().get_joint_config().clone();

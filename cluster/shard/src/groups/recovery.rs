@@ -44,9 +44,8 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Vec<ShardId>, RecoverErr
 
 /// Whether no quorum of the group answers: not of its voters, nor, in the middle of a change, of both sets of them.
 fn is_lost(core: &Core, group: &Group) -> bool {
-    let answers = |node: &NodeId| {
-        *node == core.me() || (core.mesh.is_connected(*node) && core.reach.reach(*node) != Reach::Down)
-    };
+    let answers =
+        |node: &NodeId| *node == core.me() || (core.mesh.is_connected(*node) && core.reach.reach(*node) != Reach::Down);
     let server = group.raft().server_metrics();
     let configs: Vec<BTreeSet<NodeId>> =
         server.borrow_watched().membership_config.membership().get_joint_config().clone();

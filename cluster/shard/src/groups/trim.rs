@@ -69,7 +69,8 @@ async fn trim(core: &Core, group: &Group) {
     }
     let made = raft.wait(Some(SNAPSHOT_LIMIT));
     let near = |snapshot: u64| snapshot + kept >= stored.index;
-    let made = made.metrics(|metrics| metrics.snapshot.is_some_and(|id| near(id.index)), "a snapshot of what is stored");
+    let made =
+        made.metrics(|metrics| metrics.snapshot.is_some_and(|id| near(id.index)), "a snapshot of what is stored");
     let Ok(metrics) = made.await else { return };
     let snapshot = metrics.snapshot.map_or(0, |snapshot| snapshot.index);
     // What is not stored must stay in the log, whatever the snapshot says.

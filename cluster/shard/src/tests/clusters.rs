@@ -46,10 +46,7 @@ impl TestCluster {
     }
 
     fn config(&self, number: u8) -> ShardHostConfig {
-        ShardHostConfig {
-            replace_after: Duration::from_secs(60),
-            ..config(self.dirs[&number].path())
-        }
+        ShardHostConfig { replace_after: Duration::from_secs(60), ..config(self.dirs[&number].path()) }
     }
 
     async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>) {

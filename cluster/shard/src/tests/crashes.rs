@@ -5,11 +5,11 @@ use crate::ShardHostConfig;
 use octopussy_core::ids::TaskId;
 use octopussy_core::ports::TaskQuery;
 use octopussy_core::task::TaskState;
+use openraft::async_runtime::watch::WatchReceiver;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use openraft::async_runtime::watch::WatchReceiver;
 use std::time::Duration;
 
 const CHILD_DIR: &str = "OCTOPUSSY_CRASH_TEST_DIR";

@@ -123,9 +123,7 @@ async fn another_leads_after_a_crash_and_nothing_acknowledged_is_lost() {
     let later = cluster.node(survivor).accept_one(agent).await;
     let back = cluster.node(crashing);
     cluster
-        .until("the catching up", LIMIT, || {
-            back.host.core().context.state.task(later).is_ok_and(|task| task.is_some())
-        })
+        .until("the catching up", LIMIT, || back.host.core().context.state.task(later).is_ok_and(|task| task.is_some()))
         .await;
     for id in &acknowledged {
         assert!(back.host.core().context.state.task(*id).unwrap().is_some(), "the restarted node lacks task {id}");
@@ -185,7 +183,8 @@ async fn a_node_that_was_away_for_long_catches_up_by_a_snapshot() {
     drop(group);
     cluster.restart(away).await;
     let state = Arc::clone(&cluster.node(away).host.core().context.state);
-    let has = |id: &TaskId| state.task(*id).is_ok_and(|task| task.is_some_and(|task| task.state == TaskState::Succeeded));
+    let has =
+        |id: &TaskId| state.task(*id).is_ok_and(|task| task.is_some_and(|task| task.state == TaskState::Succeeded));
     cluster.until("the snapshot's arrival", LIMIT, || tasks.iter().all(has)).await;
     let after = cluster.node(away).run_anywhere(&cluster, agent).await;
     cluster.until("the entries after it", LIMIT, || has(&after)).await;
@@ -207,10 +206,11 @@ async fn a_graceful_end_hands_over_at_once() {
     let leaving = cluster.leader(ShardId(0)).unwrap();
     let node = cluster.nodes.remove(&leaving).unwrap();
     node.close().await;
-    cluster.until("other leaders", Duration::from_millis(500), || {
-        cluster.shards().all(|shard| cluster.leader(shard).is_some())
-    })
-    .await;
+    cluster
+        .until("other leaders", Duration::from_millis(500), || {
+            cluster.shards().all(|shard| cluster.leader(shard).is_some())
+        })
+        .await;
     chronicle.check(&[]);
     cluster.close().await;
 }
@@ -225,7 +225,9 @@ async fn one_that_is_left_alone_recovers_by_command() {
         cluster.crash(lost).await;
     }
     let node = cluster.node(left);
-    cluster.until("the loss of the lease", LIMIT, || cluster.shards().all(|shard| node.led.epoch(shard).is_none())).await;
+    cluster
+        .until("the loss of the lease", LIMIT, || cluster.shards().all(|shard| node.led.epoch(shard).is_none()))
+        .await;
     let connected = || !octopussy_core::ports::MeshPort::peers(node.host.core().mesh.as_ref()).is_empty();
     cluster.until("the loss of connections", LIMIT, || !connected()).await;
     let recovered = node.host.recover().await.unwrap();

@@ -7,5 +7,6 @@ mod failover;
 mod faults;
 mod growth;
 mod opening;
+mod speed;
 mod support;
 mod way;

@@ -4,10 +4,10 @@ use super::support::*;
 use crate::{OpenError, ShardHost, ShardHostConfig, Timings};
 use octopussy_core::message::{DEFAULT_TTL, Priority};
 use octopussy_core::ports::{ProposeError, TaskQuery};
-use octopussy_core::time::Clock;
 use octopussy_core::task::{Command, DeadLetterReason, Outcome, Refusal, TaskState};
-use octopussy_store::{Batch, Durability, Engine, Keyspace, StoreError, StoreOptions};
+use octopussy_core::time::Clock;
 use octopussy_mesh::memory::Network;
+use octopussy_store::{Batch, Durability, Engine, Keyspace, StoreError, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,8 @@ async fn a_clock_set_back_changes_nothing() {
     clock.set(START - 86_400_000);
     let node = TestNode::alone(config(dir.path()), clock.clone()).await;
     let second = node.accept_one(agent).await;
-    let (first, second) = (node.ledger.task(first).await.unwrap().unwrap(), node.ledger.task(second).await.unwrap().unwrap());
+    let (first, second) =
+        (node.ledger.task(first).await.unwrap().unwrap(), node.ledger.task(second).await.unwrap().unwrap());
     assert_eq!(first.state, TaskState::Accepted);
     assert!(second.accepted_at >= first.accepted_at);
     assert_eq!(node.led.next_task(agent).unwrap().id, first.id);

@@ -195,7 +195,10 @@ impl TestNode {
     pub(crate) async fn create(&self, name: &str) -> AgentId {
         let agent = agent(name);
         let id = agent.id;
-        self.ledger.propose(self.ledger.shards().shard_of(id), Command::CreateAgent { agent: Box::new(agent) }).await.unwrap();
+        self.ledger
+            .propose(self.ledger.shards().shard_of(id), Command::CreateAgent { agent: Box::new(agent) })
+            .await
+            .unwrap();
         id
     }
 

@@ -3,8 +3,8 @@
 use super::support::*;
 use crate::ShardHostConfig;
 use octopussy_core::ports::{AgentQuery, TaskFilter, TaskQuery};
-use octopussy_core::time::Clock;
 use octopussy_core::task::{Command, Outcome, TaskState};
+use octopussy_core::time::Clock;
 use std::time::Duration;
 
 #[tokio::test]

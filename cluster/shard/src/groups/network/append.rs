@@ -60,10 +60,7 @@ impl Appender {
     }
 
     /// Encodes as many of the entries as fit into a frame; says which is the last, and whether it is the last asked for.
-    fn encode(
-        &self,
-        mut request: AppendEntriesRequest<TypeConfig>,
-    ) -> Result<Encoded, RPCError<TypeConfig>> {
+    fn encode(&self, mut request: AppendEntriesRequest<TypeConfig>) -> Result<Encoded, RPCError<TypeConfig>> {
         let asked = request.entries.len();
         loop {
             let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);

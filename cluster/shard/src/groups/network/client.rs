@@ -45,7 +45,12 @@ pub(crate) struct Wires {
 
 impl Wires {
     pub(crate) fn new(mesh: Arc<dyn MeshPort>, timings: Timings) -> Arc<Self> {
-        Arc::new(Self { mesh, timings, heartbeats: Mutex::default(), sending: Arc::new(Semaphore::new(SNAPSHOTS_SENT)) })
+        Arc::new(Self {
+            mesh,
+            timings,
+            heartbeats: Mutex::default(),
+            sending: Arc::new(Semaphore::new(SNAPSHOTS_SENT)),
+        })
     }
 
     fn heartbeats(&self, peer: NodeId) -> Arc<Heartbeats> {
