@@ -75,10 +75,11 @@ impl Writer {
         }
         let first = taken.last - taken.jobs.len() as u64 + 1;
         let mut appended = Vec::new();
+        let mut callbacks = Vec::new();
         for (job, number) in taken.jobs.into_iter().zip(first..) {
             match job.done {
                 Done::Nobody => {}
-                Done::Appended(callback) => callback.io_completed(Ok(())),
+                Done::Appended(callback) => callbacks.push(callback),
                 Done::Caller(told) => {
                     // Whoever has gone away does not mind.
                     let _ = told.send(());
@@ -87,6 +88,11 @@ impl Writer {
             if job.appended > 0 {
                 appended.push(Recent { group: job.group, job: number, bytes: job.appended });
             }
+        }
+        // The last of a group first, which makes the others news of the past: openraft's core takes a look for each change
+        // that it is told of, and pauses for a millisecond between two that follow each other closely.
+        for callback in callbacks.into_iter().rev() {
+            callback.io_completed(Ok(()));
         }
         self.bound_memory(appended);
         true
