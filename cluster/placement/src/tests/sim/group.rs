@@ -29,7 +29,7 @@ impl Membership {
         self.configs.iter().any(|config| config.contains(&node))
     }
 
-    fn majority(&self, holds: impl Fn(NodeId) -> bool) -> bool {
+    pub(super) fn majority(&self, holds: impl Fn(NodeId) -> bool) -> bool {
         self.configs.iter().all(|config| config.iter().filter(|node| holds(**node)).count() * 2 > config.len())
     }
 }
@@ -68,6 +68,11 @@ impl SimGroup {
 
     pub(super) fn is_committed(&self) -> bool {
         self.membership.index <= self.committed
+    }
+
+    /// The present membership, and the one it falls back to if it is never committed.
+    pub(super) fn memberships(&self) -> impl Iterator<Item = &Membership> {
+        std::iter::once(&self.membership).chain(&self.previous)
     }
 
     /// Whether a change of `by`'s is still on its way.

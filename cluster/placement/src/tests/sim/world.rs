@@ -52,6 +52,7 @@ pub(super) struct World {
     /// Nodes that will not come back.
     pub(super) gone: BTreeSet<NodeId>,
     pub(super) decided: u64,
+    traced: bool,
 }
 
 impl World {
@@ -80,6 +81,7 @@ impl World {
             planted,
             gone: BTreeSet::new(),
             decided: 0,
+            traced: std::env::var_os("OCTOPUSSY_SIM_TRACE").is_some(),
         }
     }
 
@@ -98,11 +100,16 @@ impl World {
             Err(_) => return Ok(()),
         }
         next.check().map_err(|fault| fault.to_string())?;
-        if std::env::var_os("OCTOPUSSY_SIM_TRACE").is_some() {
-            eprintln!("{} applied {command:?}", self.now);
+        self.trace(|| format!("applied {command:?}"));
+        self.truth = Arc::new(next);
+        invariants::on_applied(self, &command)
+    }
+
+    /// Tells what happens, when `OCTOPUSSY_SIM_TRACE` is set.
+    fn trace(&self, what: impl FnOnce() -> String) {
+        if self.traced {
+            eprintln!("{} {}", self.now, what());
         }
-        let before = std::mem::replace(&mut self.truth, Arc::new(next));
-        invariants::on_applied(self, by, &command, &before)
     }
 
     pub(super) fn step(&mut self) -> Result<(), String> {
@@ -166,9 +173,7 @@ impl World {
     fn decide(&mut self, node: NodeId) -> Result<(), String> {
         for action in self.actions(node) {
             self.decided += 1;
-            if std::env::var_os("OCTOPUSSY_SIM_TRACE").is_some() {
-                eprintln!("{} {node} {action:?}", self.now);
-            }
+            self.trace(|| format!("{node} {action:?}"));
             invariants::on_decided(self, node, &action)?;
             // One in ten is lost: the node was about to do it, and did not.
             if !self.rng.one_in(10) {
@@ -221,11 +226,7 @@ impl World {
 
     /// Whether every group keeps a majority of reliable voters when `without` never comes back.
     pub(super) fn survives(&self, without: NodeId) -> bool {
-        self.groups.values().all(|group| {
-            group.membership.configs.iter().all(|config| {
-                let stay = config.iter().filter(|node| **node != without && !self.gone.contains(node));
-                stay.count() * 2 > config.len()
-            })
-        })
+        let stays = |node: NodeId| node != without && !self.gone.contains(&node);
+        self.groups.values().all(|group| group.memberships().all(|membership| membership.majority(stays)))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::tests::sim::world::World;
 use crate::{Action, Group};
-use octopussy_control::{ControlCommand, ControlState};
+use octopussy_control::ControlCommand;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Reach, ReachabilityPort};
 
@@ -13,22 +13,16 @@ fn is_away(world: &World, by: NodeId, node: NodeId) -> bool {
     reach.reach(node) == Reach::Down && down
 }
 
-pub(super) fn check_plan(
-    world: &World,
-    by: Option<NodeId>,
-    command: &ControlCommand,
-    before: &ControlState,
-) -> Result<(), String> {
-    let (ControlCommand::Plan { moves, .. }, Some(by)) = (command, by) else { return Ok(()) };
+pub(super) fn check_plan(world: &World, by: NodeId, action: &Action) -> Result<(), String> {
+    let Action::Propose(ControlCommand::Plan { moves, .. }) = action else { return Ok(()) };
+    let known = &world.copies[&by];
+    let full = known.members.values().filter(|member| member.holds_replicas()).count();
     for (shard, to) in moves {
-        let current = before.place(*shard).map(|place| place.current.clone()).unwrap_or_default();
-        let full = before.members.values().filter(|member| member.holds_replicas()).count();
+        let current = known.place(*shard).map(|place| place.current.clone()).unwrap_or_default();
         let shrinks = to.nodes().count() < current.nodes().count() && full < current.nodes().count();
         for node in current.nodes().filter(|node| !to.names(*node) && !shrinks) {
-            // What was decided a moment ago is judged a moment later: only a clear case counts.
-            let long = world.network.view(by, world.now).down_for(node).is_some_and(|down| down.as_millis() > 1_500);
-            let wanted = before.members.get(&node).is_some_and(octopussy_control::MemberRecord::holds_replicas);
-            if wanted && long && is_away(world, by, node) {
+            let wanted = known.members.get(&node).is_some_and(octopussy_control::MemberRecord::holds_replicas);
+            if wanted && is_away(world, by, node) {
                 return Err(format!("shard {shard} leaves node {node}, which is only away"));
             }
         }

@@ -11,24 +11,19 @@ mod settled;
 
 use super::world::World;
 use crate::Action;
-use octopussy_control::{ControlCommand, ControlState};
+use octopussy_control::ControlCommand;
 use octopussy_core::ids::NodeId;
 
 /// When a node has decided something.
 pub(super) fn on_decided(world: &World, by: NodeId, action: &Action) -> Result<(), String> {
     caught_up::check(world, by, action)?;
+    grace::check_plan(world, by, action)?;
     grace::check_voters(world, by, action)?;
     fit::check_action(world, by, action)
 }
 
 /// When the control group has applied a command.
-pub(super) fn on_applied(
-    world: &World,
-    by: Option<NodeId>,
-    command: &ControlCommand,
-    before: &ControlState,
-) -> Result<(), String> {
-    grace::check_plan(world, by, command, before)?;
+pub(super) fn on_applied(world: &World, command: &ControlCommand) -> Result<(), String> {
     farewell::check(world, command)
 }
 
