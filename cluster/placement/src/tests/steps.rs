@@ -1,56 +1,17 @@
 //! What is decided in given situations, rule by rule.
 
-use super::support::{Seen, cluster, desire, join, member, node, nodes, set};
-use crate::{Action, Group, GroupView, Limits, MembershipView, Situation, decide, outstanding};
+use super::support::{
+    ME, SHARD, Seen, cluster, decided, decided_at, desire, join, led, member, moves, node, nodes, set, set_members,
+    target,
+};
+use crate::{Action, Group, GroupView, Limits, Situation, outstanding};
 use octopussy_control::{ControlCommand, ControlState, ReplicaSet};
 use octopussy_core::ids::ShardId;
 use octopussy_core::ports::{MemberDesired, MemberRole};
 use octopussy_core::time::Timestamp;
 use std::time::Duration;
 
-const SHARD: Group = Group::Shard(ShardId(0));
-const ME: u8 = 1;
 const GRACE: u64 = 5 * 60;
-
-/// A group that node 1 has led for a minute, with everybody caught up.
-fn led(group: Group, voters: &[u8], learners: &[u8]) -> GroupView {
-    let membership = MembershipView { configs: vec![nodes(voters)], learners: nodes(learners), committed: true };
-    GroupView {
-        group,
-        leader: Some(node(ME)),
-        membership,
-        last_index: 10_000,
-        matched: voters.iter().chain(learners).map(|number| (node(*number), 10_000)).collect(),
-        rested: Some(Duration::from_secs(60)),
-        busy: false,
-    }
-}
-
-fn decided(control: &ControlState, view: &GroupView, seen: &Seen) -> Vec<Action> {
-    decided_at(control, view, seen, 1_000)
-}
-
-fn decided_at(control: &ControlState, view: &GroupView, seen: &Seen, now: u64) -> Vec<Action> {
-    let groups = std::slice::from_ref(view);
-    let now = Timestamp::from_millis(now);
-    decide(&Situation { control, me: node(ME), groups, reach: seen, limits: Limits::default(), now })
-}
-
-fn moves(actions: &[Action]) -> Vec<(ShardId, ReplicaSet)> {
-    match actions {
-        [Action::Propose(ControlCommand::Plan { moves, .. })] => moves.clone(),
-        other => panic!("no plan, but {other:?}"),
-    }
-}
-
-fn target(control: &mut ControlState, place: ReplicaSet) {
-    let table_version = control.table_version;
-    control.apply(ControlCommand::Plan { table_version, moves: vec![(ShardId(0), place)] }).unwrap();
-}
-
-fn set_members(group: Group, voters: &[u8], learners: &[u8]) -> Vec<Action> {
-    vec![Action::SetMembers { group, voters: nodes(voters), learners: nodes(learners) }]
-}
 
 #[test]
 fn a_cluster_of_one_has_nothing_to_do() {

@@ -1,5 +1,6 @@
 //! Small clusters for the tests.
 
+use crate::{Action, Group, GroupView, Limits, MembershipView, Situation, decide};
 use octopussy_control::{
     ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, VersionRange,
 };
@@ -100,4 +101,50 @@ impl ReachabilityPort for Seen {
     fn down_for(&self, node: NodeId) -> Option<Duration> {
         self.0.get(&node).and_then(|seen| seen.1)
     }
+}
+
+/// The shard that most tests are about.
+pub(crate) const SHARD: Group = Group::Shard(ShardId(0));
+
+/// The node that decides.
+pub(crate) const ME: u8 = 1;
+
+/// A group that node 1 has led for a minute, with everybody caught up.
+pub(crate) fn led(group: Group, voters: &[u8], learners: &[u8]) -> GroupView {
+    let membership = MembershipView { configs: vec![nodes(voters)], learners: nodes(learners), committed: true };
+    GroupView {
+        group,
+        leader: Some(node(ME)),
+        membership,
+        last_index: 10_000,
+        matched: voters.iter().chain(learners).map(|number| (node(*number), 10_000)).collect(),
+        rested: Some(Duration::from_secs(60)),
+        busy: false,
+    }
+}
+
+pub(crate) fn decided(control: &ControlState, view: &GroupView, seen: &Seen) -> Vec<Action> {
+    decided_at(control, view, seen, 1_000)
+}
+
+pub(crate) fn decided_at(control: &ControlState, view: &GroupView, seen: &Seen, now: u64) -> Vec<Action> {
+    let groups = std::slice::from_ref(view);
+    let now = Timestamp::from_millis(now);
+    decide(&Situation { control, me: node(ME), groups, reach: seen, limits: Limits::default(), now })
+}
+
+pub(crate) fn moves(actions: &[Action]) -> Vec<(ShardId, ReplicaSet)> {
+    match actions {
+        [Action::Propose(ControlCommand::Plan { moves, .. })] => moves.clone(),
+        other => panic!("no plan, but {other:?}"),
+    }
+}
+
+pub(crate) fn target(control: &mut ControlState, place: ReplicaSet) {
+    let table_version = control.table_version;
+    control.apply(ControlCommand::Plan { table_version, moves: vec![(ShardId(0), place)] }).unwrap();
+}
+
+pub(crate) fn set_members(group: Group, voters: &[u8], learners: &[u8]) -> Vec<Action> {
+    vec![Action::SetMembers { group, voters: nodes(voters), learners: nodes(learners) }]
 }
