@@ -1,4 +1,6 @@
 //! Clusters of real nodes on loopback: joining, any-node service, crashes, moves.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "seeds and skipped tests are told to whoever runs them")]
 
 mod any_node;
 mod crash;

@@ -49,7 +49,8 @@ fn edges(metadata: &Metadata) -> Edges {
     let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     let of = |package: &cargo_metadata::Package| {
         let dependencies = package.dependencies.iter().filter(|it| ours.contains(it.name.as_str()));
-        let counted = dependencies.filter(|it| it.kind != DependencyKind::Development || !FOR_TESTS.contains(&it.name.as_str()));
+        let counted =
+            dependencies.filter(|it| it.kind != DependencyKind::Development || !FOR_TESTS.contains(&it.name.as_str()));
         (package.name.to_string(), counted.map(|it| (it.name.clone(), it.optional)).collect())
     };
     metadata.packages.iter().filter(|package| !OUTSIDE.contains(&package.name.as_str())).map(of).collect()

@@ -1,7 +1,7 @@
 //! The types that openraft is given.
 
-pub(crate) mod machine;
 pub(crate) mod log;
+pub(crate) mod machine;
 mod types;
 
 pub(crate) use types::{Answers, Entries, GroupId, TypeConfig};

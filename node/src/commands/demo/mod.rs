@@ -70,7 +70,11 @@ async fn demonstrate(args: &DemoArgs, context: &Context) -> Result<(), Failure> 
     match place.kept() {
         Some(home) => {
             let first = home.join("node-1");
-            out.line(format_args!("The nodes' homes are in {}. Next: octopussy --home {} start", home.display(), first.display()));
+            out.line(format_args!(
+                "The nodes' homes are in {}. Next: octopussy --home {} start",
+                home.display(),
+                first.display()
+            ));
         }
         None => out.line("Next: octopussy start, then octopussy agent create DIR with a directory of your own."),
     }
