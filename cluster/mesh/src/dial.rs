@@ -145,7 +145,7 @@ async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection
     let reason = tokio::time::timeout(Duration::from_millis(100), connection.closed()).await;
     match reason.ok().as_ref().and_then(Refusal::of) {
         Some((refusal, text)) => {
-            inner.refused_by(address, refusal, &text);
+            inner.refused_by(greet::identity(connection), address, refusal, &text);
             Dialed::Refused
         }
         None => Dialed::Failed,

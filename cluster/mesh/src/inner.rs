@@ -7,7 +7,7 @@ use crate::hello::Hello;
 use crate::inbound::Inbound;
 use crate::join::JoinHandler;
 use crate::known::{Known, Peer};
-use crate::limits::{LINGER, LOG_EVERY};
+use crate::limits::{LINGER, LOG_EVERY, MAX_PEERS};
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal, is_distrust};
@@ -15,11 +15,12 @@ use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Incarnation, MeshError, PeerEvent};
 use parking_lot::{Mutex, RwLock};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What the tasks of a mesh share.
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) known: Mutex<Known>,
     pub(crate) join: RwLock<Option<Arc<dyn JoinHandler>>>,
     pub(crate) stopping: CancellationToken,
+    /// Who has told this node that it has been removed from the cluster.
+    pub(crate) forgotten_by: watch::Sender<BTreeSet<NodeId>>,
     links: RwLock<HashMap<NodeId, Arc<Link>>>,
     /// Held while a connection comes or goes until observers were told, so that they hear it in order. They may look at the
     /// table meanwhile.
@@ -53,6 +56,7 @@ impl Inner {
             known: Mutex::default(),
             join: RwLock::default(),
             stopping: CancellationToken::new(),
+            forgotten_by: watch::Sender::default(),
             links: RwLock::default(),
             order: Mutex::default(),
             attempts: AtomicU64::new(0),
@@ -179,9 +183,12 @@ impl Inner {
         }
     }
 
-    /// Notes that another node refused a connection with this one.
-    pub(crate) fn refused_by(&self, address: SocketAddr, refusal: Refusal, text: &str) {
+    /// Notes that another node, which its certificate has shown to be `peer`, refused a connection with this one.
+    pub(crate) fn refused_by(&self, peer: Option<NodeId>, address: SocketAddr, refusal: Refusal, text: &str) {
         self.metrics.refused_by_peer(refusal);
+        if let Some(peer) = peer.filter(|_| refusal == Refusal::Forgotten) {
+            self.forgotten_by.send_if_modified(|told| told.len() < MAX_PEERS && told.insert(peer));
+        }
         if self.may_log(refusal) {
             tracing::warn!(%address, reason = refusal.name(), "a node refused the connection of this node, as it says: {text}");
         }
@@ -210,7 +217,7 @@ async fn supervise(inner: Arc<Inner>, link: Arc<Link>) {
     let reason = link.connection.closed().await;
     tracing::debug!(peer = %link.peer, %reason, "the connection ended");
     if let Some((refusal, text)) = Refusal::of(&reason) {
-        inner.refused_by(link.address(), refusal, &text);
+        inner.refused_by(Some(link.peer.node), link.address(), refusal, &text);
     }
     inner.remove(&link);
 }

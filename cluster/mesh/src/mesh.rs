@@ -16,9 +16,11 @@ use octopussy_core::ports::{
     PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How much a peer may send before it has greeted: a greeting, or a request to join.
@@ -99,6 +101,13 @@ impl Mesh {
         self.inner.endpoint.set_server_config(Some(server));
         *self.inner.client.write() = client;
         Ok(())
+    }
+
+    /// Sees who tells this node that it has been removed from the cluster ([`crate::Refusal::Forgotten`]). Each of them holds a
+    /// certificate of the cluster's authority; whether its word counts is for the caller to judge.
+    #[must_use]
+    pub fn watch_forgotten_by(&self) -> watch::Receiver<BTreeSet<NodeId>> {
+        self.inner.forgotten_by.subscribe()
     }
 
     /// What the mesh has counted.
