@@ -139,6 +139,8 @@ async fn a_forgotten_node_is_disconnected_and_refused_until_it_is_learned_again(
     })
     .await;
     assert!(!a.is_connected(id(&b)));
+    assert_eq!(*b.watch_forgotten_by().borrow(), [id(&a)].into(), "b knows whose word it is");
+    assert!(a.watch_forgotten_by().borrow().is_empty(), "b has not forgotten a");
     a.learn(id(&b), &[b.local_addr().unwrap()]);
     both_connected(&a, &b).await;
 }
