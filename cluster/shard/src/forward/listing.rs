@@ -60,10 +60,11 @@ pub(super) async fn everywhere(
             let request = request(shards.clone());
             let (core, patience) = (Arc::clone(core), &patience);
             asked.push(async move {
-                let answer = if node == core.me() {
-                    Some(local::answer(&core, request).await)
-                } else {
-                    remote::ask_about_shards(&core, node, &request, patience).await
+                let answer = match shards.first() {
+                    Some(&one) if node != core.me() => {
+                        remote::ask_about_shards(&core, one, node, &request, patience).await
+                    }
+                    Some(_) | None => Some(local::answer(&core, request).await),
                 };
                 (node, shards, answer)
             });

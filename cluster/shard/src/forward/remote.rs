@@ -9,13 +9,16 @@ use crate::raft::GroupId;
 use bytes::Bytes;
 use octopussy_control::{ControlApplied, ControlCommand};
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::{Lane, MeshError, ProposeError};
+use octopussy_core::ports::{Lane, MeshError, ProposeError, Reach};
 use octopussy_core::task::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one node is given to answer before another is asked: a leader that has lost its quorum notices sooner.
 const ONE_ANSWER: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether a node that has not answered yet is still the one to ask.
+const LOOK_FOR_ANOTHER: Duration = Duration::from_millis(25);
 
 /// What came of asking one node.
 enum Asked<T> {
@@ -114,7 +117,7 @@ async fn ask_others(
             continue;
         }
         let within = patience.left().min(ONE_ANSWER) + extra;
-        match ask(core, node, Lane::Forward, frame, within).await {
+        match ask(core, group, node, Lane::Forward, frame, within).await {
             Asked::Answer(answer) => match answer {
                 Err(Rejection::NotLeader(leader)) => {
                     core.hints.drop(group, node);
@@ -138,15 +141,31 @@ async fn ask_others(
     Asked::Elsewhere
 }
 
-/// Asks one node.
+/// Asks one node about a group. Gives up on it as soon as it is known that another node leads the group, or that it is down:
+/// a node that has lost its power does not close its connections.
 async fn ask<T: serde::de::DeserializeOwned>(
     core: &Core,
+    group: GroupId,
     node: NodeId,
     lane: Lane,
     frame: &Bytes,
     within: Duration,
 ) -> Asked<T> {
-    match core.mesh.call(node, lane, frame.clone(), within).await {
+    let call = core.mesh.call(node, lane, frame.clone(), within);
+    tokio::pin!(call);
+    let replaced = async {
+        loop {
+            tokio::time::sleep(LOOK_FOR_ANOTHER).await;
+            if core.leader_here(group).is_some_and(|leader| leader != node) || core.reach.reach(node) == Reach::Down {
+                return;
+            }
+        }
+    };
+    let answer = tokio::select! {
+        answer = &mut call => answer,
+        () = replaced => return Asked::Unknown,
+    };
+    match answer {
         Ok(answer) => match wire::decode(&answer) {
             Ok(answer) => Asked::Answer(answer),
             Err(reason) => {
@@ -168,12 +187,14 @@ async fn ask<T: serde::de::DeserializeOwned>(
 /// Asks one node about shards that it is thought to lead.
 pub(super) async fn ask_about_shards(
     core: &Core,
+    one_of_them: ShardId,
     node: NodeId,
     request: &Request,
     patience: &Patience,
 ) -> Option<Result<Reply, Rejection>> {
     let frame = wire::encode(request).ok()?;
-    match ask(core, node, Lane::Forward, &frame, patience.left().min(ONE_ANSWER)).await {
+    let group = GroupId::of(one_of_them);
+    match ask(core, group, node, Lane::Forward, &frame, patience.left().min(ONE_ANSWER)).await {
         Asked::Answer(answer) => Some(answer),
         Asked::Elsewhere | Asked::Unknown => None,
     }
@@ -235,7 +256,7 @@ async fn ask_control(core: &Core, frame: &Bytes, told: Option<NodeId>, patience:
         if !asked.insert(node) {
             continue;
         }
-        match ask(core, node, Lane::Control, frame, patience.left().min(ONE_ANSWER)).await {
+        match ask(core, group, node, Lane::Control, frame, patience.left().min(ONE_ANSWER)).await {
             Asked::Answer(Err(ControlRejection::NotLeader(leader))) => line.extend(leader),
             Asked::Elsewhere => {}
             asked @ (Asked::Answer(_) | Asked::Unknown) => return asked,

@@ -66,6 +66,11 @@ impl Core {
         }
     }
 
+    /// Who leads a group that has a replica here, as that replica knows.
+    pub(crate) fn leader_here(&self, group: GroupId) -> Option<NodeId> {
+        self.registry.get(group).and_then(|group| group.leader())
+    }
+
     /// The nodes that may know or be the leader of a group: the likeliest first, without this one.
     pub(crate) fn candidates(&self, group: GroupId) -> Vec<NodeId> {
         let state = self.control.borrow();

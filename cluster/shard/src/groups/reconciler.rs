@@ -20,6 +20,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How soon after a change is looked again, so that many changes cause one look.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// How many election timeouts a leadership rests before it is given to the preferred leader: a node that has just come back
+/// should have shown that it stays, and a new one should not wait long for its share.
+const REST_IN_ELECTIONS: u32 = 5;
+
 /// How long one action may take. A change of voters commits two entries on a quorum.
 const ACTION_LIMIT: Duration = Duration::from_secs(20);
 
@@ -56,7 +60,8 @@ fn decide_now(core: &Core) -> Vec<Action> {
         return Vec::new();
     }
     let config = &core.context.config;
-    let limits = Limits { grace: config.replace_after, ..Limits::default() };
+    let transfer_pause = config.timings.election_max * REST_IN_ELECTIONS;
+    let limits = Limits { grace: config.replace_after, transfer_pause, ..Limits::default() };
     let situation = Situation {
         control: &core.control(),
         me: core.me(),
