@@ -35,6 +35,9 @@ pub(crate) struct Membership {
     /// Whether the node's data directory has been part of the cluster: from then on it must not begin empty.
     #[serde(default)]
     pub(crate) settled: bool,
+    /// Whether the node was removed from the cluster: it must not run again.
+    #[serde(default)]
+    pub(crate) removed: bool,
 }
 
 impl Membership {
@@ -230,6 +233,7 @@ mod tests {
             capacity: None,
             zone: Some("cellar".to_owned()),
             settled: true,
+            removed: false,
         };
         cluster.set_membership(&membership).unwrap();
         assert_eq!(cluster.membership().unwrap(), Some(membership));

@@ -234,6 +234,7 @@ async fn finish(home: &Path, cluster_home: &ClusterHome, grant: &JoinGrant) -> R
         capacity: Some(grant.member.capacity),
         zone: grant.member.zone.clone(),
         settled: false,
+        removed: false,
     };
     cluster_home.set_membership(&membership)?;
     cluster_home.clear_journal()?;

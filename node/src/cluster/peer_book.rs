@@ -18,6 +18,7 @@ const MAX_KNOWN: usize = 33;
 pub(crate) struct PeerBook {
     me: NodeId,
     mesh: Arc<dyn MeshPort>,
+    /// Held while the mesh is told: a node that is learned after it was forgotten would be let in again.
     inner: Mutex<Pages>,
 }
 
@@ -38,35 +39,29 @@ impl PeerBook {
 
     /// Takes over what the control state says: members with their addresses, and who has left.
     pub(crate) fn follow(&self, control: &ControlState) -> Vec<NodeId> {
-        let (mut learn, mut forget) = (Vec::new(), Vec::new());
-        {
-            let mut pages = self.inner.lock();
-            for (node, member) in &control.members {
-                if *node != self.me && pages.committed.get(node) != Some(&member.addresses) {
-                    pages.committed.insert(*node, member.addresses.clone());
-                    learn.push((*node, pages.known(*node)));
-                }
-            }
-            for node in control.departed.keys() {
-                if pages.departed.insert(*node) {
-                    pages.committed.remove(node);
-                    pages.heard.remove(node);
-                    forget.push(*node);
-                }
+        let mut pages = self.inner.lock();
+        for (node, member) in &control.members {
+            if *node != self.me && pages.committed.get(node) != Some(&member.addresses) {
+                pages.committed.insert(*node, member.addresses.clone());
+                self.mesh.learn(*node, &pages.known(*node));
             }
         }
-        for (node, addresses) in learn {
-            self.mesh.learn(node, &addresses);
+        let mut forgotten = Vec::new();
+        for node in control.departed.keys() {
+            if *node != self.me && pages.departed.insert(*node) {
+                pages.committed.remove(node);
+                pages.heard.remove(node);
+                self.mesh.forget(*node);
+                forgotten.push(*node);
+            }
         }
-        for node in &forget {
-            self.mesh.forget(*node);
-        }
-        forget
+        forgotten
     }
 
     /// Takes over what members say who have let this node in: before the control state has reached it.
     pub(crate) fn introduce(&self, node: NodeId, addresses: &[SocketAddr]) {
-        if node != self.me {
+        let pages = self.inner.lock();
+        if node != self.me && !pages.departed.contains(&node) {
             self.mesh.learn(node, addresses);
         }
     }
@@ -109,15 +104,16 @@ impl Pages {
 
 impl AddressObserver for PeerBook {
     fn learned(&self, node: NodeId, address: SocketAddr) {
-        let known = {
-            let mut pages = self.inner.lock();
-            // Only members are dialled: gossip names nobody into the cluster.
-            if node == self.me || !pages.committed.contains_key(&node) {
-                return;
-            }
-            pages.heard.insert(node, address);
-            pages.known(node)
-        };
-        self.mesh.learn(node, &known);
+        let mut pages = self.inner.lock();
+        // Only members are dialled: gossip names nobody into the cluster.
+        if node == self.me || !pages.committed.contains_key(&node) {
+            return;
+        }
+        pages.heard.insert(node, address);
+        self.mesh.learn(node, &pages.known(node));
     }
 }
+
+#[cfg(test)]
+#[path = "peer_book_tests.rs"]
+mod tests;

@@ -5,6 +5,8 @@ mod access;
 mod arrival;
 mod bootstrap;
 mod home_lock;
+mod opening;
+mod removed;
 mod sections;
 mod services;
 mod settings;
@@ -61,6 +63,7 @@ pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
     let (mut system, serving) = prepared.start(signals.first()).await?;
     let ended = tokio::select! {
         () = signals.stop() => Ok(()),
+        failure = serving.removed() => Err(failure),
         failure = async {
             loop {
                 let failure = system.next_failure().await;
@@ -120,6 +123,7 @@ impl Prepared {
             .context("taking the home directory panicked")?
             .map_err(anyhow::Error::new)?;
         let cluster_home = ClusterHome::of(home.path());
+        removed::refuse(home.path(), &cluster_home)?;
         if let Some(offset) = arrival::free_offset(&cluster_home, &settings)? {
             source.overrides.extend(arrival::offset(offset));
             settings = source.load().map_err(|findings| refuse(&findings))?;

@@ -1,31 +1,30 @@
 //! What lies below all capabilities: the mesh, who answers on it, what nodes tell of themselves, the groups.
 
-use super::Prepared;
+use super::opening::{bind, membership_settings, open_shards};
+use super::{Prepared, removed};
 use crate::cluster::{
-    Cluster, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Reporter, local_addresses, reachable_at,
+    Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Reporter, local_addresses,
+    reachable_at,
 };
 use crate::failure::Failure;
 use anyhow::{Context, bail};
 use octopussy_blobs::{ClusterBlobs, MayHold};
 use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{BlobPort, ClusterPort, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MeshPort};
-use octopussy_core::time::Clock;
 use octopussy_facts::{Facts, FactsConfig};
 use octopussy_lifecycle::{Open, Registry};
-use octopussy_membership::{AddressObserver, Membership, Settings as MembershipSettings};
-use octopussy_mesh::{BindError, Mesh, MeshCertificates, MeshConfig};
-use octopussy_shard::{FileBlobs, OpenError, ShardHost, ShardHostConfig, Timings};
+use octopussy_membership::{AddressObserver, Membership};
+use octopussy_mesh::Mesh;
+use octopussy_shard::{FileBlobs, ShardHost};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What this build understands of the wire and of stored commands.
 pub(super) const VERSIONS: VersionRange = VersionRange { min: 1, max: 1 };
-/// How long the store may be held by another process: a node that was killed takes a moment to disappear.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
-/// How often it is looked whether the store is free.
-const LOCK_POLL: Duration = Duration::from_millis(20);
 /// How long the control group may take to reach a node that was just let in.
 const ADOPT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -39,6 +38,10 @@ pub(super) struct Substrate {
     blobs: Arc<dyn BlobPort>,
     /// Where this node's mesh endpoint is reached, the likeliest first.
     pub(super) addresses: Vec<SocketAddr>,
+    /// The home directory, and what it keeps about the cluster.
+    home: (PathBuf, ClusterHome),
+    /// Cancelled when this node was removed from its cluster.
+    pub(super) removed: CancellationToken,
     /// Ends the tasks that belong to no capability.
     stopping: CancellationToken,
 }
@@ -52,9 +55,6 @@ impl Substrate {
         let addresses = reachable_at(bound, &settings.mesh.advertise, &local_addresses());
         let port: Arc<dyn MeshPort> = mesh.clone();
         let book = PeerBook::new(identity.node_id, port.clone());
-        for (node, addresses) in prepared.cluster_home.introductions()? {
-            book.introduce(node, &addresses);
-        }
         let observer: Arc<dyn AddressObserver> = book.clone();
         let membership = Membership::start(
             port.clone(),
@@ -68,6 +68,13 @@ impl Substrate {
             .context("the exchange of facts cannot be started")?;
         let shards =
             open_shards(&settings.groups, clock, &port, &membership).await.context("the store cannot be opened")?;
+        // Those who have left are refused before anybody is dialled; only then come those who let this node in.
+        for node in book.follow(&shards.control()) {
+            membership.forget(node);
+        }
+        for (node, addresses) in prepared.cluster_home.introductions()? {
+            book.introduce(node, &addresses);
+        }
         let data = settings.groups.dir.clone();
         let blobs = tokio::task::spawn_blocking(move || FileBlobs::open(&data))
             .await
@@ -96,8 +103,11 @@ impl Substrate {
             shards,
             blobs,
             addresses,
+            home: (prepared.home.path().to_owned(), prepared.cluster_home.clone()),
+            removed: CancellationToken::new(),
             stopping,
         };
+        tokio::spawn(substrate.removal(identity.node_id).run(substrate.removed.clone(), substrate.stopping.clone()));
         match substrate.belong(prepared).await {
             Ok(()) => {
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
@@ -121,7 +131,11 @@ impl Substrate {
             (Some(marker), true) => marker,
             (Some(marker), false) => {
                 let late = "no member of the cluster has reached this node";
-                self.shards.adopt(ADOPT_WITHIN).await.map_err(|error| {
+                let adopted = tokio::select! {
+                    adopted = self.shards.adopt(ADOPT_WITHIN) => adopted,
+                    failure = self.removed() => return Err(failure),
+                };
+                adopted.map_err(|error| {
                     anyhow::Error::new(Failure::new(format!("{late}: {error}")).hint(
                         "this node was let in already: see that the cluster's nodes reach its mesh address (UDP), and start it again",
                     ))
@@ -172,6 +186,7 @@ impl Substrate {
             capacity: Some(prepared.capacity),
             zone: prepared.zone.clone(),
             settled: false,
+            removed: false,
         })
     }
 
@@ -186,6 +201,21 @@ impl Substrate {
             group: self.group(),
             membership: Arc::downgrade(&self.membership),
             clock: prepared.clock.clone(),
+        }
+    }
+
+    fn removal(&self, node: NodeId) -> Removal {
+        let home = self.home.1.clone();
+        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by() }
+    }
+
+    /// Ends when this node was removed from its cluster, with what is to be said about it.
+    pub(super) async fn removed(&self) -> anyhow::Error {
+        self.removed.cancelled().await;
+        let (path, home) = &self.home;
+        match home.membership() {
+            Ok(Some(member)) => anyhow::Error::new(removed::failure(path, &member)),
+            Ok(None) | Err(_) => anyhow::anyhow!("this node was removed from its cluster"),
         }
     }
 
@@ -213,60 +243,6 @@ impl Substrate {
         }
         self.membership.leave().await;
         self.mesh.close().await;
-    }
-}
-
-fn bind(prepared: &Prepared) -> anyhow::Result<Arc<Mesh>> {
-    let Prepared { identity, settings, boot, .. } = prepared;
-    let certificates = MeshCertificates {
-        authority: identity.ca_der.clone(),
-        certificate: identity.certificate.clone(),
-        key: identity.private_key(),
-    };
-    let listen = settings.mesh.listen();
-    let mut config = MeshConfig::new(listen, &identity.cluster_id, *boot, certificates);
-    config.advertise = settings.mesh.advertise.clone();
-    config.versions = VERSIONS.min..=VERSIONS.max;
-    Mesh::bind(config).map_err(|error| match error {
-        BindError::Listen { address, error } if error.kind() == std::io::ErrorKind::AddrInUse => {
-            anyhow::Error::new(
-                Failure::new(format!("cannot listen on {address}/udp for the other nodes: the port is taken")).hint(
-                    "another node may run on this machine: start this one with --port-offset 20, or set mesh.port in config.yaml",
-                ),
-            )
-        }
-        BindError::Listen { address, error } => anyhow::Error::new(
-            Failure::new(format!("cannot listen on {address}/udp for the other nodes: {error}"))
-                .hint("mesh.bind and mesh.port in config.yaml say where"),
-        ),
-        error @ (BindError::Certificates(_) | BindError::Config(_)) => anyhow::Error::new(error),
-    })
-}
-
-/// Who answers is noticed in step with the groups' elections.
-fn membership_settings(timings: Timings) -> MembershipSettings {
-    if timings == Timings::WAN {
-        MembershipSettings::wan()
-    } else if timings == Timings::FAST {
-        MembershipSettings::fast()
-    } else {
-        MembershipSettings::standard()
-    }
-}
-
-/// Opens the groups; waits a little for a process that is just ending to let go of them.
-async fn open_shards(
-    config: &ShardHostConfig,
-    clock: &Arc<dyn Clock>,
-    mesh: &Arc<dyn MeshPort>,
-    membership: &Arc<Membership>,
-) -> Result<Arc<ShardHost>, OpenError> {
-    let patience = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match ShardHost::open(config.clone(), clock.clone(), mesh.clone(), membership.clone()).await {
-            Err(error) if error.is_locked() && Instant::now() < patience => tokio::time::sleep(LOCK_POLL).await,
-            opened => return opened,
-        }
     }
 }
 

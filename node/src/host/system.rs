@@ -36,6 +36,11 @@ impl Serving {
     pub(super) async fn close(&self, limit: Duration) {
         self.substrate.close(limit).await;
     }
+
+    /// Ends when this node was removed from its cluster, with what is to be said about it.
+    pub(super) async fn removed(&self) -> anyhow::Error {
+        self.substrate.removed().await
+    }
 }
 
 impl Prepared {
@@ -62,13 +67,19 @@ impl Prepared {
         let board = Arc::new(StatusBoard::new());
         let host = Host::new(self.clock.clone(), self.home.path().to_owned()).with_board(board.clone());
         let (registry, lock) = self.register(substrate, &board)?;
-        let interrupted = host.interrupt.clone();
+        let (interrupted, removed) = (host.interrupt.clone(), substrate.removed.clone());
         let watch = tokio::spawn(async move {
-            interrupt.await;
+            tokio::select! {
+                () = interrupt => {}
+                () = removed.cancelled() => {}
+            }
             interrupted.cancel();
         });
         let started = registry.start_all(host).await;
         watch.abort();
+        if started.is_err() && substrate.removed.is_cancelled() {
+            return Err(substrate.removed().await);
+        }
         let system = started.map_err(|error| anyhow::anyhow!(error.chain()))?;
         Ok((system, lock))
     }
