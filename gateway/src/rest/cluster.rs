@@ -41,7 +41,7 @@ pub(super) struct RemoveQuery {
     force: Option<bool>,
 }
 
-/// How many shards will move.
+/// How many shards are moving or have yet to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rebalanced)]
 pub(super) struct RebalancedBody {
@@ -147,10 +147,11 @@ pub(super) async fn remove(
     json(StatusCode::OK, &MemberBody::from(context.orchestrator.remove_member(&principal, &node, force).await?))
 }
 
-/// Computes the replica table anew. For administrators.
+/// Tells how many shards are moving or have yet to, and has the answering node look at once. The cluster brings shards to
+/// where they belong by itself, a few at a time. For administrators.
 #[utoipa::path(
     post, path = "/api/v1/cluster/rebalance", tag = "cluster",
-    responses((status = 200, description = "How many shards will move.", body = RebalancedBody))
+    responses((status = 200, description = "How many shards are moving or have yet to.", body = RebalancedBody))
 )]
 pub(super) async fn rebalance(
     State(context): State<Arc<Context>>,

@@ -189,8 +189,7 @@ impl ClusterPort for Cluster {
     }
 
     async fn rebalance(&self) -> Result<usize, Problem> {
-        // The reconciler compares the table with what it should be all the time; what it has begun is what will move.
-        Ok(self.with_seen(|seen| seen.control.table.iter().filter(|place| place.target.is_some()).count()))
+        Ok(self.parts.shards.rebalance())
     }
 
     async fn recover(&self) -> Result<Vec<ShardId>, Problem> {

@@ -183,7 +183,8 @@ pub trait ClusterPort: Send + Sync {
     async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem>;
     /// Removes `node` once everything is moved off it. A node that is down is removed at once when `force` is set.
     async fn remove(&self, node: &str, force: bool) -> Result<MemberView, Problem>;
-    /// Computes the replica table anew; answers how many shards will move.
+    /// Answers how many shards are moving or have yet to, as the answering node sees it. The cluster moves them by itself, a
+    /// few at a time; what this node leads is looked at at once.
     async fn rebalance(&self) -> Result<usize, Problem>;
     /// Makes this node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is lost.
     /// Answers with the shards concerned.

@@ -196,7 +196,7 @@ pub trait OrchestratorPort: Send + Sync {
     /// Removes a node.
     async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem>;
 
-    /// Computes the replica table anew; answers how many shards will move.
+    /// Answers how many shards are moving or have yet to; the cluster moves them by itself, a few at a time.
     async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem>;
 
     /// Makes this node the only voter of every group whose quorum is lost for good; answers with the shards concerned.

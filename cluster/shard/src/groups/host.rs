@@ -177,6 +177,13 @@ impl ShardHost {
         reconciler::views(&self.core)
     }
 
+    /// How many shards are moving or have yet to, as this node sees the cluster. The leaders bring shards to where they belong
+    /// by themselves, a few at a time; what is led here is looked at at once.
+    #[must_use]
+    pub fn rebalance(&self) -> usize {
+        reconciler::rebalance(&self.core)
+    }
+
     /// Who leads the control group, as far as this node knows.
     #[must_use]
     pub fn control_leader(&self) -> Option<NodeId> {

@@ -5,7 +5,7 @@ use super::group::Group;
 use crate::forward::propose_control;
 use crate::raft::GroupId;
 use octopussy_core::ids::NodeId;
-use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide};
+use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide, outstanding};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{ChangeMembers, EmptyNode};
@@ -59,18 +59,27 @@ fn decide_now(core: &Core) -> Vec<Action> {
     if !views.iter().any(|view| view.leader == Some(core.me())) {
         return Vec::new();
     }
+    with_situation(core, &views, decide)
+}
+
+/// How many shards are moving or have yet to, as this node sees the cluster. Looks at once whether there is something to do.
+pub(super) fn rebalance(core: &Core) -> usize {
+    core.acted.notify_one();
+    with_situation(core, &views(core), outstanding)
+}
+
+fn with_situation<T>(core: &Core, groups: &[GroupView], look: impl FnOnce(&Situation<'_>) -> T) -> T {
     let config = &core.context.config;
     let transfer_pause = config.timings.election_max * REST_IN_ELECTIONS;
     let limits = Limits { grace: config.replace_after, transfer_pause, ..Limits::default() };
-    let situation = Situation {
+    look(&Situation {
         control: &core.control(),
         me: core.me(),
-        groups: &views,
+        groups,
         reach: core.reach.as_ref(),
         limits: Limits { patience: limits.patience.min(limits.grace), ..limits },
         now: core.context.clock.now(),
-    };
-    decide(&situation)
+    })
 }
 
 /// The groups that have a replica here, as this node sees them.

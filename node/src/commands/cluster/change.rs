@@ -31,16 +31,17 @@ pub(super) async fn drain(node: &str, undo: bool, context: &Context) -> Result<(
     Ok(())
 }
 
-/// Computes anew where everything ought to be.
+/// Tells how many shards are not where they belong yet.
 pub(super) async fn rebalance(context: &Context) -> Result<(), Failure> {
     let client = Client::of_cluster(&context.home, context.port_offset)?;
     let value = client.send(Call::new(Method::POST, "/api/v1/cluster/rebalance").repeatable()).await?;
     context.out.document(&value);
     match value["moves"].as_u64().unwrap_or_default() {
-        0 => context.out.line(format_args!("{} everything is where it ought to be", paint(GOOD, "✓"))),
-        moves => {
-            context.out.line(format_args!("{} {moves} shards will move (octopussy cluster ring)", paint(GOOD, "✓")))
-        }
+        0 => context.out.line(format_args!("{} every shard is where it belongs", paint(GOOD, "✓"))),
+        1 => context.out.line("1 shard is moving or has yet to (octopussy cluster ring)"),
+        moves => context.out.line(format_args!(
+            "{moves} shards are moving or have yet to, a few at a time (octopussy cluster ring)"
+        )),
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) enum ClusterCommand {
         #[arg(long, requires = "node")]
         force: bool,
     },
-    /// Compute anew where everything ought to be, and begin to move it
+    /// Look at once whether everything is where it belongs, and say how many shards have yet to move
     Rebalance,
     /// After a loss of too many nodes: go on with what this machine's node has. What only the lost nodes knew is lost
     Recover {

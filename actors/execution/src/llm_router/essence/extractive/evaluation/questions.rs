@@ -126,7 +126,7 @@ pub(super) const SETS: &[Set] = &[
             ("What happens to running tasks after a crash?", &["tasks that were running go back to their mailboxes"]),
         ],
         held_out: &[
-            ("When is 202 Accepted answered?", &["is answered after the acceptance has been fsynced"]),
+            ("When is 202 Accepted answered?", &["is answered after the acceptance is on the disks of a majority"]),
             ("What is an epoch?", &["activated under a new *epoch*", "an epoch is the index of"]),
             ("How many capabilities are there?", &["Twenty-seven capabilities"]),
             ("What does exit code 4 mean?", &["the node refused: credentials"]),
