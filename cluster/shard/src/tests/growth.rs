@@ -16,6 +16,24 @@ async fn assert_all_succeeded(node: &TestNode, tasks: &[TaskId]) {
     }
 }
 
+/// Few shards move at once, and yet all that have to are counted, by every node alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_yet_to_move_is_counted_until_nothing_has() {
+    let mut cluster = TestCluster::found(14, 12).await;
+    assert_eq!(cluster.node(1).host.rebalance(), 0);
+    cluster.join(2).await;
+    let begun = octopussy_placement::Limits::default().max_moves;
+    for node in cluster.nodes.values() {
+        let counted = node.host.rebalance();
+        assert!(counted > begun && counted <= 12, "{counted} of 12 shards are counted; {begun} move at once");
+    }
+    cluster.settled().await;
+    for (number, node) in &cluster.nodes {
+        assert_eq!(node.host.rebalance(), 0, "node {number} still counts moves");
+    }
+    cluster.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_grows_and_every_node_serves() {
     let mut cluster = TestCluster::found(11, 4).await;

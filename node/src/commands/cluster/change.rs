@@ -39,9 +39,9 @@ pub(super) async fn rebalance(context: &Context) -> Result<(), Failure> {
     match value["moves"].as_u64().unwrap_or_default() {
         0 => context.out.line(format_args!("{} every shard is where it belongs", paint(GOOD, "✓"))),
         1 => context.out.line("1 shard is moving or has yet to (octopussy cluster ring)"),
-        moves => context.out.line(format_args!(
-            "{moves} shards are moving or have yet to, a few at a time (octopussy cluster ring)"
-        )),
+        moves => context
+            .out
+            .line(format_args!("{moves} shards are moving or have yet to, a few at a time (octopussy cluster ring)")),
     }
     Ok(())
 }
