@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use octopussy_core::ports::MeshPort;
 use octopussy_core::time::Clock;
 use octopussy_membership::{Membership, Settings as MembershipSettings};
-use octopussy_mesh::{BindError, Mesh, MeshCertificates, MeshConfig};
+use octopussy_mesh::{BindError, Mesh, MeshConfig};
 use octopussy_shard::{OpenError, ShardHost, ShardHostConfig, Timings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,8 @@ const LOCK_POLL: Duration = Duration::from_millis(20);
 /// Binds the mesh's socket.
 pub(super) fn bind(prepared: &Prepared) -> anyhow::Result<Arc<Mesh>> {
     let Prepared { identity, settings, boot, .. } = prepared;
-    let certificates = MeshCertificates {
-        authority: identity.ca_der.clone(),
-        certificate: identity.certificate.clone(),
-        key: identity.private_key(),
-    };
     let listen = settings.mesh.listen();
-    let mut config = MeshConfig::new(listen, &identity.cluster_id, *boot, certificates);
+    let mut config = MeshConfig::new(listen, &identity.cluster_id, *boot, identity.mesh_certificates());
     config.advertise = settings.mesh.advertise.clone();
     config.versions = VERSIONS.min..=VERSIONS.max;
     Mesh::bind(config).map_err(|error| match error {

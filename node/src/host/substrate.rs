@@ -3,8 +3,8 @@
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::cluster::{
-    Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Reporter, local_addresses,
-    reachable_at,
+    Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Renewer, Reporter,
+    local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use anyhow::{Context, bail};
@@ -111,6 +111,7 @@ impl Substrate {
         match substrate.belong(prepared).await {
             Ok(()) => {
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
+                tokio::spawn(substrate.renewer(prepared).run(substrate.stopping.clone()));
                 Ok(substrate)
             }
             Err(error) => {
@@ -200,6 +201,17 @@ impl Substrate {
             versions: VERSIONS,
             group: self.group(),
             membership: Arc::downgrade(&self.membership),
+            clock: prepared.clock.clone(),
+        }
+    }
+
+    fn renewer(&self, prepared: &Prepared) -> Renewer {
+        let mesh = self.mesh.clone();
+        Renewer {
+            home: prepared.home.path().to_owned(),
+            identity: prepared.identity.clone(),
+            names: prepared.settings.node.names.clone(),
+            show: Box::new(move |certificates| mesh.renew(certificates)),
             clock: prepared.clock.clone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::authority::{Authority, CLOCK_SLACK};
 use super::{IdentityError, files};
+use octopussy_core::time::Timestamp;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PublicKeyData, SanType};
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeSet;
@@ -16,6 +17,33 @@ pub(super) const VALIDITY: Duration = Duration::days(397);
 pub(super) const GUEST_VALIDITY: Duration = Duration::days(825);
 /// With how much time left a certificate is renewed.
 const RENEW_BEFORE: Duration = Duration::days(30);
+
+/// What is to be done about a certificate that will end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// Nothing: it is good for long.
+    NotDue,
+    /// It is renewed here.
+    Due,
+    /// It ought to be renewed, and the authority's key is not here.
+    Elsewhere,
+}
+
+/// Whether a certificate is renewed now that is good until `expires_at`; `signs` says whether the authority's key is here.
+pub(super) fn renewal(expires_at: Timestamp, signs: bool, now: Timestamp) -> Renewal {
+    match (now.plus(RENEW_BEFORE.unsigned_abs()) < expires_at, signs) {
+        (true, _) => Renewal::NotDue,
+        (false, true) => Renewal::Due,
+        (false, false) => Renewal::Elsewhere,
+    }
+}
+
+/// Until when the certificate is good; the beginning of time for one that cannot be read.
+pub(super) fn expires_at(der: &CertificateDer<'_>) -> Timestamp {
+    let Ok((_, leaf)) = X509Certificate::from_der(der) else { return Timestamp::EPOCH };
+    let seconds = u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or_default();
+    Timestamp::EPOCH.plus(std::time::Duration::from_secs(seconds))
+}
 
 /// Names as a certificate carries them, in one spelling.
 pub(super) type Names = BTreeSet<String>;

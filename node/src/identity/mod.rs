@@ -4,18 +4,23 @@ mod admission;
 mod authority;
 mod files;
 mod leaf;
+mod served;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use admission::{NodeKey, SignedNode, check_credentials, store_credentials};
 pub(crate) use authority::AuthorityKey;
+pub(crate) use leaf::Renewal;
 
 use authority::Authority;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::MemberRole;
+use octopussy_core::time::Timestamp;
+use octopussy_mesh::MeshCertificates;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use served::Served;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,15 +43,45 @@ pub(crate) struct Identity {
     pub(crate) certificate: CertificateDer<'static>,
     /// The key of that certificate, in PKCS #8.
     key: Arc<KeyPair>,
-    /// TLS as this node's interfaces speak it.
+    /// TLS as this node's interfaces speak it. It shows the newest certificate, whichever copy of the identity renewed it.
     pub(crate) server_config: Arc<rustls::ServerConfig>,
+    served: Arc<Served>,
     authority: Arc<Authority>,
 }
 
 impl Identity {
-    /// The node's private key, for the mesh endpoint.
-    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    /// How the node shows on the mesh who it is.
+    pub(crate) fn mesh_certificates(&self) -> MeshCertificates {
+        MeshCertificates {
+            authority: self.ca_der.clone(),
+            certificate: self.certificate.clone(),
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der())),
+        }
+    }
+
+    /// Until when the node's certificate is good.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        leaf::expires_at(&self.certificate)
+    }
+
+    /// Whether the certificate is to be renewed now, and whether this node can do it.
+    pub(crate) fn renewal(&self, now: Timestamp) -> Renewal {
+        leaf::renewal(self.expires_at(), self.authority.issuer.is_some(), now)
+    }
+
+    /// The identity with a new certificate for the same key, which is kept in `home/tls` and shown to clients from now on.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; the old certificate stays in use.
+    pub(crate) fn renewed(&self, home: &Path, extra_names: &[String], now: Timestamp) -> Result<Self, IdentityError> {
+        let now =
+            i64::try_from(now.as_millis() / 1_000).ok().and_then(|now| OffsetDateTime::from_unix_timestamp(now).ok());
+        let now = now.ok_or_else(|| IdentityError::Certificate("the clock is beyond all time".to_owned()))?;
+        let names = leaf::names(extra_names)?;
+        let path = home.join("tls").join("node.pem");
+        let certificate = leaf::load_or_issue(&path, &self.key, &self.authority, &names, now)?;
+        self.served.exchange(vec![certificate.clone(), self.ca_der.clone()], &self.key)?;
+        Ok(Self { certificate, ..self.clone() })
     }
 
     /// The authority's key in PEM, for a member that is to admit others; `None` at a guest.
@@ -140,7 +175,8 @@ fn load_or_create_at(
     let key = files::load_or_create_key(&folder.join("node.key"))?;
     let names = leaf::names(extra_names)?;
     let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authority, &names, now)?;
-    let server_config = server_config(certificate.clone(), &authority, &key)?;
+    let served = Arc::new(Served::new(vec![certificate.clone(), authority.der.clone()], &key)?);
+    let server_config = server_config(served.clone())?;
     Ok(Identity {
         node_id: node_id(&key),
         ca_pem: authority.pem.clone(),
@@ -150,6 +186,7 @@ fn load_or_create_at(
         certificate,
         key: Arc::new(key),
         server_config: Arc::new(server_config),
+        served,
         authority: Arc::new(authority),
     })
 }
@@ -162,17 +199,11 @@ fn node_id(key: &impl PublicKeyData) -> NodeId {
     NodeId(id)
 }
 
-fn server_config(
-    certificate: CertificateDer<'static>,
-    authority: &Authority,
-    key: &KeyPair,
-) -> Result<rustls::ServerConfig, IdentityError> {
-    let chain = vec![certificate, authority.der.clone()];
-    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+fn server_config(served: Arc<Served>) -> Result<rustls::ServerConfig, IdentityError> {
     let made = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
-    let mut config = made.map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        .with_safe_default_protocol_versions();
+    let made = made.map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    let mut config = made.with_no_client_auth().with_cert_resolver(served);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -176,3 +176,30 @@ fn a_guest_lives_without_the_authoritys_key_and_cannot_sign() {
     assert!(guest.sign(&key.signing_request().unwrap(), &[], MemberRole::Full).is_err());
     assert!(matches!(load_or_create(joining.path(), AuthorityKey::Held, &[]), Err(IdentityError::Damaged { .. })));
 }
+
+#[test]
+fn what_is_due_follows_from_the_days_left_and_the_authoritys_key() {
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let end = Timestamp::EPOCH.plus(day * 400);
+    let decided = |days: u32, signs| leaf::renewal(end, signs, Timestamp::EPOCH.plus(day * days));
+    assert_eq!([decided(369, true), decided(369, false)], [Renewal::NotDue; 2], "31 days are left");
+    for days in [370, 399, 400, 5_000] {
+        assert_eq!([decided(days, true), decided(days, false)], [Renewal::Due, Renewal::Elsewhere], "day {days}");
+    }
+}
+
+/// Clients see the new certificate without a restart: the old handle of the TLS configuration serves it.
+#[test]
+fn a_renewed_certificate_is_served_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let long_ago = OffsetDateTime::now_utc() - Duration::days(800);
+    let identity = load_or_create_at(home.path(), AuthorityKey::Held, &[], long_ago).unwrap();
+    assert!(!handshake(&identity, &identity.ca_pem, "localhost"), "an expired certificate was taken");
+    let now = Timestamp::EPOCH.plus(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap());
+    assert_eq!(identity.renewal(now), Renewal::Due);
+    let renewed = identity.renewed(home.path(), &[], now).unwrap();
+    assert!(handshake(&identity, &identity.ca_pem, "localhost"), "the old certificate is still served");
+    assert_eq!(renewed.renewal(now), Renewal::NotDue);
+    let again = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    assert_eq!(again.certificate, renewed.certificate, "it is not what a later start finds");
+}
