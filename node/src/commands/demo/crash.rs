@@ -118,15 +118,20 @@ pub(super) async fn run(cluster: &mut DemoCluster, context: &Context) -> Result<
 /// Waits until a task that had not ended when the node was killed has gone on elsewhere; how long after the kill that was.
 async fn first_progress(client: &Client, round: &Round, killed: Instant) -> Result<f64, Failure> {
     loop {
+        // Tasks that had ended before the kill say nothing of what came after it.
+        let mut open = false;
         for id in round.seen.keys() {
-            if let Ok(value) = client.get(&format!("/api/v1/tasks/{}", segment(id))).await {
-                let task: Task = decode(&value)?;
-                if task.succeeded() || super::evidence::kept(&task) > 0 {
-                    return Ok(killed.elapsed().as_secs_f64() * 1_000.0);
-                }
+            let Ok(value) = client.get(&format!("/api/v1/tasks/{}", segment(id))).await else {
+                open = true;
+                continue;
+            };
+            let task: Task = decode(&value)?;
+            if super::evidence::kept(&task) > 0 {
+                return Ok(killed.elapsed().as_secs_f64() * 1_000.0);
             }
+            open |= !task.succeeded();
         }
-        if killed.elapsed() > END_WITHIN || round.seen.is_empty() {
+        if !open || killed.elapsed() > END_WITHIN {
             return Ok(killed.elapsed().as_secs_f64() * 1_000.0);
         }
         tokio::time::sleep(LOOK).await;
