@@ -29,6 +29,7 @@ const BODY: &str = "
 #   port: 47210
 #   port_offset: 0
 #   advertise: [203.0.113.5:47210]   # behind a router or in a container: where the others reach this node
+#   announce: true                    # tell the local network (mDNS), so that `start --join auto` finds this node
 
 # What this node is in its cluster. shards and replication count when a cluster is founded, and never change.
 # cluster:

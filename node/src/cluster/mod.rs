@@ -9,6 +9,7 @@ mod home;
 mod join_defaults;
 mod join_wire;
 mod joining;
+mod lan;
 mod machine;
 mod node_facts;
 mod peer_book;
@@ -33,6 +34,7 @@ pub(crate) use home::{ClusterHome, Membership as ClusterMembership};
 pub(crate) use join_defaults::{default_capacity, default_name};
 pub(crate) use join_wire::MAX_CERTIFICATE_NAMES;
 pub(crate) use joining::{Door, JoinFailure, Joined, Wish, join, resume};
+pub(crate) use lan::{Announcement, LOOK_FOR, LanError, find as find_on_lan};
 pub(crate) use machine::cpus;
 pub(crate) use node_facts::Gatherer;
 pub(crate) use peer_book::PeerBook;
@@ -43,6 +45,8 @@ pub(crate) use renewal::Renewer;
 pub(crate) use report::Reporter;
 pub(crate) use seal::DataKey;
 pub(crate) use secrets_sync::SecretsSync;
+#[cfg(test)]
+pub(crate) use token::JoinSecret;
 pub(crate) use token::{JoinToken, hex};
 
 /// How soon this node's copy of the control state shows what its leader has committed, in good times.

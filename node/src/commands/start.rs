@@ -19,8 +19,9 @@ pub(crate) struct StartArgs {
     /// How long to wait until the node is ready, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// Join the cluster of this token (from `octopussy cluster token`); `env` reads it from OCTOPUSSY_JOIN_TOKEN
-    #[arg(long, value_name = "TOKEN", value_parser = join_word)]
+    /// Join the cluster of this token (from `octopussy cluster token`); `env` reads it from OCTOPUSSY_JOIN_TOKEN, `auto` does the
+    /// same and looks for members on the local network (they announce themselves with mesh.announce)
+    #[arg(long, value_name = "TOKEN")]
     join: Option<String>,
     /// The node's name in its cluster [default: the machine's name]
     #[arg(long, value_name = "NAME")]
@@ -46,12 +47,14 @@ pub(crate) struct StartArgs {
 const JOIN_TOKEN: &str = "OCTOPUSSY_JOIN_TOKEN";
 /// What `--join` says when the token is in [`JOIN_TOKEN`].
 const FROM_ENVIRONMENT: &str = "env";
+/// What it says when members are to be looked for on the local network, too.
+const ON_THE_LAN: &str = "auto";
 
 impl StartArgs {
     /// The join token, wherever it was given.
     fn token(&self) -> Result<Option<String>, Failure> {
         match self.join.as_deref() {
-            Some(FROM_ENVIRONMENT) => match std::env::var(JOIN_TOKEN) {
+            Some(FROM_ENVIRONMENT | ON_THE_LAN) => match std::env::var(JOIN_TOKEN) {
                 Ok(token) if !token.trim().is_empty() => Ok(Some(token)),
                 Ok(_) | Err(_) => Err(Failure::new(format!("{JOIN_TOKEN} holds no join token"))
                     .exit(crate::failure::Exit::Usage)
@@ -60,6 +63,11 @@ impl StartArgs {
             Some(token) => Ok(Some(token.to_owned())),
             None => Ok(None),
         }
+    }
+
+    /// Whether members are to be looked for on the local network.
+    fn finds(&self) -> bool {
+        self.join.as_deref() == Some(ON_THE_LAN)
     }
 
     /// The settings that its flags stand for.
@@ -71,14 +79,6 @@ impl StartArgs {
         overrides.extend(self.capacity.map(|capacity| ("cluster.capacity".to_owned(), Value::from(capacity))));
         overrides
     }
-}
-
-/// A token is only looked at by the node; a word that cannot be one is a slip on the command line.
-fn join_word(text: &str) -> Result<String, String> {
-    if text == "auto" {
-        return Err("finding a cluster by itself is not possible yet: give the token".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 /// Starts the node.
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<(), Failur
 }
 
 async fn in_foreground(args: StartArgs, context: &Context) -> Result<(), Failure> {
-    let join = args.token()?.map(|token| JoinOptions { token, guest: args.guest });
+    let join = args.token()?.map(|token| JoinOptions { token, find: args.finds(), guest: args.guest });
     let options = HostOptions {
         home: context.home.path().to_owned(),
         port_offset: context.port_offset,
@@ -128,7 +128,8 @@ async fn in_background(args: StartArgs, context: &Context) -> Result<(), Failure
     let environment: Vec<(&str, &str)> = token.as_deref().map(|token| (JOIN_TOKEN, token)).into_iter().collect();
     if token.is_some() {
         // By the environment: every process of the machine can read a command line.
-        more.extend(["--join".to_owned(), FROM_ENVIRONMENT.to_owned()]);
+        let word = if args.finds() { ON_THE_LAN } else { FROM_ENVIRONMENT };
+        more.extend(["--join".to_owned(), word.to_owned()]);
         more.extend(args.guest.then(|| "--guest".to_owned()));
     }
     let begun = tokio::time::Instant::now();
@@ -197,6 +198,20 @@ mod tests {
         assert_eq!(key_value("a.b=x=y").unwrap().1, json!("x=y"));
         assert!(key_value("nothing").is_err());
         assert!(key_value(".a=1").is_err());
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: StartArgs,
+    }
+
+    #[test]
+    fn members_are_looked_for_only_when_that_is_asked_for() {
+        use clap::Parser;
+        let finds = |words: &[&str]| Line::parse_from(["start"].iter().chain(words)).args.finds();
+        assert!(finds(&["--join", "auto"]));
+        assert!(!finds(&[]) && !finds(&["--join", "env"]) && !finds(&["--join", "octo1_x"]));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::settings::NodeSettings;
 use super::substrate::VERSIONS;
 use super::{HostOptions, JoinOptions};
 use crate::cluster::{
-    ClusterHome, ClusterMembership, Door, JoinFailure, JoinToken, Joined, Wanted, Wish, choose_ports, cpus,
-    default_capacity, local_addresses, port_is_free, reachable_at,
+    ClusterHome, ClusterMembership, Door, JoinFailure, JoinToken, Joined, LOOK_FOR, LanError, Wanted, Wish,
+    choose_ports, cpus, default_capacity, find_on_lan, local_addresses, port_is_free, reachable_at,
 };
 use crate::failure::Failure;
 use crate::identity::NodeKey;
@@ -94,7 +94,10 @@ pub(super) async fn arrive(
         );
     }
     let Some(join) = join else { return Ok(()) };
-    let token: JoinToken = join.token.parse().map_err(|error| told(JoinFailure::Token(error)))?;
+    let mut token: JoinToken = join.token.parse().map_err(|error| told(JoinFailure::Token(error)))?;
+    if join.find && ClusterHome::of(home).membership()?.is_none() {
+        token.addresses = find(&token).await?;
+    }
     let wish = wish(settings, join, boot)?;
     let clock = clock.clone();
     match crate::cluster::join(home, &token, &wish, &MeshDoor, move || clock.now()).await.map_err(told)? {
@@ -110,6 +113,28 @@ pub(super) async fn arrive(
         }
     }
     Ok(())
+}
+
+/// Where to ask: members that announce themselves on the local network, then those that the token names.
+async fn find(token: &JoinToken) -> anyhow::Result<Vec<SocketAddr>> {
+    let hint = "members announce themselves with `mesh.announce: true` in their config.yaml; `--join env` asks where the token says";
+    let refused = |message: String| anyhow::Error::new(Failure::new(message).hint(hint));
+    let found =
+        find_on_lan(&token.fingerprint, LOOK_FOR).await.map_err(|error: LanError| refused(error.to_string()))?;
+    if found.is_empty() {
+        let seconds = LOOK_FOR.as_secs();
+        return Err(refused(format!(
+            "no member of the token's cluster was heard on this network within {seconds} seconds"
+        )));
+    }
+    tracing::info!(addresses = ?found, "members of the token's cluster were heard on this network");
+    Ok(with_those_of(token, found))
+}
+
+fn with_those_of(token: &JoinToken, mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let others: Vec<SocketAddr> = token.addresses.iter().copied().filter(|address| !found.contains(address)).collect();
+    found.extend(others);
+    found
 }
 
 fn wish(settings: &NodeSettings, join: &JoinOptions, boot: u64) -> anyhow::Result<Wish> {
@@ -163,5 +188,24 @@ impl Door for MeshDoor {
         within: Duration,
     ) -> Result<Bytes, String> {
         octopussy_mesh::join(&[address], fingerprint, request, within).await.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use octopussy_core::time::Timestamp;
+
+    #[test]
+    fn those_who_are_heard_are_asked_first_and_each_once() {
+        let at = |last: u8| SocketAddr::from(([192, 0, 2, last], 47_210));
+        let mut token = JoinToken {
+            addresses: vec![at(1), at(2)],
+            fingerprint: [0; 32],
+            secret: crate::cluster::JoinSecret([0; 32]),
+            expires_at: Timestamp::EPOCH,
+        };
+        token.addresses = with_those_of(&token, vec![at(2), at(3)]);
+        assert_eq!(token.addresses, [at(2), at(3), at(1)]);
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct HostOptions {
 pub(crate) struct JoinOptions {
     /// The join token.
     pub(crate) token: String,
+    /// Whether to look for members on the local network, instead of only where the token says.
+    pub(crate) find: bool,
     /// Whether to join as a guest.
     pub(crate) guest: bool,
 }

@@ -91,11 +91,18 @@ pub(super) struct MeshSection {
     port: u16,
     port_offset: u16,
     advertise: Vec<String>,
+    announce: bool,
 }
 
 impl Default for MeshSection {
     fn default() -> Self {
-        Self { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: MESH_PORT, port_offset: 0, advertise: Vec::new() }
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: MESH_PORT,
+            port_offset: 0,
+            advertise: Vec::new(),
+            announce: false,
+        }
     }
 }
 
@@ -110,6 +117,8 @@ pub(super) struct MeshSettings {
     pub(super) port_offset: u16,
     /// Where others reach it, when that is not the address it listens on.
     pub(super) advertise: Vec<SocketAddr>,
+    /// Whether it tells the local network that it is there: only when somebody wants it.
+    pub(super) announce: bool,
 }
 
 impl MeshSettings {
@@ -165,7 +174,13 @@ pub(super) fn mesh(section: &MeshSection, settings: &Settings, findings: &mut Ve
             )),
         }
     }
-    MeshSettings { bind: section.bind, port: section.port, port_offset: section.port_offset, advertise }
+    MeshSettings {
+        bind: section.bind,
+        port: section.port,
+        port_offset: section.port_offset,
+        advertise,
+        announce: section.announce,
+    }
 }
 
 /// Checks the section `cluster` and what it says about the node's place.
@@ -242,6 +257,7 @@ mod tests {
         let (mesh, place, findings) = checked("");
         assert_eq!(findings, Vec::new());
         assert_eq!(mesh.listen(), "0.0.0.0:47210".parse().unwrap());
+        assert!(!mesh.announce, "nobody asked for it");
         assert_eq!((place.replication, place.shards.get()), (3, 16));
         assert_eq!(place.capacity, None);
         assert!(!place.name().1, "nobody has chosen a name");

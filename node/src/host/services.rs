@@ -2,7 +2,7 @@
 
 use super::Prepared;
 use super::substrate::Substrate;
-use crate::cluster::{Admission, ClusterHome, ControlGroup, Gatherer, SecretsSync};
+use crate::cluster::{Admission, Announcement, ClusterHome, ControlGroup, Gatherer, SecretsSync};
 use crate::identity::Identity;
 use anyhow::Context;
 use octopussy_core::ports::{OrchestratorPort, SecretsPort};
@@ -24,6 +24,7 @@ pub(super) struct ClusterServices {
     clock: Arc<dyn Clock>,
     profile: String,
     models: Vec<String>,
+    announcement: Option<Announcement>,
 }
 
 impl ClusterServices {
@@ -31,6 +32,7 @@ impl ClusterServices {
     pub(super) fn new(prepared: &Prepared, substrate: &Substrate) -> anyhow::Result<Self> {
         let home = prepared.cluster_home.clone();
         let founder = home.membership()?.is_some_and(|member| member.founder);
+        let announcement = announcement(prepared, substrate)?;
         Ok(Self {
             identity: prepared.identity.clone(),
             key: home.data_key(founder).context("the key of the shared secrets cannot be used")?,
@@ -41,6 +43,7 @@ impl ClusterServices {
             clock: prepared.clock.clone(),
             profile: prepared.settings.profile.clone(),
             models: local_models(&prepared.settings.llm_router),
+            announcement,
         })
     }
 
@@ -62,9 +65,26 @@ impl ClusterServices {
         };
         tokio::spawn(sync.run(stopping.clone()));
         self.mesh.serve_join(Arc::new(Admission::new(self.identity, self.group, self.key, self.clock)));
+        if let Some(announcement) = self.announcement {
+            tokio::spawn(announcement.run(stopping.clone()));
+        }
         let gatherer = Gatherer { profile: self.profile, models: self.models, api, orchestrator };
         tokio::spawn(gatherer.run(self.facts, stopping.clone()));
     }
+}
+
+/// What the local network is told, when somebody wants that; a guest cannot let anybody in and tells nothing.
+fn announcement(prepared: &Prepared, substrate: &Substrate) -> anyhow::Result<Option<Announcement>> {
+    let identity = &prepared.identity;
+    if !prepared.settings.mesh.announce || identity.authority_key().is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Announcement {
+        node: identity.node_id,
+        cluster: identity.cluster_id.clone(),
+        fingerprint: identity.fingerprint,
+        bound: substrate.mesh.local_addr().context("the mesh does not say where it listens")?,
+    }))
 }
 
 /// The models that run on machines of our own, as `provider/model`.
