@@ -49,6 +49,9 @@ impl Context {
     }
 }
 
+/// How many messages openraft takes from its queue at once, for which it keeps a buffer for each group.
+const BATCH: u64 = 64;
+
 /// openraft's configuration for every group.
 pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenError> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -64,6 +67,8 @@ pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenErr
         api_channel_size: Some(CORE_QUEUE),
         notification_channel_size: Some(CORE_QUEUE),
         state_machine_channel_size: Some(MACHINE_QUEUE),
+        // A group's batcher keeps a handful of entries in flight: there is never more to take at once.
+        api_batch_capacity: BATCH,
         // Both are triggered from outside, after the state has been stored: what is purged must be there.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,
