@@ -1,22 +1,26 @@
 //! Counters by powers of two.
 
 use crate::PercentileStats;
+use std::marker::PhantomData;
 
 /// As many as a value has bits.
 const BUCKETS: usize = 64;
 
 /// How often values of each power of two were recorded. Says of a percentile the power of two at or below it.
+///
+/// The parameter stands for what the other crate lets one attach to it; openraft attaches nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Histogram {
+pub struct Histogram<T = ()> {
     /// Empty until something is recorded.
     counts: Vec<u64>,
+    attached: PhantomData<T>,
 }
 
-impl Histogram {
+impl<T> Histogram<T> {
     /// Nothing is recorded.
     #[must_use]
     pub const fn new() -> Self {
-        Self { counts: Vec::new() }
+        Self { counts: Vec::new(), attached: PhantomData }
     }
 
     /// Records a value.
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_the_power_of_two_below() {
-        let mut histogram = Histogram::new();
+        let mut histogram: Histogram = Histogram::new();
         assert_eq!(histogram.percentile_stats(), PercentileStats::default());
         histogram.record(0);
         histogram.record_n(5, 98);

@@ -5,6 +5,7 @@ mod admit;
 mod admit_check;
 mod boot;
 mod control_group;
+mod guest_renewal;
 mod home;
 mod join_defaults;
 mod join_wire;

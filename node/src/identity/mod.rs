@@ -97,6 +97,20 @@ impl Identity {
     pub(crate) fn sign(&self, request: &[u8], names: &[String], role: MemberRole) -> Result<SignedNode, IdentityError> {
         admission::sign(&self.authority, request, names, role, OffsetDateTime::now_utc())
     }
+
+    /// The same, at a given moment.
+    ///
+    /// # Errors
+    /// As for [`Identity::sign`].
+    pub(crate) fn sign_at(
+        &self,
+        request: &[u8],
+        names: &[String],
+        role: MemberRole,
+        now: Timestamp,
+    ) -> Result<SignedNode, IdentityError> {
+        admission::sign(&self.authority, request, names, role, date(now)?)
+    }
 }
 
 impl std::fmt::Debug for Identity {
