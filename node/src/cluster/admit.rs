@@ -2,6 +2,7 @@
 
 use super::admit_check::check;
 use super::control_group::ControlGroup;
+use super::guest_renewal::{self, RenewalRequest};
 use super::join_wire::{
     HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, MAX_INTRODUCED, decode_request, encode_answer,
 };
@@ -10,6 +11,7 @@ use crate::identity::{Identity, IdentityError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord};
+use octopussy_core::codec;
 use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Clock;
 use octopussy_mesh::JoinHandler;
@@ -43,6 +45,9 @@ impl Admission {
 
     /// Answers a request of whoever is at `from`. What is refused is logged here in the words that are answered.
     pub(crate) async fn answer(&self, from: SocketAddr, request: &[u8]) -> Result<Bytes, Arc<str>> {
+        if let Some(renewal) = guest_renewal::decode(request) {
+            return self.renew(from, &renewal);
+        }
         let answer = match decode_request(request) {
             Ok(request) => self.admit(request).await,
             Err(refusal) => Err(refusal),
@@ -55,6 +60,17 @@ impl Admission {
             Err(refusal) => tracing::warn!(%from, reason = %refusal, "a node was not let in"),
         }
         encode_answer(&answer).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
+    }
+
+    /// Answers a guest whose certificate ends soon.
+    fn renew(&self, from: SocketAddr, request: &RenewalRequest) -> Result<Bytes, Arc<str>> {
+        let Inner { identity, group, clock, .. } = &*self.inner;
+        let answer = guest_renewal::sign(identity, &group.control(), request, clock.now());
+        match &answer {
+            Ok(_) => tracing::info!(%from, "the certificate of a guest was renewed"),
+            Err(refusal) => tracing::warn!(%from, reason = %refusal, "a certificate was not renewed"),
+        }
+        codec::encode(&answer).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
     }
 
     async fn admit(&self, request: JoinRequest) -> JoinAnswer {

@@ -1,5 +1,8 @@
 //! Renews this node's certificate before it ends, while the node runs.
 
+use super::control_group::ControlGroup;
+use super::guest_renewal::{self, GuestRenewalError};
+use super::joining::Door;
 use crate::identity::{Identity, IdentityError, Renewal};
 use octopussy_core::time::Clock;
 use octopussy_mesh::{BindError, MeshCertificates};
@@ -10,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether the certificate ends soon: often enough against the thirty days in which it may be renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// The pause before a renewal that failed is tried again; the usual cause is a full disk.
+/// The pause before a renewal that failed is tried again: a disk is full, or a guest reaches no full member.
 const AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Shows a new certificate to the other nodes.
@@ -26,6 +29,10 @@ pub(crate) struct Renewer {
     pub(crate) names: Vec<String>,
     /// How other nodes see the new one.
     pub(crate) show: Show,
+    /// Who the full members are that a guest asks.
+    pub(crate) group: Arc<dyn ControlGroup>,
+    /// The way to them.
+    pub(crate) door: Box<dyn Door>,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -36,6 +43,8 @@ enum RenewError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
+    Guest(#[from] GuestRenewalError),
+    #[error(transparent)]
     Mesh(#[from] BindError),
 }
 
@@ -43,7 +52,7 @@ impl Renewer {
     /// Runs until it is told to stop.
     pub(crate) async fn run(mut self, stopping: CancellationToken) {
         loop {
-            let pause = self.look();
+            let pause = self.look().await;
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -52,29 +61,30 @@ impl Renewer {
     }
 
     /// Does what is due, and says when to look again.
-    fn look(&mut self) -> Duration {
-        let left = self.identity.expires_at().since(self.clock.now());
-        match self.identity.renewal(self.clock.now()) {
-            Renewal::NotDue => LOOK_EVERY,
-            Renewal::Due => match self.renew() {
-                Ok(()) => {
-                    tracing::info!("this node's certificate was renewed");
-                    LOOK_EVERY
-                }
-                Err(error) => {
-                    tracing::error!(%error, days_left = days(left), "this node's certificate cannot be renewed; it is tried again");
-                    AGAIN_AFTER
-                }
-            },
-            Renewal::Elsewhere => {
-                tracing::warn!(
-                    days_left = days(left),
-                    "this guest's certificate ends soon and a guest cannot renew it: remove the guest with `octopussy cluster leave` \
-                     and let it join again with a new home"
-                );
+    async fn look(&mut self) -> Duration {
+        let now = self.clock.now();
+        let renewed = match self.identity.renewal(now) {
+            Renewal::NotDue => return LOOK_EVERY,
+            Renewal::Due => self.renew(),
+            Renewal::Elsewhere => self.renew_as_guest().await,
+        };
+        match renewed {
+            Ok(()) => {
+                tracing::info!("this node's certificate was renewed");
                 LOOK_EVERY
             }
+            Err(error) => {
+                let days_left = days(self.identity.expires_at().since(now));
+                tracing::error!(%error, days_left, "this node's certificate cannot be renewed; it is tried again");
+                AGAIN_AFTER
+            }
         }
+    }
+
+    async fn renew_as_guest(&mut self) -> Result<(), RenewError> {
+        let control = self.group.control();
+        guest_renewal::ask(&self.home, &self.identity, &self.names, &control, &*self.door).await?;
+        self.renew()
     }
 
     fn renew(&mut self) -> Result<(), RenewError> {

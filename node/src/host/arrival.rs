@@ -176,7 +176,7 @@ fn told(failure: JoinFailure) -> anyhow::Error {
 }
 
 /// The way over the mesh's own protocol for joining.
-struct MeshDoor;
+pub(super) struct MeshDoor;
 
 #[async_trait]
 impl Door for MeshDoor {

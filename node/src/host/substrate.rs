@@ -1,5 +1,6 @@
 //! What lies below all capabilities: the mesh, who answers on it, what nodes tell of themselves, the groups.
 
+use super::arrival::MeshDoor;
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::cluster::{
@@ -212,6 +213,8 @@ impl Substrate {
             identity: prepared.identity.clone(),
             names: prepared.settings.node.names.clone(),
             show: Box::new(move |certificates| mesh.renew(certificates)),
+            group: self.group(),
+            door: Box::new(MeshDoor),
             clock: prepared.clock.clone(),
         }
     }

@@ -74,12 +74,9 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`]; the old certificate stays in use.
     pub(crate) fn renewed(&self, home: &Path, extra_names: &[String], now: Timestamp) -> Result<Self, IdentityError> {
-        let now =
-            i64::try_from(now.as_millis() / 1_000).ok().and_then(|now| OffsetDateTime::from_unix_timestamp(now).ok());
-        let now = now.ok_or_else(|| IdentityError::Certificate("the clock is beyond all time".to_owned()))?;
         let names = leaf::names(extra_names)?;
         let path = home.join("tls").join("node.pem");
-        let certificate = leaf::load_or_issue(&path, &self.key, &self.authority, &names, now)?;
+        let certificate = leaf::load_or_issue(&path, &self.key, &self.authority, &names, date(now)?)?;
         self.served.exchange(vec![certificate.clone(), self.ca_der.clone()], &self.key)?;
         Ok(Self { certificate, ..self.clone() })
     }
@@ -203,6 +200,11 @@ fn load_or_create_at(
         served,
         authority: Arc::new(authority),
     })
+}
+
+fn date(at: Timestamp) -> Result<OffsetDateTime, IdentityError> {
+    let date = i64::try_from(at.as_millis() / 1_000).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    date.ok_or_else(|| IdentityError::Certificate("the clock is beyond all time".to_owned()))
 }
 
 /// The node's id: the first sixteen bytes of the SHA-256 of the key's SubjectPublicKeyInfo (RFC 5280).
