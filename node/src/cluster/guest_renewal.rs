@@ -1,0 +1,121 @@
+//! How a guest gets a new certificate: it has nothing to sign with, so it asks full members, at the door where machines join. It needs
+//! no token there: the request proves that it has the key of a member, and what it gets is of use to nobody without that key.
+
+use super::join_wire::{JoinRefusal, MAX_CERTIFICATE_NAMES, MAX_SIGNING_REQUEST};
+use super::joining::Door;
+use crate::identity::{self, Identity, IdentityError, NodeKey};
+use bytes::Bytes;
+use octopussy_control::{ControlRefusal, ControlState};
+use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ports::MemberRole;
+use octopussy_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// What stands where a request to join has its version. A member that does not know it refuses it as a version that is too new.
+const RENEWAL: u16 = 0x100;
+/// How long one member may take: it only has to sign.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How many addresses are asked before it is tried again later.
+const MAX_ASKED: usize = 16;
+
+/// "Make me a new certificate." Fields are only ever appended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RenewalRequest {
+    kind: u16,
+    /// A certificate signing request in DER (PKCS #10), of which only the key counts.
+    signing_request: Vec<u8>,
+    /// The names and addresses under which clients reach the guest.
+    certificate_names: Vec<String>,
+}
+
+/// The certificate in PEM, or why there is none.
+pub(crate) type RenewalAnswer = Result<String, JoinRefusal>;
+
+/// The guest has no new certificate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GuestRenewalError {
+    /// Nobody signs.
+    #[error("no full member makes a new one: {}", .0.join("; "))]
+    Nobody(Vec<String>),
+    /// The key or the answer.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The request cannot be written.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// The request in these bytes; `None` when they are about something else.
+pub(super) fn decode(bytes: &[u8]) -> Option<RenewalRequest> {
+    let (kind, _) = postcard::take_from_bytes::<u16>(bytes.get(1..)?).ok()?;
+    if kind == RENEWAL { codec::decode(bytes).ok() } else { None }
+}
+
+/// Signs for a guest of the cluster that has this node's authority, and for nobody else.
+pub(super) fn sign(
+    identity: &Identity,
+    control: &ControlState,
+    request: &RenewalRequest,
+    now: Timestamp,
+) -> RenewalAnswer {
+    let bad = |what: &str| Err(JoinRefusal::BadRequest(what.to_owned()));
+    if identity.authority_key().is_none() {
+        return Err(JoinRefusal::CannotAdmit("it is a guest".to_owned()));
+    }
+    if request.signing_request.len() > MAX_SIGNING_REQUEST || request.certificate_names.len() > MAX_CERTIFICATE_NAMES {
+        return bad("the request for a certificate is too long");
+    }
+    let signed = identity
+        .sign_at(&request.signing_request, &request.certificate_names, MemberRole::Guest, now)
+        .map_err(|error| JoinRefusal::BadRequest(error.to_string()))?;
+    if control.departed.contains_key(&signed.node_id) {
+        return Err(JoinRefusal::Control(ControlRefusal::Departed(signed.node_id)));
+    }
+    match control.members.get(&signed.node_id).map(|member| member.role) {
+        Some(MemberRole::Guest) => Ok(signed.pem),
+        Some(MemberRole::Full) => bad("a full member makes its certificate itself"),
+        None => bad("no member of the cluster has this key"),
+    }
+}
+
+/// Asks full members for a new certificate and keeps it in `home/tls`.
+pub(super) async fn ask(
+    home: &Path,
+    identity: &Identity,
+    names: &[String],
+    control: &ControlState,
+    door: &dyn Door,
+) -> Result<(), GuestRenewalError> {
+    let key = NodeKey::load_or_create(home)?;
+    let request = RenewalRequest {
+        kind: RENEWAL,
+        signing_request: key.signing_request()?,
+        certificate_names: NodeKey::names(names)?,
+    };
+    let request = Bytes::from(codec::encode(&request)?);
+    let mut failures = Vec::new();
+    for address in full_members(control) {
+        let answer = door.ask(address, identity.fingerprint, request.clone(), ANSWER_WITHIN).await;
+        let answer = answer.and_then(|bytes| codec::decode::<RenewalAnswer>(&bytes).map_err(|error| error.to_string()));
+        match answer.map(|answer| answer.map_err(|refusal| refusal.to_string())) {
+            Ok(Ok(pem)) => {
+                identity::check_credentials(&key, identity.fingerprint, &identity.ca_pem, None, &pem)?;
+                identity::store_credentials(home, &identity.ca_pem, None, &pem)?;
+                return Ok(());
+            }
+            Ok(Err(reason)) | Err(reason) => failures.push(format!("{address}: {reason}")),
+        }
+    }
+    Err(GuestRenewalError::Nobody(failures))
+}
+
+/// One address of each full member first, then the others'.
+fn full_members(control: &ControlState) -> Vec<SocketAddr> {
+    let full = || control.members.values().filter(|member| member.role == MemberRole::Full);
+    let first = full().filter_map(|member| member.addresses.first().copied());
+    let others = full().flat_map(|member| member.addresses.iter().skip(1).copied());
+    first.chain(others).take(MAX_ASKED).collect()
+}
