@@ -3,7 +3,7 @@
 use crate::agent_directory::AgentDirectory;
 use crate::binary::binary;
 use crate::model_stub::ModelStub;
-use crate::patience::{PATIENCE, eventually_within};
+use crate::patience::{PATIENCE, eventually_or_none};
 use crate::port_lease::PortLease;
 use crate::rest_client::RestClient;
 use crate::ws_client::WsClient;
@@ -434,12 +434,21 @@ impl NodeRunner {
     /// When it does not within [`PATIENCE`].
     pub async fn task_when(&self, task: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/api/v1/tasks/{task}");
-        let (path, condition) = (&path, &condition);
-        eventually_within(PATIENCE, what, || async move {
-            let answer = self.rest().ok()?.get(path).await.ok()?;
-            (answer.status == 200 && condition(&answer.body)).then_some(answer.body)
-        })
-        .await
+        let last = std::cell::RefCell::new(String::from("no answer"));
+        let (path, condition, last) = (&path, &condition, &last);
+        let found = eventually_or_none(PATIENCE, || async move {
+            let answer = match self.rest().ok()?.get(path).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    *last.borrow_mut() = format!("{error:#}");
+                    return None;
+                }
+            };
+            let met = answer.status == 200 && condition(&answer.body);
+            *last.borrow_mut() = format!("{} {:#}", answer.status, answer.body);
+            met.then_some(answer.body)
+        });
+        found.await.unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain: {what}; last: {}", last.borrow()))
     }
 
     fn try_wait(&mut self) -> Result<Option<ExitStatus>> {

@@ -26,7 +26,17 @@ where
 ///
 /// # Panics
 /// When it does not, naming `what` was waited for.
-pub async fn eventually_within<T, F, Fut>(limit: Duration, what: &str, mut condition: F) -> T
+pub async fn eventually_within<T, F, Fut>(limit: Duration, what: &str, condition: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let found = eventually_or_none(limit, condition).await;
+    found.unwrap_or_else(|| panic!("waited {limit:?} in vain: {what}"))
+}
+
+/// Waits until `condition` yields something, for `limit`; `None` when it does not.
+pub async fn eventually_or_none<T, F, Fut>(limit: Duration, mut condition: F) -> Option<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
@@ -34,9 +44,11 @@ where
     let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = condition().await {
-            return value;
+            return Some(value);
         }
-        assert!(Instant::now() < deadline, "waited {limit:?} in vain: {what}");
+        if Instant::now() > deadline {
+            return None;
+        }
         tokio::time::sleep(POLL).await;
     }
 }
