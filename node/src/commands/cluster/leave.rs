@@ -30,7 +30,7 @@ pub(super) async fn run(node: Option<&str>, force: bool, context: &Context) -> R
             paint(GOOD, "✓"),
             member.replicas
         ));
-        context.out.line("Next: octopussy cluster members   (stop it when it is not listed any more)");
+        context.out.line("Next: octopussy cluster members   (it stops by itself once it is out)");
     }
     Ok(())
 }
