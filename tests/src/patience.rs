@@ -36,7 +36,7 @@ where
 }
 
 /// Waits until `condition` yields something, for `limit`; `None` when it does not.
-pub async fn eventually_or_none<T, F, Fut>(limit: Duration, mut condition: F) -> Option<T>
+pub(crate) async fn eventually_or_none<T, F, Fut>(limit: Duration, mut condition: F) -> Option<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
