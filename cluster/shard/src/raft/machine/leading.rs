@@ -90,6 +90,13 @@ impl Leading {
         let observers = observers.observers.read();
         for event in events {
             if let LedgerEvent::LeaderGained { epoch, .. } = event {
+                // Two activations of one term follow each other when a lease had run out in between and the first was
+                // still under way: whoever works under the first must hear that it is over.
+                if self.epoch.swap(0, Ordering::AcqRel) > 0 {
+                    for observer in observers.iter() {
+                        observer.on_event(&LedgerEvent::LeaderLost { shard: self.shard });
+                    }
+                }
                 self.epoch.store(epoch.0, Ordering::Release);
             }
             if self.epoch.load(Ordering::Acquire) == 0 {
@@ -102,5 +109,44 @@ impl Leading {
                 observer.on_event(event);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl LedgerObserver for Heard {
+        fn on_event(&self, event: &LedgerEvent) {
+            self.0.lock().push(match event {
+                LedgerEvent::LeaderGained { epoch, .. } => format!("gained {epoch}"),
+                LedgerEvent::LeaderLost { .. } => "lost".to_owned(),
+                LedgerEvent::TaskReady { .. }
+                | LedgerEvent::TaskBegun { .. }
+                | LedgerEvent::StepDone { .. }
+                | LedgerEvent::CancelRequested { .. }
+                | LedgerEvent::TaskEnded { .. }
+                | LedgerEvent::AgentChanged { .. } => "other".to_owned(),
+            });
+        }
+    }
+
+    #[test]
+    fn a_second_activation_of_a_term_ends_the_first() {
+        let (observers, heard) = (Observers::default(), Arc::new(Heard::default()));
+        observers.add(Arc::clone(&heard) as _, Vec::new);
+        let leading = Leading::new(ShardId(3));
+        let gained = |epoch| [LedgerEvent::LeaderGained { shard: ShardId(3), epoch: Epoch(epoch) }];
+        // Led, lost and led again in the same term, before either activation is applied.
+        leading.lead(7, &observers);
+        leading.lose(&observers);
+        leading.lead(7, &observers);
+        leading.tell(7, &gained(11), &observers);
+        leading.tell(7, &gained(12), &observers);
+        assert_eq!(*heard.0.lock(), ["gained 11", "lost", "gained 12"]);
+        assert_eq!(leading.epoch(), Some(Epoch(12)));
     }
 }
