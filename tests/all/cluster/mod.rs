@@ -7,5 +7,6 @@ mod crash;
 mod drain;
 mod faults;
 mod joining;
+mod leaving;
 mod partition;
 mod rolling;
