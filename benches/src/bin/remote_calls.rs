@@ -293,7 +293,12 @@ async fn raw_client(folder: &Path, server: SocketAddr) -> Result<quinn::Connecti
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![material.certificate], material.key)?;
     let mut endpoint = quinn::Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)));
+    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    let mut transport = quinn::TransportConfig::default();
+    // The other side is measured first.
+    transport.keep_alive_interval(Some(Duration::from_secs(5)));
+    config.transport_config(Arc::new(transport));
+    endpoint.set_default_client_config(config);
     Ok(endpoint.connect(server, NAME)?.await?)
 }
 
