@@ -10,6 +10,7 @@ mod process;
 mod report;
 mod rig;
 mod samples;
+mod three_steps;
 
 pub use alone::alone;
 pub use arguments::Arguments;
@@ -18,3 +19,4 @@ pub use process::{cpu_seconds, folder_bytes, rss_kib};
 pub use report::Report;
 pub use rig::Rig;
 pub use samples::{Samples, median};
+pub use three_steps::{three_step_agent, three_step_target};

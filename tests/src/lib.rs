@@ -13,6 +13,7 @@ mod node_runner;
 mod patience;
 mod port_lease;
 mod rest_client;
+mod seeded;
 mod sse;
 mod ws_client;
 
@@ -26,5 +27,6 @@ pub use node_runner::{CliOutput, NodeOptions, NodeRunner};
 pub use patience::{PATIENCE, eventually, eventually_within};
 pub use port_lease::PortLease;
 pub use rest_client::{Answer, RestClient};
+pub use seeded::Seeded;
 pub use sse::{ServerEvent, SseReader};
 pub use ws_client::WsClient;

@@ -11,8 +11,10 @@
 //! only our side is measured.
 
 use anyhow::Result;
-use octopussy_benches::{Arguments, HttpTarget, Load, Report, closed_loop, cpu_seconds, median, rss_kib};
-use octopussy_tests::{AgentDirectory, ClusterRunner, NodeOptions, NodeRunner};
+use octopussy_benches::{
+    Arguments, HttpTarget, Load, Report, closed_loop, cpu_seconds, median, rss_kib, three_step_agent, three_step_target,
+};
+use octopussy_tests::{ClusterRunner, NodeOptions, NodeRunner};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -22,9 +24,6 @@ const IN_FLIGHT: [usize; 3] = [1, 64, 256];
 
 /// Agents the runs are spread over, so that no agent's own parallelism is what is measured.
 const AGENTS: u64 = 64;
-
-const MODEL: &str = "intelligence:\n  provider: builtin\nreasoning:\n  pattern: reflection\nbudget:\n  tokens_per_hour: 1000000000000\n  \
-                     tokens_per_day: 1000000000000\n  tokens_per_month: 1000000000000\n";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
@@ -37,9 +36,9 @@ async fn main() -> Result<()> {
         ClusterRunner::start_with(nodes, &NodeOptions::new().config("gateway:\n  tls: \"off\"\n"), "").await?;
     let node = &cluster.nodes[0];
     for agent in 0..AGENTS {
-        node.create_agent(&AgentDirectory::new(&format!("worker-{agent}"), MODEL)).await?;
+        node.create_agent(&three_step_agent(agent)).await?;
     }
-    let ours = our_target(node)?;
+    let ours = three_step_target(node, AGENTS)?;
     let restate = arguments.text("restate").map(|address| restate_target(address, arguments.text("path")));
     if restate.is_none() {
         report.note("no --restate: only our side is measured")?;
@@ -92,22 +91,6 @@ async fn measure(
     let values = [("per_second", rate), ("p50_ms", p50), ("p99_ms", p99), ("failed", failed as f64)];
     report.row(&format!("{who}, {in_flight} in flight"), &values)?;
     Ok((rate, p50, runs))
-}
-
-fn our_target(node: &NodeRunner) -> Result<Arc<HttpTarget>> {
-    let token = node.rest()?.token().to_owned();
-    Ok(Arc::new(HttpTarget {
-        address: node.rest_address(),
-        request: Box::new(|number| {
-            let body = format!(
-                "{{\"agent\":\"worker-{}\",\"input\":\"Octopuses have three hearts. How many hearts?\"}}",
-                number % AGENTS
-            );
-            ("POST /api/v1/tasks?wait=30s".to_owned(), body)
-        }),
-        headers: format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n"),
-        accept: Box::new(|status, body| status == 200 && body.windows(9).any(|nine| nine == b"SUCCEEDED")),
-    }))
 }
 
 fn restate_target(address: &str, path: Option<&str>) -> Arc<HttpTarget> {

@@ -7,8 +7,8 @@
 //! was accepted before it, as another node tells it. With `--timings lan` the elections take what they take by default.
 
 use anyhow::{Context, Result, ensure};
-use octopussy_benches::{Arguments, Report, Samples};
-use octopussy_tests::{AgentDirectory, ClusterRunner, NodeOptions, RestClient};
+use octopussy_benches::{Arguments, Report, Samples, three_step_agent};
+use octopussy_tests::{ClusterRunner, NodeOptions, RestClient};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,8 +16,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const AGENTS: u64 = 24;
-const MODEL: &str = "intelligence:\n  provider: builtin\nreasoning:\n  pattern: reflection\nbudget:\n  tokens_per_hour: 1000000000000\n  \
-                     tokens_per_day: 1000000000000\n  tokens_per_month: 1000000000000\n";
 /// The agent whose host is killed.
 const PROBE: &str = "worker-0";
 /// How many tasks wait for the probe when its host dies: some in the middle, some not begun.
@@ -36,7 +34,7 @@ async fn main() -> Result<()> {
     let options = NodeOptions::new().config("gateway:\n  tls: \"off\"\n");
     let mut cluster = ClusterRunner::start_with(3, &options, &section).await?;
     for agent in 0..AGENTS {
-        cluster.create_agent(&AgentDirectory::new(&format!("worker-{agent}"), MODEL)).await?;
+        cluster.create_agent(&three_step_agent(agent)).await?;
     }
     let rests: Arc<Vec<RestClient>> =
         Arc::new(cluster.nodes.iter().map(octopussy_tests::NodeRunner::rest).collect::<Result<_>>()?);

@@ -7,16 +7,14 @@
 //! of four three times: the ratio to the smallest replicated cluster is printed beside the ratio to one node.
 
 use anyhow::{Context, Result, bail};
-use octopussy_benches::{Arguments, HttpTarget, Report, closed_loop};
-use octopussy_tests::{AgentDirectory, ClusterRunner, NodeOptions, NodeRunner};
+use octopussy_benches::{Arguments, Report, closed_loop, three_step_agent, three_step_target};
+use octopussy_tests::{ClusterRunner, NodeOptions, NodeRunner};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 const AGENTS: u64 = 128;
-const MODEL: &str = "intelligence:\n  provider: builtin\nreasoning:\n  pattern: reflection\nbudget:\n  tokens_per_hour: 1000000000000\n  \
-                     tokens_per_day: 1000000000000\n  tokens_per_month: 1000000000000\n";
 /// Requests in flight for each node.
 const IN_FLIGHT: usize = 32;
 /// The period of the quota, in microseconds.
@@ -33,13 +31,14 @@ async fn main() -> Result<()> {
         let cluster =
             ClusterRunner::start_with(size, &NodeOptions::new().config("gateway:\n  tls: \"off\"\n"), "").await?;
         for agent in 0..AGENTS {
-            cluster.create_agent(&AgentDirectory::new(&format!("worker-{agent}"), MODEL)).await?;
+            cluster.create_agent(&three_step_agent(agent)).await?;
         }
         let caps = cluster.nodes.iter().map(|node| Cap::new(node, cap)).collect::<Result<Vec<_>>>()?;
         let numbers = Arc::new(AtomicU64::new(0));
         let mut loads = Vec::new();
         for (measured, seconds) in [(false, 2), (true, seconds)] {
-            let targets = cluster.nodes.iter().map(target).collect::<Result<Vec<_>>>()?;
+            let targets =
+                cluster.nodes.iter().map(|node| three_step_target(node, AGENTS)).collect::<Result<Vec<_>>>()?;
             let runs =
                 targets.iter().map(|target| closed_loop(target, IN_FLIGHT, Duration::from_secs(seconds), &numbers));
             let done = futures::future::try_join_all(runs).await?;
@@ -64,22 +63,6 @@ async fn main() -> Result<()> {
         report.row(&format!("{size} nodes of {cap} % of a core"), &values)?;
     }
     Ok(())
-}
-
-fn target(node: &NodeRunner) -> Result<Arc<HttpTarget>> {
-    let token = node.rest()?.token().to_owned();
-    Ok(Arc::new(HttpTarget {
-        address: node.rest_address(),
-        request: Box::new(|number| {
-            let body = format!(
-                "{{\"agent\":\"worker-{}\",\"input\":\"Octopuses have three hearts. How many hearts?\"}}",
-                number % AGENTS
-            );
-            ("POST /api/v1/tasks?wait=30s".to_owned(), body)
-        }),
-        headers: format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n"),
-        accept: Box::new(|status, body| status == 200 && body.windows(9).any(|nine| nine == b"SUCCEEDED")),
-    }))
 }
 
 /// A control group that holds one process to its share; removed when dropped, after the process has been let go.

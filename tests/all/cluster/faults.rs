@@ -3,7 +3,7 @@
 //! `FAULT_SCHEDULES` says how many (a few without it), `TEST_SEED` with which seed to begin; every schedule prints its own.
 
 use octopussy_tests::{
-    AgentDirectory, ClusterRunner, History, ModelStub, NodeOptions, Reply, RestClient, Submitted, eventually,
+    AgentDirectory, ClusterRunner, History, ModelStub, NodeOptions, Reply, RestClient, Seeded, Submitted, eventually,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,18 +17,6 @@ const SCHEDULES: u64 = 4;
 const AGENTS: usize = 6;
 /// How many clients submit at once; each does so at another node.
 const CLIENTS: usize = 3;
-
-/// A small deterministic generator (xorshift64*), so that a failing schedule can be repeated.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
 
 /// What happens to a node.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +51,7 @@ async fn random_fault_schedules_leave_a_clean_history() {
 
 /// One schedule: load, faults, healing, check. Yields how many submissions were acknowledged.
 async fn schedule(cluster: &mut ClusterRunner, seed: u64) -> usize {
-    // Neighbouring seeds must not make neighbouring schedules.
-    let mut random = Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Seeded::new(seed);
     let (history, done) = (Mutex::new(History::default()), AtomicBool::new(false));
     let clients: Vec<RestClient> = cluster.nodes.iter().map(|node| node.rest().unwrap()).collect();
     let load = futures::future::join_all((0..CLIENTS).map(|client| submit(client, seed, &clients, &history, &done)));

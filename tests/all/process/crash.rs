@@ -1,6 +1,6 @@
 //! kill -9 at inconvenient moments.
 
-use octopussy_tests::{AgentDirectory, Gate, ModelStub, NodeOptions, NodeRunner, Reply, eventually};
+use octopussy_tests::{AgentDirectory, Gate, ModelStub, NodeOptions, NodeRunner, Reply, Seeded, eventually};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -62,18 +62,6 @@ async fn a_crash_in_the_third_call_does_not_repeat_the_first_two() {
     crash_in_call(3).await;
 }
 
-/// A small deterministic generator (xorshift64*), so that a failing run can be repeated.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
 const ROUNDS: u64 = 5;
 const SUBMITTERS: u64 = 8;
 const AGENTS: [&str; 3] = ["ant", "bee", "cat"];
@@ -82,7 +70,7 @@ const AGENTS: [&str; 3] = ["ant", "bee", "cat"];
 async fn every_acknowledged_task_ends_however_often_the_node_is_killed() {
     let seed = std::env::var("TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x0C70_9055);
     println!("TEST_SEED={seed}");
-    let mut random = Seeded(seed);
+    let mut random = Seeded::new(seed);
     let stub =
         ModelStub::scripted(|call| Reply::Text(format!("Re: {}", marker(&call.body.to_string())))).await.unwrap();
     let mut node = NodeRunner::start(NodeOptions::new().provider(&stub)).await.unwrap();
