@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How many schedules are run when nobody asks for more.
-const SCHEDULES: u64 = 4;
+const SCHEDULES: u64 = 2;
 /// The agents; their shards lie on different nodes.
 const AGENTS: usize = 6;
 /// How many clients submit at once; each does so at another node.

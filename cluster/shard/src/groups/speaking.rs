@@ -119,7 +119,12 @@ impl Group {
         loop {
             self.review();
             tokio::select! {
-                changed = server.changed() => if changed.is_err() { break },
+                changed = server.changed() => if changed.is_err() {
+                    if !self.stopping.is_cancelled() {
+                        tracing::error!(group = %self.id, "the group has ended on this node; a restart brings it back");
+                    }
+                    break;
+                },
                 () = self.stopping.cancelled() => break,
             }
         }
