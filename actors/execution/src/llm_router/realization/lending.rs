@@ -90,11 +90,9 @@ impl StreamHandler for Calls {
 }
 
 async fn answer(shared: &Shared, call: &PeerCall, pieces: mpsc::Sender<String>) -> PeerAnswer {
-    let mut request = call.request.clone();
-    request.timeout = request.timeout.min(call.within);
     // It must not block.
     let sink = |piece: &str| drop(pieces.try_send(piece.to_owned()));
-    match shared.lend(&call.lent.provider, &call.lent.model, &request, &sink).await {
+    match shared.lend(&call.lent.provider, &call.lent.model, &call.request, &sink).await {
         Ok(completion) => PeerAnswer::Done(completion),
         Err(error) => PeerAnswer::Failed(error),
     }

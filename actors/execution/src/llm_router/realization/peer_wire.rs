@@ -7,7 +7,6 @@ use octopussy_core::codec::{self, CodecError};
 use octopussy_core::ports::{ChatRequest, Completion, LlmError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A model that a node lends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +22,8 @@ pub(super) struct Lent {
 pub(super) struct PeerCall {
     /// Whom to ask.
     pub(super) lent: Lent,
-    /// What to ask.
+    /// What to ask, with what is left of the caller's deadline as its timeout.
     pub(super) request: ChatRequest,
-    /// What is left of the caller's deadline.
-    pub(super) within: Duration,
 }
 
 /// The frames of an answer.

@@ -98,7 +98,7 @@ impl Peers {
     ) -> Result<Completion, LlmError> {
         let unavailable = |detail: String| LlmError::Unavailable { provider: peer.name(), detail };
         let lost = |error: MeshError| unavailable(error.to_string());
-        let call = PeerCall { lent: peer.lent.clone(), request: request.clone(), within: request.timeout };
+        let call = PeerCall { lent: peer.lent.clone(), request: request.clone() };
         let frame = encode(&call).map_err(|error| unavailable(error.to_string()))?;
         let mut stream = self.mesh.open(peer.node, StreamKind::Tokens).await.map_err(lost)?;
         stream.sink.send(frame).await.map_err(lost)?;
