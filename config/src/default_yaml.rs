@@ -42,7 +42,7 @@ const BODY: &str = "
 #   grace_minutes: 5         # how long a node may be away before others take copies of its data
 #   max_recovery_age_hours: 24
 
-# The store. redb survives power cuts; sled does not promise to.
+# Where the state lies (the log lies in files of its own). redb survives power cuts; sled does not promise to.
 # store:
 #   engine: redb
 #   cache_mb: 32

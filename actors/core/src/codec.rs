@@ -5,6 +5,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The version this build writes. Older ones stay readable; newer ones are refused with a clear error.
 pub const VERSION: u8 = 1;
 
+/// What most values fit into, so that encoding one rarely has to move what is encoded already.
+const CAPACITY: usize = 256;
+
 /// The bytes are not what this build can read.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
@@ -27,7 +30,9 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::Malformed`] when `value` holds something postcard cannot write (a sequence of unknown length).
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-    postcard::to_extend(value, vec![VERSION]).map_err(CodecError::Malformed)
+    let mut bytes = Vec::with_capacity(CAPACITY);
+    bytes.push(VERSION);
+    postcard::to_extend(value, bytes).map_err(CodecError::Malformed)
 }
 
 /// How many bytes [`encode`] would write for `value`, without writing them.

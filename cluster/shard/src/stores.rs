@@ -29,7 +29,7 @@ impl StoreCell {
     }
 
     /// Commits to the open store.
-    pub(crate) fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         match self.guard().as_ref() {
             Some(store) => store.commit(batch, durability),
             None => Err(StoreError::Failed { path: self.path.clone() }),

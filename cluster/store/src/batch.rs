@@ -53,10 +53,17 @@ impl Batch {
         self.operations.is_empty()
     }
 
+    /// The changes in the order in which they were added.
+    #[must_use]
+    pub fn operations(&self) -> &[(Keyspace, Operation)] {
+        &self.operations
+    }
+
     /// The changes, by keyspace and within each in the order in which they were added: engines open each keyspace once.
     #[must_use]
-    pub fn into_grouped(mut self) -> Vec<(Keyspace, Operation)> {
-        self.operations.sort_by_key(|(keyspace, _)| *keyspace);
-        self.operations
+    pub fn grouped(&self) -> Vec<&(Keyspace, Operation)> {
+        let mut operations: Vec<_> = self.operations.iter().collect();
+        operations.sort_by_key(|(keyspace, _)| *keyspace);
+        operations
     }
 }

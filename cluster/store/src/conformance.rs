@@ -40,7 +40,7 @@ fn put(store: &dyn Store, keyspace: Keyspace, key: &[u8], value: &[u8]) {
 }
 
 fn commit(store: &dyn Store, batch: Batch, durability: Durability) {
-    store.commit(batch, durability).unwrap_or_else(|error| panic!("a commit failed: {error}"));
+    store.commit(&batch, durability).unwrap_or_else(|error| panic!("a commit failed: {error}"));
 }
 
 fn get(store: &dyn Store, keyspace: Keyspace, key: &[u8]) -> Option<Vec<u8>> {

@@ -1,13 +1,15 @@
 //! Which engine, and how to open it.
 
 use crate::redb_engine::RedbStore;
+use crate::segments::SegmentStore;
 use crate::{Batch, Durability, Keyspace, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The format this build writes; stores of later formats are refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format this build writes; stores of later formats are refused, those of earlier ones are brought up to it. Format 2 has
+/// the log of the Raft groups in segments: a build before it would not find it, and begin another.
+pub const FORMAT_VERSION: u32 = 2;
 
 const FORMAT_KEY: &[u8] = b"format";
 
@@ -20,6 +22,22 @@ pub enum Engine {
     Redb,
     /// Needs the feature `store-sled`. Survives a crash of the process, but **not a power cut**: it never calls `fdatasync`.
     Sled,
+    /// An append-only log in segment files, which keeps its keys in memory: for the log of the Raft groups, and not to be
+    /// chosen for anything else.
+    #[serde(skip)]
+    Segments,
+}
+
+impl Engine {
+    /// What the names of its files end in.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Redb => "redb",
+            Self::Sled => "sled",
+            Self::Segments => "segments",
+        }
+    }
 }
 
 /// How a store is opened.
@@ -41,6 +59,7 @@ pub struct StoreOptions {
 pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
     let store: Arc<dyn Store> = match options.engine {
         Engine::Redb => Arc::new(RedbStore::open(path, options)?),
+        Engine::Segments => Arc::new(SegmentStore::open(path)?),
         #[cfg(feature = "store-sled")]
         Engine::Sled => Arc::new(crate::sled_engine::SledStore::open(path, options)?),
         #[cfg(not(feature = "store-sled"))]
@@ -50,12 +69,10 @@ pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<dyn Store>, StoreE
     Ok(store)
 }
 
-/// Writes the format version into a new store and compares it in an old one.
+/// Writes the format version into a new store, compares it in an old one and raises it there.
 fn check_format(path: &Path, store: &dyn Store) -> Result<(), StoreError> {
     let Some(found) = store.get(Keyspace::Meta, FORMAT_KEY)? else {
-        let mut batch = Batch::new();
-        batch.put(Keyspace::Meta, FORMAT_KEY, FORMAT_VERSION.to_be_bytes());
-        return store.commit(batch, Durability::Fsync);
+        return write_format(store);
     };
     let found = found.try_into().map(u32::from_be_bytes).map_err(|bytes: Vec<u8>| StoreError::Corrupt {
         path: path.to_path_buf(),
@@ -64,5 +81,11 @@ fn check_format(path: &Path, store: &dyn Store) -> Result<(), StoreError> {
     if found > FORMAT_VERSION {
         return Err(StoreError::NewerVersion { path: path.to_path_buf(), found, supported: FORMAT_VERSION });
     }
-    Ok(())
+    if found < FORMAT_VERSION { write_format(store) } else { Ok(()) }
+}
+
+fn write_format(store: &dyn Store) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Keyspace::Meta, FORMAT_KEY, FORMAT_VERSION.to_be_bytes());
+    store.commit(&batch, Durability::Fsync)
 }

@@ -2,7 +2,8 @@
 //!
 //! Everything above asks for a [`Store`]; which engine stands behind it is decided once, by [`open`]. redb is the default.
 //! sled (feature `store-sled`) passes the same conformance suite but flushes with `sync_file_range` instead of `fdatasync`,
-//! which leaves the last writes in the disk's cache: it survives a crash of the process, not a power cut.
+//! which leaves the last writes in the disk's cache: it survives a crash of the process, not a power cut. The log of the Raft
+//! groups lies in segment files of our own ([`Engine::Segments`]): a commit there is one write and one `fdatasync`.
 
 mod batch;
 pub mod conformance;
@@ -10,6 +11,7 @@ mod engine;
 mod error;
 mod keyspace;
 mod redb_engine;
+mod segments;
 #[cfg(feature = "store-sled")]
 mod sled_engine;
 mod store;

@@ -62,9 +62,9 @@ impl RedbStore {
         Ok(write)
     }
 
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), redb::Error> {
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), redb::Error> {
         let write = self.begin(durability)?;
-        let operations = batch.into_grouped();
+        let operations = batch.grouped();
         for group in operations.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((keyspace, _)) = group.first() else { continue };
             let mut table = write.open_table(definition(*keyspace))?;
@@ -91,7 +91,7 @@ impl Store for RedbStore {
         Ok(Box::new(RedbSnapshot { read, path: &self.path }))
     }
 
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         self.health()?;
         self.write(batch, durability).map_err(|error| {
             self.failed.store(true, Ordering::Release);

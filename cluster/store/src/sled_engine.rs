@@ -34,21 +34,21 @@ impl SledStore {
         Ok(Self { database, path: path.to_path_buf(), failed: AtomicBool::new(false), gate: RwLock::new(()) })
     }
 
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), sled::Error> {
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), sled::Error> {
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         // The last change of a key wins, also against a range that covers it.
         let mut pending: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-        for (keyspace, operation) in batch.into_grouped() {
+        for (keyspace, operation) in batch.grouped() {
             match operation {
                 Operation::Put(key, value) => {
-                    pending.insert(prefixed(keyspace, &key), Some(value));
+                    pending.insert(prefixed(*keyspace, key), Some(value.clone()));
                 }
                 Operation::Delete(key) => {
-                    pending.insert(prefixed(keyspace, &key), None);
+                    pending.insert(prefixed(*keyspace, key), None);
                 }
                 Operation::DeleteRange(range) if range.is_empty() => {}
                 Operation::DeleteRange(range) => {
-                    let range = prefixed_range(keyspace, &range);
+                    let range = prefixed_range(*keyspace, range);
                     pending.range_mut(range.clone()).for_each(|(_, value)| *value = None);
                     for row in self.database.range::<Vec<u8>, _>(range) {
                         pending.insert(row?.0.to_vec(), None);
@@ -77,7 +77,7 @@ impl Store for SledStore {
         Ok(Box::new(SledSnapshot { store: self, _gate: gate }))
     }
 
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         self.health()?;
         self.write(batch, durability).map_err(|error| {
             self.failed.store(true, Ordering::Release);

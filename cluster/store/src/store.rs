@@ -127,7 +127,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Any [`StoreError`]. After one the batch may be there after reopening or not, but never in part, and the store refuses
     /// further commits until it has been reopened.
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
 
     /// The value of `key`.
     ///

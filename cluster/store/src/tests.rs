@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 const ENGINES: &[Engine] = &[
     Engine::Redb,
+    Engine::Segments,
     #[cfg(feature = "store-sled")]
     Engine::Sled,
 ];
@@ -123,7 +124,7 @@ proptest! {
                 let mut batch = Batch::new();
                 changes.iter().for_each(|change| apply(&mut model, &mut batch, change));
                 let last = turn + 1 == batches.len();
-                store.commit(batch, if last { Durability::Fsync } else { Durability::Buffered }).unwrap();
+                store.commit(&batch, if last { Durability::Fsync } else { Durability::Buffered }).unwrap();
                 check(&model, &*store);
             }
             drop(store);

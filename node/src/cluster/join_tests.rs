@@ -225,8 +225,7 @@ async fn a_home_belongs_to_one_cluster_and_data_is_not_taken_along() {
     let error = two.let_in(&home, &other, &wish(MemberRole::Full)).await.unwrap_err();
     assert!(matches!(&error, JoinFailure::OtherCluster(id) if *id == one.identity.cluster_id), "{error}");
     let used = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(used.path().join("data")).unwrap();
-    std::fs::write(used.path().join("data/log.redb"), "").unwrap();
+    std::fs::create_dir_all(used.path().join("data/log")).unwrap();
     let error = two.let_in(&used, &other, &wish(MemberRole::Full)).await.unwrap_err();
     assert!(matches!(error, JoinFailure::Data(_)), "{error}");
     // A node that shows the wrong authority is not believed, whatever it answers.

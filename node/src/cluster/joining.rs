@@ -120,7 +120,7 @@ pub(crate) async fn join(
         };
     }
     let data = home.join("data");
-    if data.join("log.redb").exists() || data.join("state.redb").exists() {
+    if ["log", "log.redb", "state.redb"].iter().any(|name| data.join(name).exists()) {
         return Err(JoinFailure::Data(data.display().to_string()));
     }
     let key = NodeKey::load_or_create(home)?;

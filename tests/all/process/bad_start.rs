@@ -61,7 +61,7 @@ async fn a_second_node_on_the_same_home() {
     let output = second.start_and_fail().await.unwrap();
     assert!(!output.status.success());
     let text = output.text();
-    assert!(text.contains("log.redb") || text.contains("in use"), "no word of the lock:\n{text}");
+    assert!(text.contains("data/log") || text.contains("in use"), "no word of the lock:\n{text}");
     let task = first.submit("clerk", "Grass is green. What is green?").await.unwrap();
     assert_eq!(first.ended(&task).await.unwrap()["state"], "SUCCEEDED", "the first node was disturbed");
 }
@@ -70,13 +70,21 @@ async fn a_second_node_on_the_same_home() {
 async fn a_store_that_is_damaged() {
     let mut node = NodeRunner::start(NodeOptions::new()).await.unwrap();
     node.sigterm().await.unwrap();
-    let log = node.home().join("data/log.redb");
-    std::fs::write(&log, b"this is not a store").unwrap();
-    let output = node.start_and_fail().await.unwrap();
-    assert!(!output.status.success());
-    let text = output.text();
-    assert!(text.contains("log.redb"), "the file is not named:\n{text}");
-    assert!(!text.contains("panicked"), "a panic is not an error message:\n{text}");
+    for file in ["data/log/0000000000000001.segment", "data/state.redb"] {
+        let kept = std::fs::read(node.home().join(file)).unwrap();
+        let mut damaged = kept.clone();
+        damaged[70] ^= 1;
+        damaged[8..16].fill(0xAA);
+        std::fs::write(node.home().join(file), &damaged).unwrap();
+        let output = node.start_and_fail().await.unwrap();
+        assert!(!output.status.success());
+        let text = output.text();
+        let name = file.rsplit('/').next().unwrap();
+        assert!(text.contains(name), "the file is not named:\n{text}");
+        assert!(!text.contains("panicked"), "a panic is not an error message:\n{text}");
+        std::fs::write(node.home().join(file), &kept).unwrap();
+    }
+    node.launch().await.unwrap();
 }
 
 #[tokio::test]
@@ -84,19 +92,19 @@ async fn a_store_that_a_newer_version_has_written() {
     let mut node = NodeRunner::start(NodeOptions::new()).await.unwrap();
     node.create_agent(&AgentDirectory::new("clerk", "")).await.unwrap();
     node.sigterm().await.unwrap();
-    let log = node.home().join("data/log.redb");
+    let state = node.home().join("data/state.redb");
     let write_format = |version: u32| {
         let store =
-            open(&log, StoreOptions { engine: Engine::Redb, cache_bytes: 1 << 20, quick_reopen: false }).unwrap();
+            open(&state, StoreOptions { engine: Engine::Redb, cache_bytes: 1 << 20, quick_reopen: false }).unwrap();
         let mut batch = Batch::new();
         batch.put(Keyspace::Meta, b"format", version.to_be_bytes());
-        store.commit(batch, Durability::Fsync).unwrap();
+        store.commit(&batch, Durability::Fsync).unwrap();
     };
     write_format(FORMAT_VERSION + 1);
     let output = node.start_and_fail().await.unwrap();
     assert!(!output.status.success());
     let text = output.text();
-    for part in ["log.redb", &format!("version {}", FORMAT_VERSION + 1), "newer"] {
+    for part in ["state.redb", &format!("version {}", FORMAT_VERSION + 1), "newer"] {
         assert!(text.contains(part), "'{part}' is missing from:\n{text}");
     }
 }

@@ -9,7 +9,7 @@ use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
 use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
 use crate::raft::GroupId;
-use crate::raft::log::LogHost;
+use crate::raft::log::{LogHost, carry_over};
 use crate::raft::machine::{StateConfig, StateHost};
 use crate::stores::Opener;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
@@ -24,8 +24,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The log's cache: it is written once and read again only when a follower was away.
-const LOG_CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// The directory of the log, in the data directory.
+const LOG: &str = "log";
 
 /// The Raft groups of a node: the control group, and a group for each shard of which this node holds a replica.
 ///
@@ -227,12 +227,10 @@ async fn open_stores(
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&config.dir)
             .map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
-        let extension = match config.engine {
-            Engine::Redb => "redb",
-            Engine::Sled => "sled",
-        };
-        let options = StoreOptions { engine: config.engine, cache_bytes: LOG_CACHE_BYTES, quick_reopen: false };
-        let log = LogHost::open(&config.dir.join(format!("log.{extension}")), options, Arc::clone(&opener))?;
+        let path = config.dir.join(LOG);
+        carry_over(&path.with_extension(config.engine.extension()), config.engine, &path, &opener)?;
+        let options = StoreOptions { engine: Engine::Segments, cache_bytes: 0, quick_reopen: false };
+        let log = LogHost::open(&path, options, Arc::clone(&opener))?;
         let state = StateHost::open_with(
             StateConfig {
                 dir: config.dir.clone(),

@@ -26,7 +26,7 @@ impl Store for Faulty {
         self.store.snapshot()
     }
 
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         if self.failed.load(Ordering::SeqCst) {
             return Err(StoreError::Failed { path: self.path.clone() });
         }
@@ -63,7 +63,7 @@ fn opener(name: &'static str, disk: &Arc<Disk>) -> Opener {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_heals_by_itself() {
-    for name in ["log.redb", "state.redb"] {
+    for name in ["log", "state.redb"] {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(Disk::default());
         let node = TestNode::alone_with(config(dir.path()), clock(), opener(name, &disk)).await;
@@ -108,7 +108,7 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
 async fn stopping_while_the_disk_is_full_ends() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::default());
-    let node = TestNode::alone_with(config(dir.path()), clock(), opener("log.redb", &disk)).await;
+    let node = TestNode::alone_with(config(dir.path()), clock(), opener("log", &disk)).await;
     let agent = node.create("alice").await;
     disk.full.store(true, Ordering::SeqCst);
     assert!(matches!(node.accept(new_task(agent)).await, Err(ProposeError::DiskFull)));

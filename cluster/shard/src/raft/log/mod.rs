@@ -1,10 +1,11 @@
-//! The logs of all Raft groups in one store, with one thread that writes for all of them.
+//! The logs of all Raft groups in one store of segments, with one thread that writes for all of them.
 //!
 //! A write's way: the caller encodes it, shows it to readers from memory and puts it in **line**; the one **writer** folds
 //! everything in line, of whatever group, into one batch with one fsync, and then completes all callbacks. What was appended
 //! last stays in memory, so that replication and applying read the store only for what is old. A store that fails is
 //! never told to openraft, which would give the group up for good: the batch is kept and tried again until it works.
 
+mod carry_over;
 mod error;
 mod group;
 mod group_log;
@@ -23,6 +24,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use carry_over::carry_over;
 pub(crate) use error::LogOpenError;
 #[cfg(test)]
 pub(crate) use group_log::GroupLog;

@@ -150,7 +150,7 @@ impl Writer {
     fn persist(&self, batch: &Batch) -> bool {
         loop {
             // A failed commit may have landed or not; every write is one that may be repeated.
-            match self.shared.store.commit(batch.clone(), Durability::Fsync) {
+            match self.shared.store.commit(batch, Durability::Fsync) {
                 Ok(()) => {
                     self.shared.health.clear(Side::Writing);
                     return true;
@@ -178,10 +178,10 @@ impl Writer {
         self.shared.store.reopen()?;
         let mut probe = Batch::new();
         probe.put(Keyspace::Meta, PROBE_KEY, vec![0; PROBE_BYTES]);
-        self.shared.store.commit(probe, Durability::Fsync)?;
+        self.shared.store.commit(&probe, Durability::Fsync)?;
         let mut sweep = Batch::new();
         sweep.delete(Keyspace::Meta, PROBE_KEY);
-        self.shared.store.commit(sweep, Durability::Fsync)
+        self.shared.store.commit(&sweep, Durability::Fsync)
     }
 
     /// Lets go of the oldest entries beyond what may stay in memory.

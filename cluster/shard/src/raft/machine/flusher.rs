@@ -145,7 +145,7 @@ impl Flusher {
         if again {
             self.shared.store.reopen().map_err(|error| report(&error))?;
         }
-        self.shared.store.commit(batch, Durability::Fsync).map_err(|error| report(&error))
+        self.shared.store.commit(&batch, Durability::Fsync).map_err(|error| report(&error))
     }
 }
 

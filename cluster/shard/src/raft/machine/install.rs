@@ -53,7 +53,7 @@ pub(super) async fn shard(machine: &ShardMachine, meta: &SnapshotMeta, mut file:
 
 /// Whether the store takes writes.
 fn probe(shared: &Shared) -> Result<(), ColdError> {
-    shared.store.commit(Batch::new(), Durability::Fsync).map_err(|error| cold_error(&error))
+    shared.store.commit(&Batch::new(), Durability::Fsync).map_err(|error| cold_error(&error))
 }
 
 fn put_in_place(machine: &ShardMachine, old: Slot, restored: Machine, record: &GroupRecord) {
@@ -108,7 +108,7 @@ fn write_shard(
 
 /// Durably each time: if the store is reopened meanwhile, nothing that was written is lost.
 fn commit(shared: &Shared, batch: Batch) -> Result<(), SnapshotError> {
-    shared.store.commit(batch, Durability::Fsync).map_err(|error| cold_error(&error).into())
+    shared.store.commit(&batch, Durability::Fsync).map_err(|error| cold_error(&error).into())
 }
 
 fn check_head(image: &ImageReader, group: GroupId, meta: &SnapshotMeta) -> Result<Head, SnapshotError> {

@@ -19,7 +19,7 @@ use crate::stores::{Opener, StoreCell};
 use lru::LruCache;
 use octopussy_core::ids::{ShardId, TaskId};
 use octopussy_ledger::{ColdError, HotTask, Machine};
-use octopussy_store::{Batch, Direction, Durability, Engine, KeyRange, Keyspace, Snapshot, StoreOptions};
+use octopussy_store::{Batch, Direction, Durability, KeyRange, Keyspace, Snapshot, StoreOptions};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -38,11 +38,7 @@ pub(super) fn open(config: StateConfig, opener: Opener) -> Result<Shared, OpenEr
     let directory = |source| OpenError::Directory { path: config.dir.clone(), source };
     std::fs::create_dir_all(&config.dir).map_err(directory)?;
     temporary::prepare(&config.dir).map_err(directory)?;
-    let extension = match config.engine {
-        Engine::Redb => "redb",
-        Engine::Sled => "sled",
-    };
-    let path = config.dir.join(format!("state.{extension}"));
+    let path = config.dir.join(format!("state.{}", config.engine.extension()));
     let options = StoreOptions { engine: config.engine, cache_bytes: config.cache_bytes, quick_reopen: true };
     let store = StoreCell::open(path, options, opener)?;
     let record = |error: ColdError| OpenError::Record { path: config.dir.clone(), detail: error.0.to_string() };
@@ -83,7 +79,7 @@ fn check_layout(store: &StoreCell) -> Result<bool, ColdError> {
     if layout.is_none() && old.is_none() {
         let mut batch = Batch::new();
         batch.put(Keyspace::Meta, keys::LAYOUT, LAYOUT.to_be_bytes());
-        store.commit(batch, Durability::Fsync).map_err(|error| cold_error(&error))?;
+        store.commit(&batch, Durability::Fsync).map_err(|error| cold_error(&error))?;
         return Ok(true);
     }
     Ok(layout.as_deref() == Some(&LAYOUT.to_be_bytes()))

@@ -116,10 +116,10 @@ async fn a_missing_entry_is_an_error() {
     append(&mut log, (0..10).map(|index| entry(1, index)).collect()).await;
     close(host).await;
     {
-        let store = octopussy_store::open(&dir.path().join("raft.redb"), options()).unwrap();
+        let store = octopussy_store::open(&dir.path().join("log"), options()).unwrap();
         let mut batch = octopussy_store::Batch::new();
         batch.delete(octopussy_store::Keyspace::Log, super::super::keys::entry(GroupId(1), 5));
-        store.commit(batch, octopussy_store::Durability::Fsync).unwrap();
+        store.commit(&batch, octopussy_store::Durability::Fsync).unwrap();
     }
     let host = open(dir.path());
     let mut log = host.group(GroupId(1));

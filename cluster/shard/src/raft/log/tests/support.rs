@@ -24,7 +24,7 @@ pub(super) const ME: NodeId = NodeId([1; 16]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn options() -> StoreOptions {
-    StoreOptions { engine: Engine::Redb, cache_bytes: 4 * 1024 * 1024, quick_reopen: false }
+    StoreOptions { engine: Engine::Segments, cache_bytes: 0, quick_reopen: false }
 }
 
 /// A disk that counts the durable commits and can be full.
@@ -60,7 +60,7 @@ impl Store for Watched {
         self.store.snapshot()
     }
 
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         while self.disk.stalled.load(Ordering::SeqCst) && !self.disk.pass() {
             std::thread::yield_now();
         }
@@ -106,7 +106,7 @@ pub(super) fn open(dir: &Path) -> Arc<LogHost> {
 pub(super) fn open_on(dir: &Path, disk: &Arc<Disk>) -> Arc<LogHost> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match LogHost::open(&dir.join("raft.redb"), options(), opener(disk)) {
+        match LogHost::open(&dir.join("log"), options(), opener(disk)) {
             Ok(host) => return host,
             // A process that was just killed lets go of its files a moment later.
             Err(error @ LogOpenError::Store(_)) if error.is_locked() && Instant::now() < deadline => {

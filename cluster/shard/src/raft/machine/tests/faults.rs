@@ -41,7 +41,7 @@ impl Store for Faulty {
         self.store.snapshot()
     }
 
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         if self.failed.load(Ordering::SeqCst) {
             return Err(StoreError::Failed { path: self.path.clone() });
         }

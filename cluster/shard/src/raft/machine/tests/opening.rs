@@ -15,7 +15,7 @@ fn store_with(dir: &std::path::Path, key: &[u8], value: &[u8]) {
     let store = octopussy_store::open(&dir.join("state.redb"), options).unwrap();
     let mut batch = Batch::new();
     batch.put(Keyspace::Meta, key, value);
-    store.commit(batch, Durability::Fsync).unwrap();
+    store.commit(&batch, Durability::Fsync).unwrap();
 }
 
 #[tokio::test]
