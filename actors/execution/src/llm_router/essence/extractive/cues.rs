@@ -103,12 +103,15 @@ const REASONS: &[&str] =
 impl Cue {
     /// The kind of answer that `question` wants.
     pub(super) fn of(question: &str) -> Self {
-        let spaced = format!(" {} ", words(question));
-        let found = OPENINGS.iter().filter_map(|(opening, cue)| {
-            let at = spaced.find(&format!(" {opening} "))?;
-            Some((at, *cue))
+        let spaced = format!("{} ", words(question));
+        let starts = std::iter::once(0).chain(spaced.match_indices(' ').map(|(at, _)| at + 1));
+        // Word by word, since this is asked for every question and most words begin no opening.
+        let mut found = starts.filter_map(|at| {
+            let rest = spaced.get(at..)?;
+            let opens = |opening: &str| rest.strip_prefix(opening).is_some_and(|behind| behind.starts_with(' '));
+            OPENINGS.iter().find(|(opening, _)| opens(opening)).map(|(_, cue)| *cue)
         });
-        found.min_by_key(|(at, _)| *at).map_or(Self::Plain, |(_, cue)| cue)
+        found.next().unwrap_or(Self::Plain)
     }
 
     /// What the looks of a sentence count.
