@@ -71,7 +71,7 @@ impl Batcher {
         }
         drop(tokio::time::timeout(FINISH_LIMIT, self.finish()).await);
         while let Some(load) = self.group.line().take() {
-            proposal::refuse(load.callers, &Fault::Stopping);
+            proposal::refuse(load.callers, &self.group.farewell());
         }
         self.give_up(&Fault::Uncertain);
     }
@@ -115,8 +115,9 @@ impl Batcher {
         match raft.client_write_ff(proposal::entry(load.items), Some(responder)).await {
             Ok(()) => self.flying.push_back(InFlight { written, callers: load.callers }),
             Err(fatal) => {
-                tracing::error!(group = %self.group.id(), %fatal, "the group has stopped");
-                proposal::refuse(load.callers, &Fault::Stopping);
+                // Whoever watches the group says so and sees to it. What did not reach the Raft changed nothing.
+                tracing::debug!(group = %self.group.id(), %fatal, "the group has ended");
+                proposal::refuse(load.callers, &Fault::NotLeader(None));
             }
         }
     }

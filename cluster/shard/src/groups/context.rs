@@ -11,6 +11,7 @@ use octopussy_core::time::Clock;
 use openraft::SnapshotPolicy;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often leases are looked at. A lease ends earlier than the followers' by two such intervals, so that a leader that
 /// has lost its quorum is silent before another can be elected.
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) log: Arc<LogHost>,
     pub(crate) state: Arc<StateHost>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Wakes whoever starts groups again that have ended.
+    pub(crate) fallen: Notify,
 }
 
 impl Context {

@@ -9,6 +9,7 @@ use octopussy_control::ControlState;
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::ports::{MeshPort, ReachabilityPort};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     /// Cancelled when the node stops: nothing new is begun.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// How many times a group that had ended by itself was started again.
+    pub(crate) revivals: AtomicU64,
 }
 
 impl Core {
@@ -41,6 +44,13 @@ impl Core {
     pub(crate) fn shards(&self) -> ShardCount {
         let state = self.control.borrow();
         state.cluster.as_ref().map_or(ShardCount::DEFAULT, |cluster| cluster.shards)
+    }
+
+    /// Lets a group that was started be found.
+    pub(crate) fn admit(&self, group: Arc<Group>) {
+        self.registry.insert(group);
+        // It may have ended before it could be found.
+        self.context.fallen.notify_one();
     }
 
     pub(crate) fn group(&self, shard: ShardId) -> Option<Arc<Group>> {

@@ -47,15 +47,20 @@ pub(crate) struct Group {
     appended: AtomicU64,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Whether its Raft has ended by itself.
+    pub(super) ended: AtomicBool,
+    /// Whether somebody sees to it that the group is started again.
+    pub(super) reviving: AtomicBool,
+    /// What works on the group's state: its state machine, and what builds snapshots of it. Closed, so that it can be waited for.
+    pub(super) users: TaskTracker,
 }
 
 impl Group {
     /// Starts the group from what its log and state hold; one that holds nothing waits to be contacted by a leader.
     pub(crate) async fn start(id: GroupId, context: Arc<Context>) -> Result<Arc<Self>, OpenError> {
-        let machine = match id.shard() {
-            Some(shard) => AnyMachine::Shard(context.state.shard(shard)),
-            None => AnyMachine::Control(context.state.control()),
-        };
+        let users = TaskTracker::new();
+        users.close();
+        let machine = AnyMachine::of(id, &context.state, &users);
         let network = NetworkFactory { wires: Arc::clone(&context.wires), group: id };
         let raft = Raft::new(context.me, Arc::clone(&context.raft), network, context.log.group(id), machine)
             .await
@@ -74,6 +79,9 @@ impl Group {
             appended: AtomicU64::new(0),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            ended: AtomicBool::new(false),
+            reviving: AtomicBool::new(false),
+            users,
         });
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
@@ -107,18 +115,21 @@ impl Group {
 
     /// Whether this node's Raft leads the group, whether or not it may speak for it.
     pub(crate) fn leads(&self) -> bool {
-        self.raft.server_metrics().borrow_watched().state == ServerState::Leader
+        !self.has_ended() && self.raft.server_metrics().borrow_watched().state == ServerState::Leader
     }
 
     /// Whether it leads it, with anybody who follows.
     pub(crate) fn leads_others(&self) -> bool {
         let server = self.raft.server_metrics();
         let server = server.borrow_watched();
-        server.state == ServerState::Leader && server.membership_config.nodes().nth(1).is_some()
+        !self.has_ended() && server.state == ServerState::Leader && server.membership_config.nodes().nth(1).is_some()
     }
 
     /// Who leads the group, as far as this node knows.
     pub(crate) fn leader(&self) -> Option<NodeId> {
+        if self.has_ended() {
+            return None;
+        }
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
@@ -173,8 +184,8 @@ impl Group {
 
     /// Whether a command may be put in line; otherwise why not.
     pub(crate) fn admits(&self) -> Result<(), Fault> {
-        if self.stopping.is_cancelled() {
-            return Err(Fault::Stopping);
+        if self.stopping.is_cancelled() || self.has_ended() {
+            return Err(self.farewell());
         }
         self.context.health().map_err(Fault::Store)?;
         if self.speaks() {
@@ -199,7 +210,9 @@ impl Group {
         let bytes = bytes
             .map_err(|error| Fault::Store(octopussy_core::ports::ProposeError::Store(error.to_string().into())))?;
         let (caller, answer) = oneshot::channel();
-        self.line.push(item, bytes, urgency, caller)?;
+        // The line closes when the group stops, which may be now.
+        let full = |fault| if self.has_ended() { self.farewell() } else { fault };
+        self.line.push(item, bytes, urgency, caller).map_err(full)?;
         Ok(answer)
     }
 

@@ -4,7 +4,7 @@ use super::context::{Context, raft_config};
 use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
 use super::registry::Registry;
-use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, trim};
+use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, revival, trim};
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
 use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
@@ -19,6 +19,7 @@ use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
 use octopussy_store::{Engine, StoreOptions};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -62,7 +63,7 @@ impl ShardHost {
         let (log, state) = open_stores(&config, me, opener).await?;
         let wires = Wires::new(Arc::clone(&mesh), config.timings);
         let control = state.watch_control();
-        let context = Arc::new(Context { me, config, raft, wires, log, state, clock });
+        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new() });
         let core = Arc::new(Core {
             context,
             registry: Arc::new(Registry::default()),
@@ -73,6 +74,7 @@ impl ShardHost {
             acted: Notify::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            revivals: AtomicU64::new(0),
         });
         places::start(&core, GroupId::CONTROL).await?;
         for group in core.context.state.groups() {
@@ -105,6 +107,7 @@ impl ShardHost {
         core.tasks.spawn(failover::run(Arc::clone(core), told));
         core.tasks.spawn(pulse::run(Arc::clone(core)));
         core.tasks.spawn(places::run(Arc::clone(core)));
+        core.tasks.spawn(revival::run(Arc::clone(core)));
         core.tasks.spawn(housekeeping::run(Arc::clone(core)));
         core.tasks.spawn(trim::run(Arc::clone(core)));
         core.tasks.spawn(reconciler::run(Arc::clone(core)));
@@ -175,6 +178,13 @@ impl ShardHost {
     #[must_use]
     pub fn groups(&self) -> Vec<GroupView> {
         reconciler::views(&self.core)
+    }
+
+    /// How many times, since the node was started, a group that had ended by itself here was started again. Each is a fault of
+    /// this program or of its disk, and its reason is in the log.
+    #[must_use]
+    pub fn group_restarts(&self) -> u64 {
+        self.core.revivals.load(Ordering::Relaxed)
     }
 
     /// How many shards are moving or have yet to, as this node sees the cluster. The leaders bring shards to where they belong

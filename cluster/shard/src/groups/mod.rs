@@ -1,9 +1,11 @@
 //! The Raft groups of a node: their network, their lines of proposals, their leaderships, their places.
 
+mod backoff;
 mod batcher;
 mod closing;
 mod context;
 mod core;
+mod ending;
 mod failover;
 mod founding;
 mod group;
@@ -20,6 +22,7 @@ mod pulse;
 mod reconciler;
 mod recovery;
 mod registry;
+mod revival;
 mod speaking;
 mod trim;
 mod urgency;

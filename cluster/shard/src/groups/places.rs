@@ -48,6 +48,14 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
     let wanted = wanted(state, core.me());
     let mut done = true;
     for group in &wanted {
+        if core.registry.get(*group).is_some() {
+            continue;
+        }
+        // One that somebody else has in hand is looked at again.
+        let Some(_claim) = core.registry.claim(*group) else {
+            done = false;
+            continue;
+        };
         if core.registry.get(*group).is_none()
             && let Err(error) = start(core, *group).await
         {
@@ -63,21 +71,23 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
     done & found(core, state).await
 }
 
-/// Starts a group, unless the node is stopping.
+/// Starts a group that the caller has claimed or nobody else knows yet, unless the node is stopping.
 pub(super) async fn start(core: &Arc<Core>, id: GroupId) -> Result<(), OpenError> {
     if core.stopping.is_cancelled() {
         return Ok(());
     }
     let group = Group::start(id, Arc::clone(&core.context)).await?;
-    core.registry.insert(group);
+    core.admit(group);
     Ok(())
 }
 
 /// Stops a group that has moved away, and deletes what it has here.
 async fn forget(core: &Core, id: GroupId) -> bool {
+    let Some(_claim) = core.registry.claim(id) else { return false };
     let Some(group) = core.registry.remove(id) else { return true };
     tracing::info!(group = %id, "the group has moved away");
     group.stop().await;
+    group.unused().await;
     let log = core.context.log.remove(id).await;
     let state = match id.shard() {
         Some(shard) => core.context.state.forget(shard).await,

@@ -92,8 +92,9 @@ fn view(core: &Core, group: &Group) -> GroupView {
     let metrics = metrics.borrow_watched().clone();
     let membership = metrics.membership_config.membership();
     let speaks = group.speaks();
-    // A leader that may not speak is no leader: nothing is decided on its word.
-    let leader = metrics.current_leader.filter(|leader| *leader != core.me() || speaks);
+    // A leader that may not speak is no leader: nothing is decided on its word. One that has ended knows of none.
+    let known = metrics.current_leader.filter(|_| !group.has_ended());
+    let leader = known.filter(|leader| *leader != core.me() || speaks);
     let matched = metrics.replication.iter().flatten();
     let matched = matched.map(|(node, matched)| (*node, matched.map_or(0, |id| id.index)));
     GroupView {

@@ -55,12 +55,22 @@ fn is_lost(core: &Core, group: &Group) -> bool {
 async fn recover_group(core: &Arc<Core>, id: GroupId) -> Result<(), RecoverError> {
     let failed = |detail: String| RecoverError::Group { group: id.0, detail };
     tracing::warn!(group = %id, "this node becomes the only voter of a group that has lost its quorum");
+    let end = Instant::now() + ELECTION_LIMIT;
+    let claim = loop {
+        match core.registry.claim(id) {
+            Some(claim) => break claim,
+            None if Instant::now() >= end => return Err(failed("it is being started or stopped".to_owned())),
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    };
     let Some(group) = core.registry.remove(id) else { return Ok(()) };
     group.stop().await;
+    group.unused().await;
     let applied = group.raft().data_metrics().borrow_watched().last_applied;
     let forced = core.context.log.force_sole_voter(id, core.me(), applied).await;
     // Whatever came of it, the group runs again.
     places::start(core, id).await.map_err(|error| failed(error.to_string()))?;
+    drop(claim);
     forced.map_err(|error| failed(error.to_string()))?;
     let end = Instant::now() + ELECTION_LIMIT;
     while !core.registry.get(id).is_some_and(|group| group.speaks()) {

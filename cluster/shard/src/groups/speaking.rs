@@ -68,7 +68,7 @@ impl Group {
         let me = self.context.me;
         let server = self.raft.server_metrics().borrow_watched().clone();
         let votes = server.committed_membership_config.voter_ids().any(|voter| voter == me);
-        let leads = server.state == ServerState::Leader && votes && !self.stopping.is_cancelled();
+        let leads = server.state == ServerState::Leader && votes && !self.stopping.is_cancelled() && !self.has_ended();
         let leads = leads.then_some(server.vote.leader_id.term);
         let memberships = [&server.committed_membership_config, &server.membership_config];
         let lease = if memberships.iter().all(|membership| membership.voter_ids().all(|voter| voter == me)) {
@@ -113,20 +113,20 @@ impl Group {
         self.propose(Item::Shard(command), Urgency::InProgress)
     }
 
-    /// Reviews the leadership whenever Raft's state changes.
+    /// Reviews the leadership whenever Raft's state changes, until the group ends.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut server = self.raft.server_metrics();
         loop {
             self.review();
             tokio::select! {
-                changed = server.changed() => if changed.is_err() {
-                    if !self.stopping.is_cancelled() {
-                        tracing::error!(group = %self.id, "the group has ended on this node; a restart brings it back");
-                    }
-                    break;
-                },
-                () = self.stopping.cancelled() => break,
+                changed = server.changed() => if changed.is_err() { break },
+                // A Raft whose state machine has ended notices it with the next entry only.
+                () = self.users.wait() => break,
+                () = self.stopping.cancelled() => return,
             }
+        }
+        if !self.stopping.is_cancelled() {
+            self.fall();
         }
     }
 }

@@ -34,7 +34,8 @@ pub(super) async fn run(core: Arc<Core>) {
             _ = look.tick() => {}
             () = core.stopping.cancelled() => return,
         }
-        let long: Vec<Arc<Group>> = core.registry.all().into_iter().filter(|group| is_long(group)).collect();
+        let long: Vec<Arc<Group>> =
+            core.registry.all().into_iter().filter(|group| !group.has_ended() && is_long(group)).collect();
         if long.is_empty() {
             continue;
         }

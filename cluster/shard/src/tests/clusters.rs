@@ -1,5 +1,6 @@
 //! Clusters of several nodes in one process, on real files and an in-memory mesh.
 
+use super::disk::{Disk, opener};
 use super::support::*;
 use crate::{ShardHost, ShardHostConfig};
 use octopussy_control::{ControlCommand, JoinToken};
@@ -20,7 +21,15 @@ pub(crate) struct TestCluster {
     pub(crate) network: Network,
     pub(crate) nodes: BTreeMap<u8, TestNode>,
     dirs: BTreeMap<u8, TempDir>,
+    disks: BTreeMap<u8, Disks>,
     shards: u16,
+}
+
+/// What a node's log and state lie on, each by itself.
+#[derive(Default)]
+pub(crate) struct Disks {
+    pub(crate) log: Arc<Disk>,
+    pub(crate) state: Arc<Disk>,
 }
 
 impl TestCluster {
@@ -28,7 +37,8 @@ impl TestCluster {
     pub(crate) async fn found(seed: u64, shards: u16) -> Self {
         let network = Network::new(seed);
         network.set_detection(Duration::from_millis(500));
-        let mut cluster = Self { network, nodes: BTreeMap::new(), dirs: BTreeMap::new(), shards };
+        let mut cluster =
+            Self { network, nodes: BTreeMap::new(), dirs: BTreeMap::new(), disks: BTreeMap::new(), shards };
         let mesh = cluster.network.node(node_id(1), 1);
         cluster.open(1, mesh).await;
         cluster.node(1).host.found(cluster_record(shards), member(node_id(1))).await.unwrap();
@@ -53,12 +63,19 @@ impl TestCluster {
         self.dirs.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
         let clock = clock();
         let reach = Arc::new(Connected(Arc::clone(&mesh)));
-        let host = ShardHost::open(self.config(number), clock.clone(), mesh, reach).await.unwrap();
+        let disks = self.disks.entry(number).or_default();
+        let opener = opener([("log", &disks.log), ("state.redb", &disks.state)]);
+        let host = ShardHost::open_with(self.config(number), clock.clone(), mesh, reach, opener).await.unwrap();
         self.nodes.insert(number, TestNode::of(host, clock, node_id(number)));
     }
 
     pub(crate) fn node(&self, number: u8) -> &TestNode {
         &self.nodes[&number]
+    }
+
+    /// What the node's stores lie on.
+    pub(crate) fn disks(&self, number: u8) -> &Disks {
+        &self.disks[&number]
     }
 
     /// Lets another node in.

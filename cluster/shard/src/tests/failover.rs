@@ -15,7 +15,7 @@ type Entry = (u8, ShardId, Option<Epoch>, Instant);
 
 /// Who leads what since when, by their own account.
 #[derive(Default)]
-struct Chronicle(Mutex<Vec<Entry>>);
+pub(super) struct Chronicle(Mutex<Vec<Entry>>);
 
 struct Scribe(u8, Arc<Chronicle>);
 
@@ -36,7 +36,7 @@ impl LedgerObserver for Scribe {
 }
 
 impl Chronicle {
-    fn of(cluster: &TestCluster) -> Arc<Self> {
+    pub(super) fn of(cluster: &TestCluster) -> Arc<Self> {
         let this = Arc::new(Self::default());
         for (number, node) in &cluster.nodes {
             node.led.observe(Arc::new(Scribe(*number, Arc::clone(&this))));
@@ -45,7 +45,7 @@ impl Chronicle {
     }
 
     /// Nobody gains a shard while another has it, unless that one has crashed; and every epoch is greater than those before.
-    fn check(&self, crashed: &[u8]) {
+    pub(super) fn check(&self, crashed: &[u8]) {
         let mut entries = self.0.lock().clone();
         entries.sort_by_key(|entry| entry.3);
         let mut held = std::collections::BTreeMap::new();

@@ -1,72 +1,17 @@
 //! Disks that fail.
 
+use super::disk::{Disk, opener};
 use super::support::*;
-use crate::stores::Opener;
 use octopussy_core::ports::ProposeError;
-use octopussy_store::{Batch, Durability, Snapshot, Store, StoreError};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A disk that can be full, for one of the two stores.
-#[derive(Default)]
-struct Disk {
-    full: AtomicBool,
-}
-
-struct Faulty {
-    store: Arc<dyn Store>,
-    disk: Arc<Disk>,
-    path: PathBuf,
-    failed: AtomicBool,
-}
-
-impl Store for Faulty {
-    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StoreError> {
-        self.store.snapshot()
-    }
-
-    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(StoreError::Failed { path: self.path.clone() });
-        }
-        if self.disk.full.load(Ordering::SeqCst) {
-            // Like an engine: after the first failure only reopening helps.
-            self.failed.store(true, Ordering::SeqCst);
-            return Err(StoreError::DiskFull { path: self.path.clone() });
-        }
-        self.store.commit(batch, durability)
-    }
-
-    fn size(&self) -> Result<u64, StoreError> {
-        self.store.size()
-    }
-
-    fn health(&self) -> Result<(), StoreError> {
-        self.store.health()
-    }
-}
-
-/// Opens real stores; the one called `name` lies on `disk`.
-fn opener(name: &'static str, disk: &Arc<Disk>) -> Opener {
-    let disk = Arc::clone(disk);
-    Arc::new(move |path: &Path, options| {
-        let store = octopussy_store::open(path, options)?;
-        if !path.ends_with(name) {
-            return Ok(store);
-        }
-        let faulty =
-            Faulty { store, disk: Arc::clone(&disk), path: path.to_path_buf(), failed: AtomicBool::new(false) };
-        Ok(Arc::new(faulty) as Arc<dyn Store>)
-    })
-}
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_heals_by_itself() {
     for name in ["log", "state.redb"] {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(Disk::default());
-        let node = TestNode::alone_with(config(dir.path()), clock(), opener(name, &disk)).await;
+        let node = TestNode::alone_with(config(dir.path()), clock(), opener([(name, &disk)])).await;
         let agent = node.create("alice").await;
         let mut acknowledged = vec![node.run(agent).await];
         disk.full.store(true, Ordering::SeqCst);
@@ -108,7 +53,7 @@ async fn a_full_disk_refuses_and_heals_by_itself() {
 async fn stopping_while_the_disk_is_full_ends() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::default());
-    let node = TestNode::alone_with(config(dir.path()), clock(), opener("log", &disk)).await;
+    let node = TestNode::alone_with(config(dir.path()), clock(), opener([("log", &disk)])).await;
     let agent = node.create("alice").await;
     disk.full.store(true, Ordering::SeqCst);
     assert!(matches!(node.accept(new_task(agent)).await, Err(ProposeError::DiskFull)));

@@ -3,10 +3,13 @@
 mod blobs;
 mod clusters;
 mod crashes;
+mod disk;
 mod failover;
 mod faults;
 mod growth;
 mod opening;
+mod past_snapshot;
+mod revival;
 mod speed;
 mod support;
 mod way;

@@ -55,6 +55,15 @@ impl LogHost {
         GroupLog::new(Arc::clone(&self.shared), self.shared.group(id))
     }
 
+    /// Waits until the disk has everything that was written to the log of a group, however long that takes: a Raft that is
+    /// started on it takes what it finds there for durable.
+    ///
+    /// # Errors
+    /// When the host is closed meanwhile.
+    pub(crate) async fn settle(&self, id: GroupId) -> io::Result<()> {
+        recover::settle(&self.shared, id).await
+    }
+
     /// Deletes the whole log of a group, with its vote, durably. Its Raft must have been shut down.
     ///
     /// # Errors

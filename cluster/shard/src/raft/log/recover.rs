@@ -1,4 +1,4 @@
-//! What is done to a log while no Raft uses it: deleting it, and making one node its only voter.
+//! What is done to a log while no Raft uses it: waiting for it, deleting it, and making one node its only voter.
 
 use super::super::types::{GroupId, TypeConfig};
 use super::error::closed;
@@ -19,6 +19,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// Waits until everything that is in line for a group is on the disk.
+pub(super) async fn settle(shared: &Arc<Shared>, id: GroupId) -> io::Result<()> {
+    let place = shared.line.place(0).await?;
+    let (told, done) = oneshot::channel();
+    let mut job = Job::new(shared.group(id), place);
+    job.urgent = true;
+    job.done = Done::Caller(told);
+    shared.line.push([job])?;
+    done.await.map_err(|_| closed())
+}
 
 /// Deletes everything of a group.
 pub(super) async fn remove(shared: &Arc<Shared>, id: GroupId) -> io::Result<()> {

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use super::snapshot::SnapshotFile;
 use crate::raft::{Answers, Entries, GroupId, TypeConfig};
 use futures::{Stream, TryStreamExt};
+use octopussy_control::ControlState;
 use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{EntryOf, SnapshotOf};
@@ -28,9 +29,11 @@ impl ControlStateMachine {
         let mut inner = self.cell().inner.lock();
         let answers = match entry.payload {
             EntryPayload::Normal(Entries::Control(commands)) => {
-                // Readers keep what they have: the state is copied, once for an entry.
-                let state = Arc::make_mut(&mut inner.state);
-                Answers::Control(commands.into_iter().map(|command| state.apply(command)).collect())
+                // Readers keep what they have: the state is copied, once for an entry, which counts as a whole or not at all.
+                let mut state = ControlState::clone(&inner.state);
+                let answers = commands.into_iter().map(|command| state.apply(command)).collect();
+                inner.state = Arc::new(state);
+                Answers::Control(answers)
             }
             EntryPayload::Membership(membership) => {
                 inner.membership = Membership::new(Some(entry.log_id), membership);

@@ -15,6 +15,7 @@ mod listing;
 mod opening;
 mod reads;
 mod records;
+mod rewind;
 mod shard;
 mod shard_cell;
 mod shared;

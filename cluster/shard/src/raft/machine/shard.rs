@@ -35,8 +35,8 @@ impl ShardMachine {
         Ok(outcome)
     }
 
-    fn note(&self, entry: LogId, membership: Option<Membership>, outcome: &Outcome) {
-        let taken = self.cell.applied(entry, membership, outcome);
+    fn note(&self, entry: LogId, membership: Option<Membership>) {
+        let taken = self.cell.applied(entry, membership);
         if taken.first {
             self.shared.signal.touched();
         }
@@ -79,16 +79,16 @@ impl RaftStateMachine<TypeConfig> for ShardMachine {
             let (answers, events) = match entry.payload {
                 EntryPayload::Normal(Entries::Shard(commands)) => {
                     let outcome = self.apply_commands(&commands).await?;
-                    self.note(id, None, &outcome);
+                    self.note(id, None);
                     (Answers::Shard(outcome.answers), outcome.events)
                 }
                 EntryPayload::Membership(membership) => {
-                    self.note(id, Some(Membership::new(Some(id), membership)), &Outcome::default());
+                    self.note(id, Some(Membership::new(Some(id), membership)));
                     (Answers::None, Vec::new())
                 }
                 // Commands of another kind of group are never proposed here; there is nothing they could change.
                 EntryPayload::Blank | EntryPayload::Normal(Entries::Control(_)) => {
-                    self.note(id, None, &Outcome::default());
+                    self.note(id, None);
                     (Answers::None, Vec::new())
                 }
             };

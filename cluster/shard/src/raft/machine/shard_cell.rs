@@ -28,8 +28,9 @@ pub(super) struct ShardState {
     pub(super) durable: SnapshotMeta,
     /// Whether something was applied that is neither stored nor being stored.
     pub(super) touched: bool,
-    /// Whether only some of an entry's commands have been applied: such a state has no place in the log.
-    pub(super) within_entry: bool,
+    /// Set while only some of an entry's commands have been applied, for such a state has no place in the log: how many bytes
+    /// waited to be stored before it.
+    pub(super) within_entry: Option<usize>,
 }
 
 /// Changes of one shard on their way into the store, with the place in the log that they bring it to.
@@ -45,8 +46,6 @@ pub(super) struct Outcome {
     pub(super) answers: Vec<Result<Applied, Refusal>>,
     /// What is to be told while the shard is led here; activations of other nodes are left out.
     pub(super) events: Vec<LedgerEvent>,
-    /// How many bytes waited to be stored before it.
-    before: Option<usize>,
 }
 
 /// How an entry was taken up.
@@ -78,7 +77,7 @@ impl ShardState {
             flushing: None,
             durable: SnapshotMeta::default(),
             touched: false,
-            within_entry: false,
+            within_entry: None,
         }
     }
 
@@ -148,8 +147,8 @@ impl ShardCell {
     ) -> Result<(), ColdError> {
         while outcome.answers.len() < commands.len() {
             let mut state = self.state.write();
-            state.within_entry = true;
-            outcome.before.get_or_insert(state.active.bytes);
+            let before = state.active.bytes;
+            state.within_entry.get_or_insert(before);
             for command in commands.iter().skip(outcome.answers.len()).take(CHUNK) {
                 let effects = state.apply(command.clone(), store, agents)?;
                 let own = !matches!(command, Command::Activate { node: of, .. } if *of != node);
@@ -162,16 +161,16 @@ impl ShardCell {
     }
 
     /// Notes that the whole entry has been applied.
-    pub(super) fn applied(&self, entry: LogId, membership: Option<Membership>, outcome: &Outcome) -> Taken {
+    pub(super) fn applied(&self, entry: LogId, membership: Option<Membership>) -> Taken {
         let mut state = self.state.write();
-        state.within_entry = false;
+        let before = state.within_entry.take();
         state.applied = Some(entry);
         if let Some(membership) = membership {
             state.membership = membership;
         }
         let first = !std::mem::replace(&mut state.touched, true);
         // Within an entry the changes cannot have gone to the flusher.
-        let bytes = outcome.before.map_or(0, |before| state.active.bytes.saturating_sub(before));
+        let bytes = before.map_or(0, |before| state.active.bytes.saturating_sub(before));
         Taken { bytes, first }
     }
 
@@ -182,7 +181,7 @@ impl ShardCell {
             return (None, false);
         }
         let mut state = self.state.write();
-        if state.within_entry {
+        if state.within_entry.is_some() {
             return (None, true);
         }
         if !state.touched || state.flushing.is_some() {
