@@ -66,6 +66,10 @@ pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenErr
         election_timeout_min: millis(timings.election_min),
         election_timeout_max: millis(timings.election_max),
         enable_pre_vote: Some(true),
+        // A leader's entries reach its followers, and are committed by them, while its own disk is still writing. One that was
+        // killed in between has lost them: if it went on leading in the same term, it would give their places to others, and
+        // what was acknowledged would be gone. It has to be elected, which those who have the entries see to.
+        enable_leader_restore: Some(false),
         // The groups of a node beat together, so that their heartbeats share frames.
         enable_heartbeat: false,
         max_payload_entries: ENTRIES_IN_MESSAGE,

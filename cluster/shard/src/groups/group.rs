@@ -83,6 +83,7 @@ impl Group {
             reviving: AtomicBool::new(false),
             users,
         });
+        group.elect_at_once_if_alone().await;
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
         Ok(group)

@@ -10,6 +10,7 @@ use octopussy_core::time::{Clock, Timestamp};
 use octopussy_mesh::memory::{MemoryMesh, Network};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -103,6 +104,21 @@ impl TestCluster {
         self.network.stop(node_id(number));
         let node = self.nodes.remove(&number).unwrap();
         node.host.close(LIMIT).await;
+    }
+
+    /// Kills a node whose disks are stalled: what they have in hand never reaches them. They work again afterwards.
+    pub(crate) async fn crash_unwritten(&mut self, number: u8) {
+        let set = |full| {
+            for disk in [&self.disks[&number].log, &self.disks[&number].state] {
+                disk.full.store(full, Ordering::SeqCst);
+                disk.stalled.fetch_and(full, Ordering::SeqCst);
+            }
+        };
+        set(true);
+        self.network.stop(node_id(number));
+        let node = self.nodes.remove(&number).unwrap();
+        node.host.close(LIMIT).await;
+        set(false);
     }
 
     /// Starts a node again.

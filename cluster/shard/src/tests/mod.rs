@@ -12,4 +12,5 @@ mod past_snapshot;
 mod revival;
 mod speed;
 mod support;
+mod unwritten;
 mod way;
