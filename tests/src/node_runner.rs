@@ -19,6 +19,12 @@ use tempfile::TempDir;
 /// How much of the log is shown when a test fails.
 const LOG_TAIL_LINES: usize = 60;
 
+/// How many lines of a breakdown are shown: a panic's message and its backtrace.
+const BREAKDOWN_LINES: usize = 40;
+
+/// What a node's log has where something broke down that the node survived.
+const BREAKDOWNS: [&str; 2] = ["panicked at", "the group has ended on this node"];
+
 /// How a node is set up.
 #[derive(Debug, Clone, Default)]
 pub struct NodeOptions {
@@ -428,6 +434,13 @@ impl NodeRunner {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What the node's log has of panics and of groups that ended by themselves, each with what follows it. A node survives
+    /// both, which is why somebody has to look.
+    #[must_use]
+    pub fn breakdowns(&self) -> Vec<String> {
+        breakdowns_in(&self.log())
+    }
+
     /// Waits until `condition` holds of the task as REST shows it, and yields the task.
     ///
     /// # Panics
@@ -475,13 +488,58 @@ impl Drop for NodeRunner {
             self.clean(&mut stop);
             let _ = stop.arg("stop").stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
+        let breakdowns = self.breakdowns();
         if std::thread::panicking() {
+            for breakdown in &breakdowns {
+                eprintln!("--- the node in {} broke down:\n{breakdown}\n---", self.home.display());
+            }
             eprintln!("--- the log of the node in {} ends with:\n{}\n---", self.home.display(), self.log_tail());
+        } else {
+            assert!(
+                breakdowns.is_empty(),
+                "the node in {} broke down:\n{}",
+                self.home.display(),
+                breakdowns.join("\n")
+            );
         }
     }
+}
+
+/// The lines that tell of a breakdown, each with those after it.
+fn breakdowns_in(log: &str) -> Vec<String> {
+    let lines: Vec<&str> = log.lines().collect();
+    let tells = |line: &str| BREAKDOWNS.iter().any(|words| line.contains(words));
+    let mut found = Vec::new();
+    let mut index = 0;
+    while index < lines.len() {
+        let mut shown = 1;
+        if tells(lines[index]) {
+            shown = BREAKDOWN_LINES.min(lines.len() - index);
+            found.push(lines[index..index + shown].join("\n"));
+        }
+        index += shown;
+    }
+    found
 }
 
 fn signal(process: u32, signal: Signal) -> Result<()> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw).context("not a process id")?;
     Ok(kill_process(id, signal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breakdowns_are_found_with_what_follows_them() {
+        let quiet = (0..50).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
+        assert!(breakdowns_in(&quiet).is_empty());
+        let panic = "thread 'worker' panicked at src/core.rs:1:2:\nexpect: 3 < 2";
+        let log = format!("{quiet}\n{panic}\n{quiet}\nERROR the group has ended on this node by itself group=3");
+        let found = breakdowns_in(&log);
+        assert_eq!(found.len(), 2);
+        assert!(found[0].starts_with(panic) && found[0].lines().count() == BREAKDOWN_LINES);
+        assert!(found[1].contains("group=3"));
+    }
 }

@@ -3,7 +3,8 @@
 //! `FAULT_SCHEDULES` says how many (a few without it), `TEST_SEED` with which seed to begin; every schedule prints its own.
 
 use octopussy_tests::{
-    AgentDirectory, ClusterRunner, History, ModelStub, NodeOptions, Reply, RestClient, Seeded, Submitted, eventually,
+    AgentDirectory, ClusterRunner, History, ModelStub, NodeOptions, NodeRunner, Reply, RestClient, Seeded, Submitted,
+    eventually,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ async fn schedule(cluster: &mut ClusterRunner, seed: u64) -> usize {
         views.push(view);
     }
     history.check(&views).unwrap_or_else(|wrong| panic!("TEST_SEED={seed}\n{}", wrong.join("\n")));
+    // A group that ends is started again, and its node is none the worse for it: nothing else would tell of it.
+    let breakdowns: Vec<String> = cluster.nodes.iter().flat_map(NodeRunner::breakdowns).collect();
+    assert!(breakdowns.is_empty(), "TEST_SEED={seed}: something broke down\n{}", breakdowns.join("\n"));
     history.len()
 }
 
