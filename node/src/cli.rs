@@ -4,6 +4,7 @@ use crate::commands::{self, agent, cluster, completions, demo, install, provider
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
+use crate::version::VERSION;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ Begin with:
 
 /// Host AI agents: durable tasks, supervised agents, one binary.
 #[derive(Debug, Parser)]
-#[command(name = "octopussy", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "octopussy", version = VERSION, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,

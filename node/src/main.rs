@@ -11,6 +11,7 @@ mod identity;
 mod output;
 mod private_file;
 mod process;
+mod version;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! What this node tells of itself: gathered every few seconds.
 
 use super::machine;
+use crate::version::VERSION;
 use async_trait::async_trait;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{NodeFactsView, OrchestratorPort};
@@ -67,7 +68,7 @@ impl Gatherer {
 
     fn gather(&self, gpus: &[String], active_agents: u64) -> NodeFactsView {
         NodeFactsView {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             profile: self.profile.clone(),
             cpus: machine::cpus(),
             memory_mib: machine::memory_mib(),

@@ -6,6 +6,7 @@ use super::home_lock::HomeLock;
 use super::services::ClusterServices;
 use super::substrate::Substrate;
 use crate::process::ClusterFacts;
+use crate::version::VERSION;
 use anyhow::Context;
 use octopussy_agents::actor::ActorCapability;
 use octopussy_agents::agent_factory::AgentFactoryCapability;
@@ -136,7 +137,7 @@ impl Prepared {
             tls: (self.settings.gateway.tls == TlsMode::On).then(|| self.identity.server_config.clone()),
             node: NodeFacts {
                 id: self.identity.node_id,
-                version: env!("CARGO_PKG_VERSION"),
+                version: VERSION,
                 profile: self.settings.profile.clone(),
                 capabilities: Arc::new(move || views.views()),
                 not_ready: Arc::new(move || waits.waits_for().map(|(id, phase)| format!("{id} is in phase {phase}"))),
