@@ -8,5 +8,7 @@ mod drain;
 mod faults;
 mod joining;
 mod leaving;
+mod load;
 mod partition;
 mod rolling;
+mod upgrade;
