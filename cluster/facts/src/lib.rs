@@ -8,6 +8,7 @@
 //! A node's facts are kept for a quarter of an hour after it was last heard of.
 
 mod address;
+mod bounds;
 mod config;
 mod error;
 mod facts;

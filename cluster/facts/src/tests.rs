@@ -1,4 +1,4 @@
 //! Facts over a mesh in memory.
 
 mod exchange;
-mod limits;
+pub(crate) mod limits;

@@ -1,4 +1,5 @@
 use crate::address;
+use crate::bounds::harmless;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -79,9 +80,10 @@ impl Socket for MeshSocket {
     }
 }
 
-fn read(frame: &[u8]) -> Option<ChitchatMessage> {
+/// The message in a frame; `None` when there is none that can be read without harm.
+pub(crate) fn read(frame: &[u8]) -> Option<ChitchatMessage> {
     match frame.split_first() {
-        Some((&FORMAT, mut body)) => ChitchatMessage::deserialize(&mut body).ok(),
+        Some((&FORMAT, mut body)) if harmless(body) => ChitchatMessage::deserialize(&mut body).ok(),
         Some(_) | None => None,
     }
 }

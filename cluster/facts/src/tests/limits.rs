@@ -1,13 +1,15 @@
 //! A node's facts stay under their bound, and what others tell may be anything.
 
 use crate::FactsError;
+use crate::bounds::{MAX_MESSAGE_BYTES, harmless};
 use crate::records::{LOAD_KEY, LoadRecord, MAX_FACTS_BYTES, NODE_KEY, NodeRecord, decode, encode};
 use crate::table::Table;
+use crate::transport::read;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Incarnation, NodeFactsView};
 use proptest::prelude::*;
 
-pub(super) fn facts(models: usize) -> NodeFactsView {
+pub(crate) fn facts(models: usize) -> NodeFactsView {
     NodeFactsView {
         version: "0.1.0".to_owned(),
         profile: "board".to_owned(),
@@ -57,6 +59,18 @@ fn an_earlier_life_is_not_heard_any_more() {
     assert!(table.take(life(2), NODE_KEY, &new.node));
     assert!(!table.take(life(1), NODE_KEY, &old.node));
     assert_eq!(table.views()[&NodeId([1; 16])].models.len(), 2);
+}
+
+#[test]
+fn a_small_message_cannot_become_a_large_one() {
+    // A block of a message: compressed, eleven bytes long, and those are a zstd frame of 65 535 zeros.
+    const BLOCK: [u8; 14] = [1, 11, 0, 0x28, 0xb5, 0x2f, 0xfd, 0x60, 0xff, 0xfe, 0xfb, 0xff, 0x07, 0];
+    let message = |blocks: usize| [&[0x53, 0xb0, 0, 2][..], &BLOCK.repeat(blocks), &[0]].concat();
+    assert!(harmless(&message(256)));
+    assert!(!harmless(&message(257)));
+    assert!(!harmless(&vec![0; MAX_MESSAGE_BYTES + 1]));
+    // As much as a frame of the mesh holds: some twenty gigabytes.
+    assert!(read(&[&[1][..], &message(299_000)].concat()).is_none());
 }
 
 proptest! {
