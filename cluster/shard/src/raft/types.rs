@@ -14,9 +14,9 @@ impl GroupId {
     /// The control group.
     pub(crate) const CONTROL: Self = Self(0);
 
-    /// The group of a shard. There are at most 1 024 shards.
+    /// The group of a shard. There are at most 1 024 shards, but other nodes may name any number: none is the control group.
     pub(crate) const fn of(shard: ShardId) -> Self {
-        Self(shard.0 + 1)
+        Self(shard.0.saturating_add(1))
     }
 
     /// The shard of a group; `None` for the control group.
@@ -73,3 +73,16 @@ openraft::declare_raft_types!(
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shard_is_the_control_group() {
+        for shard in [0, 1, 1_023, u16::MAX - 1, u16::MAX].map(ShardId) {
+            assert_ne!(GroupId::of(shard), GroupId::CONTROL, "{shard:?}");
+        }
+        assert_eq!(GroupId::of(ShardId(7)).shard(), Some(ShardId(7)));
+    }
+}
