@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 /// To how many connected peers new facts are told at once; from there on the rounds carry them.
 const TOLD_AT_ONCE: usize = 3;
@@ -28,7 +28,7 @@ pub struct Facts {
     mesh: Arc<dyn MeshPort>,
     chitchat: ChitchatHandle,
     shared: Arc<Shared>,
-    _stop: DropGuard,
+    stop: CancellationToken,
 }
 
 /// What is known, shared with whoever hears news.
@@ -71,7 +71,7 @@ impl Facts {
             .await;
         let stop = CancellationToken::new();
         watch_end(&chitchat, stop.clone());
-        let facts = Arc::new(Self { me, chitchat, shared, _stop: stop.clone().drop_guard(), mesh });
+        let facts = Arc::new(Self { me, chitchat, shared, stop: stop.clone(), mesh });
         facts.mesh.on_gossip(inbox);
         facts.mesh.observe(Arc::new(Greeter(Arc::downgrade(&facts))));
         for peer in facts.mesh.peers() {
@@ -129,6 +129,13 @@ impl Facts {
         self.shared.views.subscribe()
     }
 
+    /// Stops telling and hearing; what is known stays. To be called before the mesh is closed, whose end would otherwise be taken
+    /// for a failure.
+    pub fn stop(&self) {
+        self.stop.cancel();
+        let _ended_already = self.chitchat.initiate_shutdown();
+    }
+
     /// Compares facts with `node` at once.
     fn greet(&self, node: NodeId) {
         // Fails only once the protocol has ended, of which `watch_end` tells.
@@ -150,7 +157,7 @@ impl Facts {
 
 impl Drop for Facts {
     fn drop(&mut self) {
-        let _ = self.chitchat.initiate_shutdown();
+        self.stop();
     }
 }
 
@@ -208,6 +215,7 @@ fn watch_end(chitchat: &ChitchatHandle, stop: CancellationToken) {
     let ended = chitchat.termination_watcher();
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             end = ended => match end {
                 Ok(()) => {}

@@ -35,7 +35,7 @@ fn show(args: &StatusArgs, status: &Status, client: &Client, context: &Context) 
     let readiness = if status.ready { paint(GOOD, "ready") } else { paint(BAD, "not ready") };
     out.line(format_args!("{}  {readiness}  {}", paint(BOLD, "octopussy"), paint(DIM, client.url())));
     out.line(format_args!("node     {} ({}, version {})", status.node.id, status.node.profile, status.node.version));
-    out.line(format_args!("uptime   {}", crate::output::duration_ms(status.node.uptime_seconds * 1_000.0)));
+    out.line(format_args!("uptime   {}", uptime(status.node.uptime_seconds)));
     out.line(format_args!("home     {}", context.home.path().display()));
     out.line(format_args!("agents   {} awake", status.agents_active));
     match status.dead_letters {
@@ -58,6 +58,11 @@ fn show(args: &StatusArgs, status: &Status, client: &Client, context: &Context) 
     }
     out.line("");
     out.line(table);
+}
+
+/// The node tells whole seconds.
+fn uptime(seconds: f64) -> String {
+    if seconds < 1.0 { "< 1 s".to_owned() } else { crate::output::duration_ms(seconds * 1_000.0) }
 }
 
 fn is_well(state: &str) -> bool {

@@ -257,6 +257,7 @@ impl Substrate {
             tracing::warn!("the groups took too long to stop; the next start takes up what is in their logs");
         }
         self.membership.leave().await;
+        self.facts.stop();
         self.mesh.close().await;
     }
 }

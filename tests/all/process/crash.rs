@@ -143,6 +143,7 @@ async fn sigterm_hands_running_work_back_and_the_next_start_finishes_it() {
     let status = node.sigterm().await.unwrap();
     assert!(status.success(), "a graceful stop ends with {status}");
     assert!(!node.home().join("run/node.json").exists(), "the stopped node left its pid file");
+    assert!(!node.log().contains("ERROR"), "a graceful stop tells of an error:\n{}", node.log());
     gate.open();
     node.launch().await.unwrap();
     for task in [running, waiting] {
