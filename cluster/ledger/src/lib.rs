@@ -8,6 +8,7 @@ mod agents;
 mod cold;
 mod effects;
 mod housekeeping;
+mod limits;
 mod machine;
 mod mailbox;
 mod queries;
@@ -26,15 +27,5 @@ mod tests;
 
 pub use cold::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
 pub use effects::{Effects, Write};
+pub use limits::{IDEMPOTENCY_WINDOW, MAX_STEPS, SWEEP_LIMIT};
 pub use machine::{HotTask, Machine, ShardRecord};
-
-use std::time::Duration;
-
-/// How long an idempotency key is remembered.
-pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many steps a task may have: far beyond any sensible run, near enough to stop one that loops.
-pub const MAX_STEPS: u32 = 1_000;
-
-/// How many tasks or keys one command of housekeeping touches at most, so that none holds the others up for long.
-pub const SWEEP_LIMIT: usize = 1_024;
