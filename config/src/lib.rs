@@ -6,6 +6,8 @@
 
 mod default_yaml;
 mod environment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod load;
 mod origin;
 mod profile;

@@ -4,6 +4,8 @@
 //! orchestrator.
 
 mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod http;
 mod openai;
 pub mod orchestrator;

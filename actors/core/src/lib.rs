@@ -8,6 +8,8 @@ pub mod agent;
 pub mod capability;
 pub mod codec;
 pub mod contract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod ids;
 pub mod message;
 pub mod ports;

@@ -5,6 +5,8 @@
 
 mod cluster_blobs;
 mod copies;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod limits;
 mod serve;
 mod transfer;

@@ -12,6 +12,8 @@ mod bounds;
 mod config;
 mod error;
 mod facts;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod records;
 mod table;
 mod transport;

@@ -25,6 +25,8 @@
 
 mod address_observer;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handlers;
 mod membership;
 mod timer_queue;

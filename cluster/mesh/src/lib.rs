@@ -7,6 +7,8 @@ mod accept;
 mod bucket;
 mod config;
 mod dial;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod greet;
 mod handlers;
 mod hello;

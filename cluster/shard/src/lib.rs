@@ -11,6 +11,8 @@ mod config;
 mod error;
 mod failure;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod groups;
 mod raft;
 mod routing;

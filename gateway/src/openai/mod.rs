@@ -1,6 +1,8 @@
 //! The OpenAI-compatible API: an agent is a model, a conversation is a task.
 
 mod complete;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod models;
 mod request;
 mod response;

@@ -5,6 +5,12 @@ mod capability;
 mod contract;
 mod essence;
 
+/// Whether a request is within its bounds, for what is tested without an orchestrator.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn acceptable(task: &octopussy_core::ports::SubmitTask) -> Result<(), octopussy_core::problem::Problem> {
+    essence::check(task)
+}
+
 pub use adaptation::Orchestrator;
 pub use capability::{NodeFacts, OrchestratorCapability, OrchestratorConfig, OrchestratorRunning};
 pub use contract::{CONTRACT, OrchestratorProvides, OrchestratorRequires};

@@ -1,6 +1,8 @@
 //! The WebSocket: submissions, watches and commands over one connection.
 
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod outbox;
 mod protocol;
 mod upgrade;

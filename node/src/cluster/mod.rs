@@ -5,6 +5,8 @@ mod admit;
 mod admit_check;
 mod boot;
 mod control_group;
+#[cfg(test)]
+mod fuzz;
 mod guest_renewal;
 mod home;
 mod join_defaults;

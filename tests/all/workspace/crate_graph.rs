@@ -25,10 +25,10 @@ const MECHANISMS: [&str; 9] =
 const PREFIX: &str = "octopussy-";
 
 /// What tests of any crate may use.
-const FOR_TESTS: [&str; 2] = ["octopussy-tests", "octopussy-mesh"];
+const FOR_TESTS: [&str; 3] = ["octopussy-tests", "octopussy-mesh", "octopussy-corpus"];
 
 /// Crates that are not shipped.
-const OUTSIDE: [&str; 2] = ["octopussy-tests", "octopussy-benches"];
+const OUTSIDE: [&str; 3] = ["octopussy-tests", "octopussy-benches", "octopussy-corpus"];
 
 /// A dependency of one of our crates on another: its name, and whether a feature decides about it.
 type Edges = BTreeMap<String, BTreeSet<(String, bool)>>;

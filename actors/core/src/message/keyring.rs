@@ -114,7 +114,7 @@ impl Keyring {
 
 impl Message {
     /// The fields under the signature.
-    pub(super) fn draft(&self) -> MessageDraft {
+    pub(crate) fn draft(&self) -> MessageDraft {
         MessageDraft {
             message_id: self.message_id,
             sender_id: self.sender_id,

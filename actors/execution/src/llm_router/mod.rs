@@ -18,3 +18,5 @@ pub use config::{BUILTIN, EXTRACTIVE, LlmRouterConfig, ProviderConfig, ProviderK
 pub use contract::CONTRACT;
 #[cfg(feature = "realization")]
 pub use contract::{LlmRouterNeeds, LlmRouterProvides};
+#[cfg(all(feature = "realization", any(test, fuzzing)))]
+pub use realization::fuzz;

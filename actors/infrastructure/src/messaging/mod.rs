@@ -16,6 +16,8 @@ pub use capability::{MessagingCapability, MessagingRunning};
 pub use contract::{CONTRACT, MessagingConfig};
 #[cfg(feature = "realization")]
 pub use contract::{MessagingNeeds, MessagingProvides};
+#[cfg(all(feature = "realization", any(test, fuzzing)))]
+pub use realization::fuzz;
 
 #[cfg(feature = "realization")]
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod outgoing;
 mod serving;
 mod slots;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use message::{answer, answer_head, request, request_head};
 pub(crate) use outgoing::LaneOut;
 pub(crate) use serving::{LANE_FRAME, ServedLane, serve};
 

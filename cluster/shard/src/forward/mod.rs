@@ -1,5 +1,7 @@
 //! The ledger of the cluster from any node: what another node leads is forwarded to it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hints;
 mod led;
 mod ledger;

@@ -15,7 +15,7 @@ mod leadership;
 mod lease;
 mod line;
 mod machine;
-mod network;
+pub(crate) mod network;
 mod places;
 mod proposal;
 mod pulse;

@@ -3,6 +3,8 @@
 mod agent_yaml;
 pub mod bundle;
 mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod rules;
 mod shape;
 mod validate;

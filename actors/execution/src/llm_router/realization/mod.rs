@@ -1,6 +1,8 @@
 //! Asks providers over the network and keeps track of how they do.
 
 mod errors;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gpu;
 mod health;
 mod http;

@@ -1,6 +1,8 @@
 //! The watched topics with their watchers, here and at other nodes, and what nodes ask each other about agents.
 
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hub;
 mod lane;
 mod merge;

@@ -3,6 +3,8 @@
 mod append;
 mod client;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod heartbeats;
 mod receive_snapshot;
 mod send_snapshot;

@@ -6,6 +6,8 @@ mod control_cell;
 mod dirty;
 mod flush_signal;
 mod flusher;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod group_record;
 mod host;
 mod install;

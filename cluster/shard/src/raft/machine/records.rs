@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// The part of a task that stays as it was accepted.
 #[derive(Serialize, Deserialize)]
-struct TaskHead {
+pub(super) struct TaskHead {
     agent: AgentId,
     sender: PartyId,
     message: Arc<Message>,
@@ -30,7 +30,7 @@ struct TaskHead {
 
 /// The part of a task that changes.
 #[derive(Serialize, Deserialize)]
-struct TaskStatus {
+pub(super) struct TaskStatus {
     state: TaskState,
     updated_at: Timestamp,
     attempts: u32,
@@ -43,7 +43,7 @@ struct TaskStatus {
 
 /// The part of an agent that never changes.
 #[derive(Serialize, Deserialize)]
-struct AgentHead {
+pub(super) struct AgentHead {
     spec: Arc<AgentSpec>,
     documents: Arc<[Document]>,
     created_at: Timestamp,
@@ -51,7 +51,7 @@ struct AgentHead {
 
 /// The part of an agent that changes.
 #[derive(Serialize, Deserialize)]
-struct AgentStatus {
+pub(super) struct AgentStatus {
     desired: Desired,
     usage: UsageWindow,
     memory: Option<Arc<str>>,

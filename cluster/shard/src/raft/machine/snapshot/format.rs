@@ -88,8 +88,8 @@ fn length(bytes: &[u8]) -> Result<[u8; 4], SnapshotError> {
 }
 
 /// Reads a snapshot's file. Only what [`Self::next`] has read to its end is verified.
-pub(in super::super) struct ImageReader {
-    file: BufReader<File>,
+pub(in super::super) struct ImageReader<R = BufReader<File>> {
+    file: R,
     hasher: Sha256,
     rows: u64,
     head: Head,
@@ -97,7 +97,12 @@ pub(in super::super) struct ImageReader {
 
 impl ImageReader {
     pub(in super::super) fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+        Self::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?))
+    }
+}
+
+impl<R: Read> ImageReader<R> {
+    pub(in super::super) fn new(mut file: R) -> Result<Self, SnapshotError> {
         let mut hasher = Sha256::new();
         let [magic @ .., version] = read::<9>(&mut file, &mut hasher)?;
         if magic != MAGIC {

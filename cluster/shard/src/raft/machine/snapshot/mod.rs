@@ -13,3 +13,22 @@ pub(crate) use file::SnapshotFile;
 pub(super) use format::{Head, ImageReader};
 pub(crate) use reader::SnapshotReader;
 pub(crate) use writer::SnapshotWriter;
+
+#[cfg(test)]
+use octopussy_store::Keyspace;
+#[cfg(test)]
+use std::path::Path;
+
+/// A snapshot's file of these rows.
+#[cfg(test)]
+pub(super) fn write_image(
+    path: &Path,
+    head: &Head,
+    rows: &[(Keyspace, Vec<u8>, Vec<u8>)],
+) -> Result<(), SnapshotError> {
+    let mut image = format::ImageWriter::create(path, head)?;
+    for (keyspace, key, value) in rows {
+        image.row(*keyspace, key, value)?;
+    }
+    image.finish()
+}
