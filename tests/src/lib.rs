@@ -5,6 +5,8 @@
 
 mod agent_directory;
 mod binary;
+mod breakdowns;
+mod cli_output;
 mod cluster_runner;
 mod history;
 mod hosts;
@@ -19,11 +21,12 @@ mod ws_client;
 
 pub use agent_directory::AgentDirectory;
 pub use binary::binary;
+pub use cli_output::CliOutput;
 pub use cluster_runner::ClusterRunner;
 pub use history::{History, Submitted};
 pub use hosts::Hosts;
 pub use model_stub::{Gate, ModelStub, RecordedCall, Reply};
-pub use node_runner::{CliOutput, NodeOptions, NodeRunner};
+pub use node_runner::{NodeOptions, NodeRunner};
 pub use patience::{PATIENCE, eventually, eventually_within};
 pub use port_lease::PortLease;
 pub use rest_client::{Answer, RestClient};

@@ -2,6 +2,8 @@
 
 use crate::agent_directory::AgentDirectory;
 use crate::binary::binary;
+use crate::breakdowns::breakdowns_in;
+use crate::cli_output::CliOutput;
 use crate::model_stub::ModelStub;
 use crate::patience::{PATIENCE, eventually_or_none};
 use crate::port_lease::PortLease;
@@ -12,18 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How much of the log is shown when a test fails.
 const LOG_TAIL_LINES: usize = 60;
-
-/// How many lines of a breakdown are shown: a panic's message and its backtrace.
-const BREAKDOWN_LINES: usize = 40;
-
-/// What a node's log has where something broke down that the node survived.
-const BREAKDOWNS: [&str; 2] = ["panicked at", "the group has ended on this node"];
 
 /// How a node is set up.
 #[derive(Debug, Clone, Default)]
@@ -92,47 +88,6 @@ impl NodeOptions {
     pub fn home(mut self, home: &Path) -> Self {
         self.home = Some(home.to_owned());
         self
-    }
-}
-
-/// What a command of the command line did.
-#[derive(Debug)]
-pub struct CliOutput {
-    /// Its exit status.
-    pub status: ExitStatus,
-    /// What it wrote for programs.
-    pub stdout: String,
-    /// What it wrote for people.
-    pub stderr: String,
-}
-
-impl CliOutput {
-    /// Standard output as JSON, when the command succeeded.
-    ///
-    /// # Panics
-    /// When it did not, or wrote something else.
-    #[must_use]
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        assert!(self.status.success(), "the command failed: {}\n{}\n{}", self.status, self.stdout, self.stderr);
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error} in: {}\n{}", self.stdout, self.stderr))
-    }
-
-    /// Both streams together.
-    #[must_use]
-    pub fn text(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
-}
-
-impl From<Output> for CliOutput {
-    fn from(output: Output) -> Self {
-        Self {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
     }
 }
 
@@ -505,41 +460,7 @@ impl Drop for NodeRunner {
     }
 }
 
-/// The lines that tell of a breakdown, each with those after it.
-fn breakdowns_in(log: &str) -> Vec<String> {
-    let lines: Vec<&str> = log.lines().collect();
-    let tells = |line: &str| BREAKDOWNS.iter().any(|words| line.contains(words));
-    let mut found = Vec::new();
-    let mut index = 0;
-    while index < lines.len() {
-        let mut shown = 1;
-        if tells(lines[index]) {
-            shown = BREAKDOWN_LINES.min(lines.len() - index);
-            found.push(lines[index..index + shown].join("\n"));
-        }
-        index += shown;
-    }
-    found
-}
-
 fn signal(process: u32, signal: Signal) -> Result<()> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw).context("not a process id")?;
     Ok(kill_process(id, signal)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn breakdowns_are_found_with_what_follows_them() {
-        let quiet = (0..50).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
-        assert!(breakdowns_in(&quiet).is_empty());
-        let panic = "thread 'worker' panicked at src/core.rs:1:2:\nexpect: 3 < 2";
-        let log = format!("{quiet}\n{panic}\n{quiet}\nERROR the group has ended on this node by itself group=3");
-        let found = breakdowns_in(&log);
-        assert_eq!(found.len(), 2);
-        assert!(found[0].starts_with(panic) && found[0].lines().count() == BREAKDOWN_LINES);
-        assert!(found[1].contains("group=3"));
-    }
 }
