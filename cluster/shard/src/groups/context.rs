@@ -71,6 +71,9 @@ pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenErr
         state_machine_channel_size: Some(MACHINE_QUEUE),
         // A group's batcher keeps a handful of entries in flight: there is never more to take at once.
         api_batch_capacity: BATCH,
+        // A leader sends entries out while it writes them itself. One that starts again may lack what its followers have, and
+        // would number other entries like those: only an election, in a term of its own, tells them apart.
+        enable_leader_restore: Some(false),
         // Both are triggered from outside, after the state has been stored: what is purged must be there.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,

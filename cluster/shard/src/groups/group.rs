@@ -39,6 +39,8 @@ pub(crate) struct Group {
     pub(super) yielding: Mutex<Option<Instant>>,
     /// When the leadership was gained, or somebody was last asked to take it.
     pub(super) rested: Mutex<Option<Instant>>,
+    /// Until when it keeps to what it may have promised before it started.
+    pub(super) bound_until: Option<Instant>,
     /// Whether an action of the reconciler is being carried out.
     busy: AtomicBool,
     /// Whether this node stands for election, since the leader was seen to go.
@@ -57,9 +59,15 @@ impl Group {
             None => AnyMachine::Control(context.state.control()),
         };
         let network = NetworkFactory { wires: Arc::clone(&context.wires), group: id };
-        let raft = Raft::new(context.me, Arc::clone(&context.raft), network, context.log.group(id), machine)
+        let log = context.log.group(id);
+        let promised = log.vote().is_some();
+        let raft = Raft::new(context.me, Arc::clone(&context.raft), network, log, machine)
             .await
             .map_err(|fatal| OpenError::Group { group: id.0, detail: fatal.to_string() })?;
+        let voters = raft.with_raft_state(|state| state.membership_state.effective().voter_ids().collect::<Vec<_>>());
+        let voters = voters.await.map_err(|fatal| OpenError::Group { group: id.0, detail: fatal.to_string() })?;
+        let alone = voters == [context.me];
+        let bound_until = (promised && !alone).then(|| Instant::now() + context.config.timings.election_max);
         let group = Arc::new(Self {
             id,
             context,
@@ -69,6 +77,7 @@ impl Group {
             lease: Lease::new(),
             yielding: Mutex::default(),
             rested: Mutex::default(),
+            bound_until,
             busy: AtomicBool::new(false),
             standing: AtomicBool::new(false),
             appended: AtomicU64::new(0),
@@ -77,6 +86,11 @@ impl Group {
         });
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
+        group.keep_promise();
+        if alone {
+            // Nobody else has to be asked, and nothing to be waited for.
+            drop(group.raft.trigger().elect(false).await);
+        }
         Ok(group)
     }
 

@@ -15,6 +15,7 @@ mod line;
 mod machine;
 mod network;
 mod places;
+mod promise;
 mod proposal;
 mod pulse;
 mod reconciler;
