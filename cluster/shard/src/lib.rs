@@ -15,6 +15,7 @@ mod groups;
 mod raft;
 mod routing;
 mod stores;
+mod work;
 
 #[cfg(test)]
 mod tests;

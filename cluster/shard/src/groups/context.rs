@@ -79,6 +79,8 @@ pub(crate) fn raft_config(timings: &Timings) -> Result<openraft::Config, OpenErr
         max_in_snapshot_log_to_keep: u64::MAX,
         ..openraft::Config::default()
     };
+    #[cfg(test)]
+    let config = openraft::Config { enable_leader_restore: Some(crate::tests::sim::restores_leaders()), ..config };
     let config = config.validate().map_err(|error| OpenError::Timings(error.to_string()))?;
     if timings.election_min <= timings.heartbeat + LEASE_CHECK * 2 {
         return Err(OpenError::Timings("an election must wait for longer than a heartbeat and 100 ms".to_owned()));

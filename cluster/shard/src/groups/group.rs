@@ -68,6 +68,8 @@ impl Group {
         let voters = voters.await.map_err(|fatal| OpenError::Group { group: id.0, detail: fatal.to_string() })?;
         let alone = voters == [context.me];
         let bound_until = (promised && !alone).then(|| Instant::now() + context.config.timings.election_max);
+        #[cfg(test)]
+        let bound_until = bound_until.filter(|_| !crate::tests::sim::is_forgetful());
         let group = Arc::new(Self {
             id,
             context,

@@ -98,8 +98,9 @@ impl Group {
                     return;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(ACTIVATE_AGAIN) => {}
+                    biased;
                     () = this.stopping.cancelled() => return,
+                    () = tokio::time::sleep(ACTIVATE_AGAIN) => {}
                 }
                 answer = this.propose_activation();
             }
@@ -119,6 +120,7 @@ impl Group {
         loop {
             self.review();
             tokio::select! {
+                biased;
                 changed = server.changed() => if changed.is_err() {
                     if !self.stopping.is_cancelled() {
                         tracing::error!(group = %self.id, "the group has ended on this node; a restart brings it back");

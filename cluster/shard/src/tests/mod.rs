@@ -7,6 +7,7 @@ mod failover;
 mod faults;
 mod growth;
 mod opening;
+pub(crate) mod sim;
 mod speed;
 mod support;
 mod way;
