@@ -3,6 +3,7 @@
 use super::network::Wires;
 use crate::config::{ShardHostConfig, Timings};
 use crate::error::OpenError;
+use crate::metrics::GroupCounters;
 use crate::raft::log::LogHost;
 use crate::raft::machine::StateHost;
 use octopussy_core::ids::NodeId;
@@ -34,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) log: Arc<LogHost>,
     pub(crate) state: Arc<StateHost>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: GroupCounters,
 }
 
 impl Context {

@@ -4,6 +4,7 @@ mod batcher;
 mod closing;
 mod context;
 mod core;
+mod elections;
 mod failover;
 mod founding;
 mod group;
