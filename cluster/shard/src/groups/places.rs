@@ -48,7 +48,9 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
     let wanted = wanted(state, core.me());
     let mut done = true;
     for group in &wanted {
-        if core.registry.get(*group).is_none()
+        if core.registry.is_held(*group) {
+            done = false;
+        } else if core.registry.get(*group).is_none()
             && let Err(error) = start(core, *group).await
         {
             tracing::error!(%group, %error, "a group cannot be started");
@@ -56,7 +58,8 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
         }
     }
     for group in core.registry.ids() {
-        if group != GroupId::CONTROL && !wanted.contains(&group) && !forget(core, group).await {
+        let moved_away = group != GroupId::CONTROL && !wanted.contains(&group);
+        if moved_away && (core.registry.is_held(group) || !forget(core, group).await) {
             done = false;
         }
     }
