@@ -21,6 +21,7 @@ mod pulse;
 mod reconciler;
 mod recovery;
 mod registry;
+mod relief;
 mod speaking;
 mod trim;
 mod urgency;

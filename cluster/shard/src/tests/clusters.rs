@@ -1,6 +1,7 @@
 //! Clusters of several nodes in one process, on real files and an in-memory mesh.
 
 use super::support::*;
+use crate::stores::Opener;
 use crate::{ShardHost, ShardHostConfig};
 use octopussy_control::{ControlCommand, JoinToken};
 use octopussy_core::ids::{NodeId, ShardId};
@@ -50,10 +51,14 @@ impl TestCluster {
     }
 
     async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>) {
+        self.open_with(number, mesh, Arc::new(octopussy_store::open)).await;
+    }
+
+    async fn open_with(&mut self, number: u8, mesh: Arc<MemoryMesh>, opener: Opener) {
         self.dirs.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
         let clock = clock();
         let reach = Arc::new(Connected(Arc::clone(&mesh)));
-        let host = ShardHost::open(self.config(number), clock.clone(), mesh, reach).await.unwrap();
+        let host = ShardHost::open_with(self.config(number), clock.clone(), mesh, reach, opener).await.unwrap();
         self.nodes.insert(number, TestNode::of(host, clock, node_id(number)));
     }
 
@@ -92,6 +97,12 @@ impl TestCluster {
     pub(crate) async fn restart(&mut self, number: u8) {
         let mesh = self.network.restart(node_id(number));
         self.open(number, mesh).await;
+    }
+
+    /// Starts a node again, on other disks.
+    pub(crate) async fn restart_on(&mut self, number: u8, opener: Opener) {
+        let mesh = self.network.restart(node_id(number));
+        self.open_with(number, mesh, opener).await;
     }
 
     /// Waits until no move is under way or due, and every shard has an active leader.
