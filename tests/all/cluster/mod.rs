@@ -8,5 +8,6 @@ mod drain;
 mod faults;
 mod joining;
 mod leaving;
+mod metrics;
 mod partition;
 mod rolling;
