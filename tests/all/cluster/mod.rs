@@ -11,3 +11,4 @@ mod leaving;
 mod metrics;
 mod partition;
 mod rolling;
+mod traces;
