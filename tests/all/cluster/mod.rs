@@ -10,5 +10,6 @@ mod joining;
 mod leaving;
 mod metrics;
 mod partition;
+mod recovery;
 mod rolling;
 mod traces;
