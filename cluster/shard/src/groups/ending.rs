@@ -1,4 +1,4 @@
-//! How a group ends that nobody has stopped, and how one begins that needs nobody else.
+//! How a group ends that nobody has stopped.
 
 use super::group::Group;
 use super::proposal::Fault;
@@ -42,19 +42,6 @@ impl Group {
         match self.raft.trigger().heartbeat().await {
             Err(fatal) => fatal.to_string(),
             Ok(()) => "its reason is not known".to_owned(),
-        }
-    }
-
-    /// A node that is its own quorum is elected without waiting for a clock.
-    pub(super) async fn elect_at_once_if_alone(&self) {
-        let me = self.context.me;
-        let alone = self.raft.with_raft_state(move |state| {
-            let mut voters = state.membership_state.effective().voter_ids();
-            voters.next() == Some(me) && voters.next().is_none()
-        });
-        if alone.await.is_ok_and(|alone| alone) {
-            // A Raft that has ended already is seen to by who watches it.
-            drop(self.raft.trigger().elect(false).await);
         }
     }
 }

@@ -49,13 +49,14 @@ pub(super) async fn run(core: Arc<Core>, mut told: mpsc::Receiver<PeerEvent>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
+            () = core.stopping.cancelled() => return,
             event = told.recv() => match event {
                 Some(PeerEvent::Closed(peer)) => gone(&core, peer.node),
                 Some(PeerEvent::Connected(peer)) => back(&core, peer.node).await,
                 None => return,
             },
             _ = look.tick() => look_around(&core),
-            () = core.stopping.cancelled() => return,
         }
     }
 }
@@ -124,6 +125,10 @@ async fn stand_until_led(core: &Weak<Core>, group: &Group, lost: NodeId, rank: u
             if group.leader().is_some() {
                 continue;
             }
+        }
+        if group.is_bound() {
+            tokio::time::sleep(ASK_EVERY).await;
+            continue;
         }
         if group.raft().trigger().elect(true).await.is_err() {
             return;

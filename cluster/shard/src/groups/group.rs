@@ -7,6 +7,7 @@ use super::lease::Lease;
 use super::line::Line;
 use super::machine::AnyMachine;
 use super::network::NetworkFactory;
+use super::promise::is_sole_voter;
 use super::proposal::{Answer, Fault, Item};
 use super::urgency::Urgency;
 use crate::error::OpenError;
@@ -39,6 +40,8 @@ pub(crate) struct Group {
     pub(super) yielding: Mutex<Option<Instant>>,
     /// When the leadership was gained, or somebody was last asked to take it.
     pub(super) rested: Mutex<Option<Instant>>,
+    /// Until when it keeps to what it may have promised before it started.
+    pub(super) bound_until: Option<Instant>,
     /// Whether an action of the reconciler is being carried out.
     busy: AtomicBool,
     /// Whether this node stands for election, since the leader was seen to go.
@@ -62,9 +65,13 @@ impl Group {
         users.close();
         let machine = AnyMachine::of(id, &context.state, &users);
         let network = NetworkFactory { wires: Arc::clone(&context.wires), group: id };
-        let raft = Raft::new(context.me, Arc::clone(&context.raft), network, context.log.group(id), machine)
+        let log = context.log.group(id);
+        let promised = log.vote().is_some();
+        let raft = Raft::new(context.me, Arc::clone(&context.raft), network, log, machine)
             .await
             .map_err(|fatal| OpenError::Group { group: id.0, detail: fatal.to_string() })?;
+        let alone = is_sole_voter(&raft, context.me).await;
+        let bound_until = (promised && !alone).then(|| Instant::now() + context.config.timings.election_max);
         let group = Arc::new(Self {
             id,
             context,
@@ -74,6 +81,7 @@ impl Group {
             lease: Lease::new(),
             yielding: Mutex::default(),
             rested: Mutex::default(),
+            bound_until,
             busy: AtomicBool::new(false),
             standing: AtomicBool::new(false),
             appended: AtomicU64::new(0),
@@ -83,9 +91,13 @@ impl Group {
             reviving: AtomicBool::new(false),
             users,
         });
-        group.elect_at_once_if_alone().await;
+        if alone {
+            // Nothing has to be waited for. A Raft that has ended already is seen to by who watches it.
+            drop(group.raft.trigger().elect(false).await);
+        }
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
+        group.keep_promise();
         Ok(group)
     }
 

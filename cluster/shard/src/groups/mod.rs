@@ -17,6 +17,7 @@ mod line;
 mod machine;
 pub(crate) mod network;
 mod places;
+mod promise;
 mod proposal;
 mod pulse;
 mod reconciler;

@@ -9,6 +9,7 @@ mod faults;
 mod growth;
 mod opening;
 mod past_snapshot;
+mod promise;
 mod revival;
 mod speed;
 mod support;

@@ -51,10 +51,18 @@ async fn answer(registry: &Registry, frame: VoteFrame, within: Duration) -> Vote
             VoteAnswer::Heartbeats(join_all(answers).await)
         }
         VoteFrame::Vote(id, request) => VoteAnswer::Vote(match registry.get(id) {
+            // A leader that hands over has fallen silent.
+            Some(group)
+                if !request.leadership_transfer
+                    && let Some(refused) = group.no_vote() =>
+            {
+                Ok(refused)
+            }
             Some(group) => in_time(id, within, group.raft().vote(request)).await,
             None => Err(GroupFault::Absent(id)),
         }),
         VoteFrame::PreVote(id, request) => VoteAnswer::Vote(match registry.get(id) {
+            Some(group) if let Some(refused) = group.no_vote() => Ok(refused),
             Some(group) => in_time(id, within, group.raft().pre_vote(request)).await,
             None => Err(GroupFault::Absent(id)),
         }),
