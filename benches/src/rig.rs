@@ -6,7 +6,9 @@ use anyhow::{Context, Result, anyhow};
 use octopussy_agents::actor::ActorCapability;
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, UsageWindow};
 use octopussy_core::ids::AgentId;
-use octopussy_core::ports::{ActorPort, BlobPort, LedShardsPort, LedgerPort, MeshPort, SecurityPort};
+use octopussy_core::ports::{
+    ActorPort, BlobPort, LedShardsPort, LedgerPort, MeasuresPort, MeshPort, NoMeasures, SecurityPort,
+};
 use octopussy_core::task::Command;
 use octopussy_core::time::Clock;
 use octopussy_execution::llm_router::LlmRouterCapability;
@@ -54,6 +56,7 @@ impl Rig {
         table.insert::<dyn LedShardsPort>(shards.led());
         table.insert::<dyn MeshPort>(mesh);
         table.insert::<dyn BlobPort>(Arc::new(FileBlobs::open(&home.join("data"))?));
+        table.insert::<dyn MeasuresPort>(Arc::new(NoMeasures));
         let cx = StartContext { clock: Arc::clone(&clock), home: home.to_owned(), stopping: CancellationToken::new() };
         let nothing = serde_json::Value::Object(serde_json::Map::new());
         let unchanged = nothing.clone();

@@ -8,6 +8,7 @@ mod failure;
 mod home;
 mod host;
 mod identity;
+mod measures;
 mod output;
 mod private_file;
 mod process;

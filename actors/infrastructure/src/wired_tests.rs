@@ -8,7 +8,7 @@ use futures::StreamExt;
 use octopussy_core::contract::Contract;
 use octopussy_core::ids::{MessageId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{Action, AuthError, PrincipalRole, SecretName, SecretValue};
+use octopussy_core::ports::{Action, AuthError, NoMeasures, PrincipalRole, SecretName, SecretValue};
 use octopussy_core::problem::Finding;
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Provides, Requires, Running, StartContext, Wired};
@@ -80,7 +80,7 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     assert_eq!(configuration.get("a.key").await, Some(json!("Bearer abc")));
     assert_eq!(configuration.section("a"), json!({"key": "Bearer ${secret:openai.api_key}"}));
 
-    let needs = ObservabilityNeeds { configuration: configuration.clone() };
+    let needs = ObservabilityNeeds { configuration: configuration.clone(), measures: Arc::new(NoMeasures) };
     let (observability, mut observing) =
         start::<ObservabilityCapability>(home.path(), ObservabilityConfig::default(), needs).await;
     let needs = SecurityNeeds { secrets: secrets.clone(), observability: observability.observability.clone() };

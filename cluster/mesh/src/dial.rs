@@ -39,8 +39,10 @@ pub(crate) async fn keep(inner: Arc<Inner>, peer: Arc<Peer>) {
 
 async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
     let mut pause = DIAL_PAUSE_MIN;
+    let mut again = false;
     loop {
         if inner.is_connected(peer.node) {
+            again = true;
             let since = Instant::now();
             disconnected(inner, peer).await;
             if since.elapsed() >= DIAL_STABLE {
@@ -55,6 +57,9 @@ async fn rounds(inner: &Arc<Inner>, peer: &Peer) {
         if inner.me.node > peer.node && pause == DIAL_PAUSE_MIN {
             // The other has the lower id and dials by rule; it may not know where this node is.
             let _connected = tokio::time::timeout(DIAL_GRACE, connected(inner, peer)).await;
+        }
+        if std::mem::replace(&mut again, true) {
+            inner.metrics.other.redials.add(1);
         }
         let addresses = inner.known.lock().addresses(peer.node);
         let refused = matches!(dial_any(inner, peer.node, &addresses).await, Dialed::Refused);
@@ -110,6 +115,7 @@ async fn connect(
     after: Duration,
 ) -> (SocketAddr, Option<Connection>) {
     tokio::time::sleep(after).await;
+    inner.metrics.other.dials.add(1);
     let client = inner.client.read().clone();
     let outcome = match inner.endpoint.connect_with(client, address, SERVER_NAME) {
         Err(error) => Err(error.to_string()),

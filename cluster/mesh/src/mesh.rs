@@ -113,7 +113,7 @@ impl Mesh {
     /// What the mesh has counted.
     #[must_use]
     pub fn metrics(&self) -> MeshMetrics {
-        self.inner.metrics.snapshot()
+        self.inner.metrics.snapshot(&self.inner.links())
     }
 
     /// Says goodbye to all peers and ends: calls under way and later ones fail with [`MeshError::Stopping`] or

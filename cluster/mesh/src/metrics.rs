@@ -1,7 +1,9 @@
 //! What the mesh counts.
 
+use crate::link::Link;
 use crate::refusal::Refusal;
 use octopussy_core::ports::{Lane, MeshError};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A counter that only grows.
@@ -40,6 +42,10 @@ counters! {
         calls,
         /// Requests of peers that this node served or refused.
         served,
+        /// Requests and answers written.
+        sent_frames,
+        /// Requests and answers read.
+        received_frames,
         /// Bytes of requests and answers written.
         sent_bytes,
         /// Bytes of requests and answers read.
@@ -54,6 +60,8 @@ counters! {
         lost,
         /// Requests that found the window and the queue in front of it full.
         congested,
+        /// Requests that were longer than a frame may be.
+        too_large,
         /// Requests to nodes that were not connected.
         not_connected,
     }
@@ -84,6 +92,10 @@ counters! {
         connected,
         /// Connections closed or lost.
         closed,
+        /// Attempts to connect, one for each address that was tried.
+        dials,
+        /// Rounds of dialing with a node that was connected, or dialed in vain, before.
+        redials,
         /// Attempts to connect that failed.
         dials_failed,
         /// Handshakes of others that failed, mostly for a foreign certificate.
@@ -100,6 +112,10 @@ counters! {
 pub struct MeshMetrics {
     /// By lane.
     pub lanes: Vec<(Lane, LaneMetrics)>,
+    /// How many requests of this node wait for their answers now, by lane.
+    pub in_flight: Vec<(Lane, u64)>,
+    /// How many nodes are connected now.
+    pub peers: u64,
     /// Everything else.
     pub other: OtherMetrics,
     /// How often this node refused a connection, by reason.
@@ -164,7 +180,8 @@ impl Metrics {
         let lane = self.lane(lane);
         let counter = match error {
             MeshError::NotConnected(_) => &lane.not_connected,
-            MeshError::Congested(_) | MeshError::TooLarge { .. } => &lane.congested,
+            MeshError::Congested(_) => &lane.congested,
+            MeshError::TooLarge { .. } => &lane.too_large,
             MeshError::Timeout(_) => &lane.timeouts,
             MeshError::Lost(_) | MeshError::Stopping => &lane.lost,
             MeshError::Refused { .. } => &lane.refused,
@@ -180,12 +197,16 @@ impl Metrics {
         bump(&self.refused_by_peers, refusal);
     }
 
-    pub(crate) fn snapshot(&self) -> MeshMetrics {
+    /// All counters, with what is under way on `links`.
+    pub(crate) fn snapshot(&self, links: &[Arc<Link>]) -> MeshMetrics {
+        let in_flight = |lane: Lane| links.iter().map(|link| link.lane(lane).in_flight() as u64).sum();
         let refusals = |counters: &[Counter]| {
             Refusal::ALL.iter().zip(counters).map(|(refusal, counter)| (*refusal, counter.get())).collect()
         };
         MeshMetrics {
             lanes: Lane::ALL.iter().map(|lane| (*lane, self.lane(*lane).snapshot())).collect(),
+            in_flight: Lane::ALL.iter().map(|lane| (*lane, in_flight(*lane))).collect(),
+            peers: links.len() as u64,
             other: self.other.snapshot(),
             refused: refusals(&self.refused),
             refused_by_peers: refusals(&self.refused_by_peers),

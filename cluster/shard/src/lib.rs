@@ -14,6 +14,7 @@ mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod groups;
+mod metrics;
 mod raft;
 mod routing;
 mod stores;
@@ -25,4 +26,5 @@ pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};
 pub use groups::{QUEUE_CAPACITY, ShardHost};
+pub use metrics::{GroupMetrics, StepDown};
 pub use octopussy_store::Engine;

@@ -7,6 +7,7 @@ use super::settings::{Source, refuse};
 use crate::home::Home;
 use crate::identity::AuthorityKey;
 use anyhow::Context;
+use octopussy_core::ports::{MeasuresPort, NoMeasures};
 use octopussy_gateway::{Addresses, GatewayConfig, TlsMode};
 use octopussy_infrastructure::configuration::{ConfigurationCapability, ConfigurationConfig};
 use octopussy_infrastructure::observability::{ObservabilityCapability, init_logging};
@@ -41,6 +42,7 @@ pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::
         loader: Arc::new(move || source.load().map(|settings| settings.tree)),
     };
     let registry = Registry::new()
+        .with_substrate::<dyn MeasuresPort>(Arc::new(NoMeasures))
         .register::<SecretsCapability>(settings.secrets)?
         .register::<ConfigurationCapability>(configuration)?
         .register::<ObservabilityCapability>(settings.observability)?

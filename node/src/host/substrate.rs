@@ -8,11 +8,14 @@ use crate::cluster::{
     local_addresses, reachable_at,
 };
 use crate::failure::Failure;
+use crate::measures::NodeMeasures;
 use anyhow::{Context, bail};
 use octopussy_blobs::{ClusterBlobs, MayHold};
 use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{BlobPort, ClusterPort, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MeshPort};
+use octopussy_core::ports::{
+    BlobPort, ClusterPort, LedShardsPort, LedgerPort, MeasuresPort, MemberDesired, MemberRole, MeshPort,
+};
 use octopussy_facts::{Facts, FactsConfig};
 use octopussy_lifecycle::{Open, Registry};
 use octopussy_membership::{AddressObserver, Membership};
@@ -239,6 +242,11 @@ impl Substrate {
         self.shards.clone()
     }
 
+    fn measures(&self) -> NodeMeasures {
+        let Self { mesh, shards, membership, .. } = self;
+        NodeMeasures { mesh: mesh.clone(), shards: shards.clone(), membership: membership.clone() }
+    }
+
     /// A registry in which capabilities find what lies below them.
     pub(super) fn registry(&self) -> Registry<Open> {
         Registry::new()
@@ -247,6 +255,7 @@ impl Substrate {
             .with_substrate::<dyn BlobPort>(self.blobs.clone())
             .with_substrate::<dyn MeshPort>(self.mesh.clone())
             .with_substrate::<dyn ClusterPort>(self.cluster.clone())
+            .with_substrate::<dyn MeasuresPort>(Arc::new(self.measures()))
     }
 
     /// Hands over what this node leads, says goodbye, and lets go of files and ports. What is not done within `limit` is left

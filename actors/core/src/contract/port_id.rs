@@ -40,6 +40,7 @@ ports! {
     Blobs "blobs" Provider::Substrate;
     Mesh "mesh" Provider::Substrate;
     Cluster "cluster" Provider::Substrate;
+    Measures "measures" Provider::Substrate;
     Secrets "secrets" Provider::Capability(CapabilityId::Secrets);
     Configuration "configuration" Provider::Capability(CapabilityId::Configuration);
     Observability "observability" Provider::Capability(CapabilityId::Observability);

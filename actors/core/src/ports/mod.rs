@@ -9,6 +9,7 @@ mod configuration;
 mod led_shards;
 mod ledger;
 mod llm;
+mod measures;
 mod mesh;
 mod messaging;
 mod observability;
@@ -33,6 +34,7 @@ pub use llm::{
     ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, Passage, ProviderHealth,
     ProviderStatus, Role, TokenSink,
 };
+pub use measures::{Measure, MeasureKind, MeasuresPort, NoMeasures};
 pub use mesh::{
     FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES,
     MeshError, MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,

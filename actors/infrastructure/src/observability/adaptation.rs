@@ -1,7 +1,7 @@
 //! Observability as a port.
 
 use super::realization::{AuditSender, Metrics};
-use octopussy_core::ports::{AuditEvent, Metric, ObservabilityPort};
+use octopussy_core::ports::{AuditEvent, MeasuresPort, Metric, ObservabilityPort};
 use octopussy_core::time::Clock;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub struct ObservabilityHandle {
 }
 
 impl ObservabilityHandle {
-    pub(super) fn new(audit: AuditSender, clock: Arc<dyn Clock>) -> Self {
-        Self { metrics: Arc::new(Metrics::new()), audit, clock, rendered: Arc::default() }
+    pub(super) fn new(audit: AuditSender, below: Arc<dyn MeasuresPort>, clock: Arc<dyn Clock>) -> Self {
+        Self { metrics: Arc::new(Metrics::new(below)), audit, clock, rendered: Arc::default() }
     }
 }
 

@@ -68,7 +68,7 @@ impl Capability for ObservabilityCapability {
                 Some(exporter)
             }
         };
-        let handle = ObservabilityHandle::new(sender, cx.clock.clone());
+        let handle = ObservabilityHandle::new(sender, wired.ports.measures, cx.clock.clone());
         let following = tokio::spawn(follow(wired.ports.configuration, config.log, cx));
         let running = ObservabilityRunning { audit: Some(audit), exporter, following };
         Ok((ObservabilityProvides { observability: Arc::new(handle) }, running))

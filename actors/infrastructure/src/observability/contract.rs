@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::Observability,
     provides: &[PortId::Observability],
-    requires: &[PortId::Configuration],
+    requires: &[PortId::Configuration, PortId::Measures],
     protocols: &[
         "Nothing blocks or fails its caller; what cannot be kept is counted and the loss is recorded.",
         "Audit records are appended in order, each bound to the one before by its hash, and reach the disk within a second.",
@@ -109,7 +109,10 @@ impl Default for AuditConfig {
 #[cfg(feature = "realization")]
 octopussy_lifecycle::requires! {
     /// What Observability takes.
-    pub struct ObservabilityNeeds { pub configuration: dyn octopussy_core::ports::ConfigurationPort }
+    pub struct ObservabilityNeeds {
+        pub configuration: dyn octopussy_core::ports::ConfigurationPort,
+        pub measures: dyn octopussy_core::ports::MeasuresPort,
+    }
 }
 
 #[cfg(feature = "realization")]

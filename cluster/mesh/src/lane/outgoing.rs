@@ -144,8 +144,14 @@ impl LaneOut {
         }
         self.wake.notify_one();
         let metrics = self.metrics.lane(self.lane);
+        metrics.sent_frames.add(1);
         metrics.sent_bytes.add((length + REQUEST_HEAD + 4) as u64);
         Ok(Ticket { lane: self.clone(), id, answer })
+    }
+
+    /// How many calls wait for their answers.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.state.lock().slots.len()
     }
 
     /// Ends the lane with its connection: nothing is accepted any more.
@@ -187,7 +193,9 @@ impl LaneOut {
     }
 
     fn answered(&self, frame: Bytes) -> Result<(), ReadFailure> {
-        self.metrics.lane(self.lane).received_bytes.add((frame.len() + 4) as u64);
+        let metrics = self.metrics.lane(self.lane);
+        metrics.received_frames.add(1);
+        metrics.received_bytes.add((frame.len() + 4) as u64);
         let (id, answer) = message::answer(frame).ok_or(ReadFailure::Truncated)?;
         let (call, promoted) = self.state.lock().remove(id);
         if promoted {

@@ -111,6 +111,7 @@ impl Serving {
     fn request(self: &Arc<Self>, frame: Bytes) -> bool {
         let metrics = self.lane.metrics.lane(self.lane.lane);
         metrics.served.add(1);
+        metrics.received_frames.add(1);
         metrics.received_bytes.add((frame.len() + 4) as u64);
         let Some((id, within, request)) = message::request(frame) else { return false };
         let Some(handler) = self.lane.handlers.lane(self.lane.lane) else {
@@ -163,6 +164,7 @@ impl Serving {
                 Bytes::copy_from_slice(reason.as_bytes())
             }
         };
+        metrics.sent_frames.add(1);
         metrics.sent_bytes.add((head.len() + body.len() + 4) as u64);
         let mut replies = self.replies.lock();
         if !replies.closed {

@@ -40,9 +40,13 @@ async fn the_only_side_that_knows_an_address_dials_and_goes_on_dialing() {
     both_connected(&mesh_a, &mesh_b).await;
     mesh_b.close().await;
     until("the loss is known", || !mesh_a.is_connected(b.id)).await;
+    until("it is dialed again", || mesh_a.metrics().other.redials > 0).await;
     let mesh_b = b.bind(2);
     mesh_b.learn(a.id, &[mesh_a.local_addr().unwrap()]);
     both_connected(&mesh_a, &mesh_b).await;
+    let counted = mesh_a.metrics().other;
+    assert!(counted.connected >= 2 && counted.closed >= 1, "{counted:?}");
+    assert!(counted.dials >= counted.redials && counted.dials_failed <= counted.dials, "{counted:?}");
 }
 
 #[tokio::test]

@@ -24,6 +24,9 @@ async fn answers_come_in_any_order_and_from_both_sides() {
     assert_eq!(a.call(id(&b), Lane::Forward, long.clone(), LONG).await, Ok(long));
     let metrics = a.metrics().lane(Lane::Forward);
     assert_eq!((metrics.calls, metrics.served), (3, 1));
+    assert_eq!((metrics.sent_frames, metrics.received_frames), (4, 4), "a request and an answer for each");
+    assert!(metrics.sent_bytes > MAX_FRAME_BYTES as u64 && metrics.received_bytes > MAX_FRAME_BYTES as u64);
+    assert_eq!(a.metrics().peers, 1);
 }
 
 #[tokio::test]
@@ -59,6 +62,7 @@ async fn every_failure_says_what_may_have_happened() {
     assert_eq!(call(Lane::Forward, "x", LONG).await, Err(MeshError::Stopping));
     let metrics = a.metrics().lane(Lane::Forward);
     assert_eq!((metrics.timeouts, metrics.refused, metrics.lost), (1, 2, 2));
+    assert_eq!((metrics.not_connected, metrics.too_large, metrics.congested), (3, 1, 0));
 }
 
 #[tokio::test]
@@ -70,11 +74,15 @@ async fn the_window_is_bounded_and_dropped_calls_free_it() {
         (0..LANE_WINDOW + LANE_QUEUE).map(|_| a.call(id(&b), Lane::Forward, body("wait"), LONG)).collect();
     assert_eq!(a.call(id(&b), Lane::Forward, body("x"), LONG).await, Err(MeshError::Congested(id(&b))));
     until("the window has arrived", || gate.begun() == LANE_WINDOW).await;
+    let in_flight = || a.metrics().in_flight.iter().map(|(_, count)| count).sum::<u64>();
+    assert_eq!(in_flight(), (LANE_WINDOW + LANE_QUEUE) as u64);
+    assert_eq!(a.metrics().lane(Lane::Forward).congested, 1);
     let mut calls = calls.into_iter();
     let windowed: Vec<_> = calls.by_ref().take(LANE_WINDOW).collect();
     drop(windowed);
     until("the queue has moved up", || gate.begun() == LANE_WINDOW + LANE_QUEUE).await;
     drop(calls);
+    assert_eq!(in_flight(), 0);
     for _ in 0..2 * LANE_WINDOW {
         gate.open_one();
         gate.open_all();

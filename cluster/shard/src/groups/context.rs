@@ -3,6 +3,7 @@
 use super::network::Wires;
 use crate::config::{ShardHostConfig, Timings};
 use crate::error::OpenError;
+use crate::metrics::GroupCounters;
 use crate::raft::log::LogHost;
 use crate::raft::machine::StateHost;
 use octopussy_core::ids::NodeId;
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Wakes whoever starts groups again that have ended.
     pub(crate) fallen: Notify,
+    pub(crate) counters: GroupCounters,
 }
 
 impl Context {

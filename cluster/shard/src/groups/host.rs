@@ -8,6 +8,7 @@ use super::{closing, failover, founding, housekeeping, places, pulse, reconciler
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
 use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
+use crate::metrics::{GroupCounters, GroupMetrics};
 use crate::raft::GroupId;
 use crate::raft::log::{LogHost, carry_over};
 use crate::raft::machine::{StateConfig, StateHost};
@@ -63,7 +64,9 @@ impl ShardHost {
         let (log, state) = open_stores(&config, me, opener).await?;
         let wires = Wires::new(Arc::clone(&mesh), config.timings);
         let control = state.watch_control();
-        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new() });
+        let counters = GroupCounters::default();
+        let context =
+            Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new(), counters });
         let core = Arc::new(Core {
             context,
             registry: Arc::new(Registry::default()),
@@ -213,6 +216,26 @@ impl ShardHost {
     /// was done within `limit`; otherwise it goes on behind, and what is not stored is in the log.
     pub async fn close(&self, limit: Duration) -> bool {
         closing::close(&self.core, limit).await
+    }
+
+    /// What the groups here have counted since the start, and how they stand.
+    #[must_use]
+    pub fn metrics(&self) -> GroupMetrics {
+        let Context { counters, log, state, .. } = &*self.core.context;
+        let groups = self.core.registry.all();
+        GroupMetrics {
+            groups: groups.len() as u64,
+            led: groups.iter().filter(|group| group.speaks()).count() as u64,
+            elections: counters.elections(),
+            leader_changes: counters.leader_changes(),
+            leaderships: counters.leaderships(),
+            step_downs: counters.step_downs(),
+            applied_entries: state.applied_entries(),
+            appended_bytes: log.appended_bytes(),
+            log_syncs: log.syncs(),
+            log_bytes: log.size_on_disk().unwrap_or_default(),
+            state_bytes: state.size_on_disk(),
+        }
     }
 
     /// The bytes that log and state take on the disk.

@@ -1,5 +1,6 @@
 //! Whether this node may speak for a group. Pure: what is observed and the time come from outside.
 
+use crate::metrics::StepDown;
 use tokio::time::Instant;
 
 /// What is seen of the group's Raft.
@@ -42,7 +43,7 @@ pub(crate) enum Turn {
     /// The leadership is to be announced and activated in this term.
     Gain(u64),
     /// What depends on the leadership must fall silent.
-    Lose,
+    Lose(StepDown),
 }
 
 /// Whether this node speaks for a group, and since which term.
@@ -67,9 +68,13 @@ impl Leadership {
                 self.held = Some(term);
                 Turn::Gain(term)
             }
-            (Some(_), None | Some(_)) => {
+            (Some(held), None | Some(_)) => {
                 self.held = None;
-                Turn::Lose
+                Turn::Lose(match observed.leads {
+                    Some(term) if term == held && observed.yielding => StepDown::HandOver,
+                    Some(term) if term == held => StepDown::Lease,
+                    Some(_) | None => StepDown::Unseated,
+                })
             }
         }
     }
@@ -91,7 +96,7 @@ mod tests {
         assert_eq!(leadership.look(seen(Some(3), LeaseEnd::Never), now), Turn::Stay);
         assert_eq!(leadership.look(seen(Some(3), LeaseEnd::At(end)), now), Turn::Gain(3));
         assert_eq!(leadership.look(seen(Some(3), LeaseEnd::At(end)), now), Turn::Stay);
-        assert_eq!(leadership.look(seen(Some(3), LeaseEnd::At(end)), end), Turn::Lose);
+        assert_eq!(leadership.look(seen(Some(3), LeaseEnd::At(end)), end), Turn::Lose(StepDown::Lease));
         assert_eq!(leadership.held(), None);
         let later = end + Duration::from_secs(1);
         assert_eq!(leadership.look(seen(Some(3), LeaseEnd::At(later)), end), Turn::Gain(3), "it may speak anew");
@@ -101,7 +106,7 @@ mod tests {
     fn another_term_is_a_loss_before_it_is_a_gain() {
         let (now, mut leadership) = (Instant::now(), Leadership::default());
         assert_eq!(leadership.look(seen(Some(3), LeaseEnd::Unbounded), now), Turn::Gain(3));
-        assert_eq!(leadership.look(seen(Some(5), LeaseEnd::Unbounded), now), Turn::Lose);
+        assert_eq!(leadership.look(seen(Some(5), LeaseEnd::Unbounded), now), Turn::Lose(StepDown::Unseated));
         assert_eq!(leadership.look(seen(Some(5), LeaseEnd::Unbounded), now), Turn::Gain(5));
     }
 
@@ -110,7 +115,7 @@ mod tests {
         let (now, mut leadership) = (Instant::now(), Leadership::default());
         let observed = seen(Some(3), LeaseEnd::Unbounded);
         assert_eq!(leadership.look(observed, now), Turn::Gain(3));
-        assert_eq!(leadership.look(Observed { yielding: true, ..observed }, now), Turn::Lose);
+        assert_eq!(leadership.look(Observed { yielding: true, ..observed }, now), Turn::Lose(StepDown::HandOver));
         assert_eq!(leadership.look(Observed { yielding: true, ..observed }, now), Turn::Stay);
     }
 }

@@ -6,6 +6,7 @@ mod closing;
 mod context;
 mod core;
 mod ending;
+mod elections;
 mod failover;
 mod founding;
 mod group;

@@ -1,5 +1,6 @@
 //! When this node begins and ceases to speak for a group.
 
+use super::elections::{Elections, Since};
 use super::group::Group;
 use super::leadership::{LeaseEnd, Observed, Turn};
 use super::proposal::{Answer, Fault, Item};
@@ -28,12 +29,14 @@ impl Group {
                 Turn::Stay => return,
                 Turn::Gain(term) => {
                     tracing::info!(group = %self.id, term, "this node leads the group");
+                    self.context.counters.gained();
                     *self.rested.lock() = Some(now);
                     self.activate(term);
                     return;
                 }
-                Turn::Lose => {
-                    tracing::info!(group = %self.id, "this node does not lead the group any longer");
+                Turn::Lose(why) => {
+                    self.context.counters.stepped_down(why);
+                    tracing::info!(group = %self.id, why = why.name(), "this node does not lead the group any longer");
                     if let Some(shard) = self.id.shard() {
                         self.context.state.lose(shard);
                     }
@@ -113,11 +116,26 @@ impl Group {
         self.propose(Item::Shard(command), Urgency::InProgress)
     }
 
+    fn count(&self, elections: &mut Elections) {
+        let (term, leader) = {
+            let server = self.raft.server_metrics();
+            let server = server.borrow_watched();
+            (server.vote.leader_id.term, server.current_leader)
+        };
+        let Since { terms, other_leader } = elections.look(term, leader);
+        self.context.counters.elected(terms);
+        if other_leader {
+            self.context.counters.leader_changed();
+        }
+    }
+
     /// Reviews the leadership whenever Raft's state changes, until the group ends.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut server = self.raft.server_metrics();
+        let mut elections = Elections::begin(server.borrow_watched().vote.leader_id.term);
         loop {
             self.review();
+            self.count(&mut elections);
             tokio::select! {
                 changed = server.changed() => if changed.is_err() { break },
                 // A Raft whose state machine has ended notices it with the next entry only.

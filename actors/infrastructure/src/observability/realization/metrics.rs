@@ -1,13 +1,15 @@
 //! All metrics, in one registry.
 
+use super::measures::Below;
 use crate::observability::essence::{ALL_METRICS, MetricKind, known_labels, shape};
-use octopussy_core::ports::Metric;
+use octopussy_core::ports::{MeasuresPort, Metric};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many labels a metric may have beside the known ones; the rest counts as `other`, because labels cost memory for ever.
@@ -63,9 +65,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(below: Arc<dyn MeasuresPort>) -> Self {
         let mut registry = Registry::with_prefix("octopussy");
         let instruments = ALL_METRICS.iter().map(|metric| register(&mut registry, *metric)).collect();
+        registry.register_collector(Box::new(Below(below)));
         Self { registry, instruments }
     }
 
@@ -140,10 +143,36 @@ fn labelled<M: Clone>(key: &'static str, metric: Metric, family: Labelled<M>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use octopussy_core::ports::{Measure, MeasureKind, NoMeasures};
+
+    struct Mesh;
+    impl MeasuresPort for Mesh {
+        fn read(&self) -> Vec<Measure> {
+            let lanes = [("forward", 3), ("model", 0)];
+            vec![
+                Measure::single(MeasureKind::Gauge, "mesh_peers", "Nodes that are connected", 2),
+                Measure::labelled(MeasureKind::Counter, "mesh_calls", "Requests to other nodes", "lane", lanes),
+            ]
+        }
+    }
+
+    #[test]
+    fn what_is_measured_below_appears_as_it_is_now() {
+        let text = Metrics::new(Arc::new(Mesh)).render();
+        let below = "# HELP octopussy_mesh_peers Nodes that are connected.\n\
+                     # TYPE octopussy_mesh_peers gauge\n\
+                     octopussy_mesh_peers 2\n\
+                     # HELP octopussy_mesh_calls Requests to other nodes.\n\
+                     # TYPE octopussy_mesh_calls counter\n\
+                     octopussy_mesh_calls_total{lane=\"forward\"} 3\n\
+                     octopussy_mesh_calls_total{lane=\"model\"} 0\n\
+                     # EOF\n";
+        assert!(text.ends_with(below), "{text}");
+    }
 
     #[test]
     fn every_metric_appears_with_its_numbers() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Arc::new(NoMeasures));
         metrics.count(Metric::TasksAccepted, "", 2);
         metrics.count(Metric::TasksEnded, "SUCCEEDED", 3);
         metrics.count(Metric::Tokens, "ollama", 7);
@@ -166,7 +195,7 @@ mod tests {
 
     #[test]
     fn labels_are_bounded() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Arc::new(NoMeasures));
         for number in 0..200 {
             metrics.count(Metric::Tokens, Box::leak(format!("p{number}").into_boxed_str()), 1);
         }

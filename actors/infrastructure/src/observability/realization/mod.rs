@@ -3,6 +3,7 @@
 mod audit_file;
 mod audit_writer;
 mod logging;
+mod measures;
 mod metrics;
 mod otlp;
 

@@ -107,6 +107,16 @@ impl LogHost {
         self.shared.health.check()
     }
 
+    /// The bytes of the entries that were made durable since the start.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.shared.appended_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How often the logs were synced since the start.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.shared.syncs.load(Ordering::Relaxed)
+    }
+
     /// The bytes the logs take on the disk.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// What the handles, the readers and the writer share. Locks are taken in the order groups, group, line.
 pub(super) struct Shared {
@@ -20,6 +20,10 @@ pub(super) struct Shared {
     pub(super) groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
     /// Set when the host was dropped without being closed: what is in line is given up, as if the process had been killed.
     pub(super) abandoned: AtomicBool,
+    /// The bytes of the entries that were made durable.
+    pub(super) appended_bytes: AtomicU64,
+    /// How often the disk was waited for.
+    pub(super) syncs: AtomicU64,
     /// How often entries were read from the store.
     #[cfg(test)]
     pub(super) cold_reads: std::sync::atomic::AtomicU64,
@@ -34,6 +38,8 @@ impl Shared {
             health: Health::default(),
             groups: Mutex::new(groups),
             abandoned: AtomicBool::new(false),
+            appended_bytes: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
             #[cfg(test)]
             cold_reads: std::sync::atomic::AtomicU64::new(0),
         }

@@ -152,6 +152,7 @@ impl Writer {
             // A failed commit may have landed or not; every write is one that may be repeated.
             match self.shared.store.commit(batch, Durability::Fsync) {
                 Ok(()) => {
+                    self.shared.syncs.fetch_add(1, Ordering::Relaxed);
                     self.shared.health.clear(Side::Writing);
                     return true;
                 }
@@ -187,6 +188,7 @@ impl Writer {
     /// Lets go of the oldest entries beyond what may stay in memory.
     fn bound_memory(&mut self, appended: Vec<Recent>) {
         for recent in appended {
+            self.shared.appended_bytes.fetch_add(recent.bytes as u64, Ordering::Relaxed);
             recent.group.state.lock().window.evict(recent.job, GROUP_CACHE_BYTES);
             self.recent_bytes += recent.bytes;
             self.recent.push_back(recent);

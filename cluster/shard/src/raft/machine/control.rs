@@ -13,6 +13,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{EntryOf, SnapshotOf};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The state machine of the control group.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ impl RaftStateMachine<TypeConfig> for ControlStateMachine {
     {
         while let Some((entry, responder)) = entries.try_next().await? {
             let answers = self.apply_entry(entry);
+            self.shared.applied.fetch_add(1, Ordering::Relaxed);
             self.shared.signal.touched();
             if let Answers::Control(_) = &answers {
                 // Before the answer, so that whoever has it finds what it speaks of.

@@ -109,6 +109,11 @@ impl StateHost {
         self.shared.store.guard().as_ref().map_or(Ok(()), |store| store.health()).map_err(|error| propose_error(&error))
     }
 
+    /// How many entries of all groups were applied since the start.
+    pub(crate) fn applied_entries(&self) -> u64 {
+        self.shared.applied.load(Ordering::Relaxed)
+    }
+
     /// The bytes that the state takes on the disk.
     pub(crate) fn size_on_disk(&self) -> u64 {
         self.shared.store.guard().as_ref().and_then(|store| store.size().ok()).unwrap_or(0)

@@ -62,6 +62,7 @@ pub(super) fn open(config: StateConfig, opener: Opener) -> Result<Shared, OpenEr
         failures: Failures::default(),
         signal,
         garbage: Mutex::new(loaded.garbage),
+        applied: AtomicU64::new(0),
         snapshots: AtomicU64::new(0),
     })
 }

@@ -13,6 +13,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::SnapshotOf;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The state machine of a shard.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ impl ShardMachine {
     }
 
     fn note(&self, entry: LogId, membership: Option<Membership>) {
+        self.shared.applied.fetch_add(1, Ordering::Relaxed);
         let taken = self.cell.applied(entry, membership);
         if taken.first {
             self.shared.signal.touched();

@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub(super) signal: FlushSignal,
     /// What is to be deleted with the next flush.
     pub(super) garbage: Mutex<Vec<Garbage>>,
+    /// Entries applied since the start, of all groups.
+    pub(super) applied: AtomicU64,
     /// Numbers the files of snapshots.
     pub(super) snapshots: AtomicU64,
 }

@@ -1,0 +1,100 @@
+//! What is counted of the groups of a node.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a node ceased to speak for a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepDown {
+    /// It had not heard from a majority for too long: its lease ran out.
+    Lease,
+    /// It gave the leadership away.
+    HandOver,
+    /// Another leads, or its replica has ended.
+    Unseated,
+}
+
+impl StepDown {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lease, Self::HandOver, Self::Unseated];
+
+    /// The name used in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::HandOver => "hand_over",
+            Self::Unseated => "unseated",
+        }
+    }
+}
+
+/// What the groups of a node have counted since it started, and how they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMetrics {
+    /// Groups that have a replica here.
+    pub groups: u64,
+    /// Groups that this node speaks for.
+    pub led: u64,
+    /// Terms that have begun, as the replicas here have seen: one for each election that was held in earnest.
+    pub elections: u64,
+    /// How often another node became the leader of a group that has a replica here.
+    pub leader_changes: u64,
+    /// How often this node began to speak for a group.
+    pub leaderships: u64,
+    /// How often it ceased to, by reason.
+    pub step_downs: Vec<(StepDown, u64)>,
+    /// Committed entries applied here, those that a start repeats from the log included.
+    pub applied_entries: u64,
+    /// Bytes of entries that were made durable in the log.
+    pub appended_bytes: u64,
+    /// How often the log was synced.
+    pub log_syncs: u64,
+    /// Bytes that the log takes on the disk.
+    pub log_bytes: u64,
+    /// Bytes that the state takes on the disk.
+    pub state_bytes: u64,
+}
+
+/// The counters of a node's groups that no log and no state keeps.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCounters {
+    elections: AtomicU64,
+    leader_changes: AtomicU64,
+    leaderships: AtomicU64,
+    step_downs: [AtomicU64; StepDown::ALL.len()],
+}
+
+impl GroupCounters {
+    pub(crate) fn elected(&self, terms: u64) {
+        self.elections.fetch_add(terms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leader_changed(&self) {
+        self.leader_changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn gained(&self) {
+        self.leaderships.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stepped_down(&self, why: StepDown) {
+        self.step_downs[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn elections(&self) -> u64 {
+        self.elections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leader_changes(&self) -> u64 {
+        self.leader_changes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leaderships(&self) -> u64 {
+        self.leaderships.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn step_downs(&self) -> Vec<(StepDown, u64)> {
+        let counts = self.step_downs.iter().map(|count| count.load(Ordering::Relaxed));
+        StepDown::ALL.into_iter().zip(counts).collect()
+    }
+}
