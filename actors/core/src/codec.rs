@@ -55,5 +55,22 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     }
 }
 
+/// Decodes what [`encode`] wrote for a `T`, or for a pair of a `T` and an `M` that newer builds put behind it. Builds that know
+/// the `T` alone read such a pair, too: [`decode`] leaves what follows a value unread.
+///
+/// # Errors
+/// Every variant of [`CodecError`], also when what follows the `T` is cut off.
+pub fn decode_with_more<T: DeserializeOwned, M: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Option<M>), CodecError> {
+    match bytes.split_first() {
+        None => Err(CodecError::Empty),
+        Some((&version, _)) if version > VERSION => Err(CodecError::NewerVersion { found: version }),
+        Some((_, body)) => {
+            let (value, rest) = postcard::take_from_bytes(body).map_err(CodecError::Malformed)?;
+            let more = (!rest.is_empty()).then(|| postcard::from_bytes(rest).map_err(CodecError::Malformed));
+            Ok((value, more.transpose()?))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -17,3 +17,4 @@ pub mod problem;
 pub mod task;
 pub mod text;
 pub mod time;
+mod trace;

@@ -1,6 +1,6 @@
 //! What is written can be read, and what cannot be read says why.
 
-use super::{CodecError, VERSION, decode, encode};
+use super::{CodecError, VERSION, decode, decode_with_more, encode};
 use proptest::prelude::*;
 
 proptest! {
@@ -15,6 +15,19 @@ proptest! {
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
         let _ = decode::<crate::message::Message>(&bytes);
         let _ = decode::<crate::task::Command>(&bytes);
+    }
+
+    #[test]
+    fn what_is_put_behind_a_value_disturbs_nobody(value: (u64, String), more: Option<String>) {
+        let (older, newer) = (encode(&value).unwrap(), encode(&(&value, &more)).unwrap());
+        prop_assert_eq!(&decode::<(u64, String)>(&newer).unwrap(), &value);
+        prop_assert_eq!(decode_with_more::<(u64, String), Option<String>>(&older).unwrap(), (value.clone(), None));
+        prop_assert_eq!(decode_with_more(&newer).unwrap(), (value, Some(more)));
+    }
+
+    #[test]
+    fn no_bytes_with_more_behind_make_it_panic(bytes: Vec<u8>) {
+        let _ = decode_with_more::<(u64, String), Vec<String>>(&bytes);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::agent::{Intelligence, Usage};
 use crate::contract::{Port, PortId};
+use crate::ids::TraceId;
 use crate::task::StepKey;
 use async_trait::async_trait;
 use std::fmt;
@@ -60,7 +61,7 @@ pub enum Intent {
 }
 
 /// One call of a model.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ChatRequest {
     /// The model's name at the provider; absent: the provider's default.
     pub model: Option<String>,
@@ -82,6 +83,9 @@ pub struct ChatRequest {
     pub timeout: Duration,
     /// Names the call so that a repetition can be recognised.
     pub key: Option<StepKey>,
+    /// The trace of the request that it is made for. It is no part of what is asked: where a call travels, it does so beside it.
+    #[serde(skip)]
+    pub trace: Option<TraceId>,
 }
 
 /// What a model answered.

@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{LaneHandler, ProposeError};
+use octopussy_core::task::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -41,7 +42,7 @@ impl ForwardLane {
 }
 
 impl LaneHandler for ForwardLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Response {
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Response {
         let request: Request = match wire::decode(&request) {
             Ok(request) => request,
             Err(reason) => return ready(Err(reason)).boxed(),
@@ -53,6 +54,10 @@ impl LaneHandler for ForwardLane {
         let within = within.saturating_sub(RESERVE);
         // A command is put in line now, so that those of one peer keep their order.
         let answer = if let Request::Propose(shard, command) = request {
+            if let Command::Accept { task, .. } = &command {
+                let (task, trace) = (task.id, task.message.trace_id());
+                tracing::debug!(%from, %shard, task.id = %task, trace.id = %trace, "a task that another node forwards");
+            }
             local::propose_forwarded(&self.core, shard, command)
         } else {
             let core = Arc::clone(&self.core);

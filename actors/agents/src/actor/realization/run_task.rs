@@ -14,7 +14,7 @@ use octopussy_core::time::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::{error, warn};
+use tracing::{Instrument, Span, error, warn};
 
 /// One task to be run.
 pub(crate) struct RunTask {
@@ -27,7 +27,8 @@ pub(crate) struct RunTask {
 
 /// Runs the task beside the actor and reports to it.
 pub(crate) fn spawn(run: RunTask) {
-    tokio::spawn(async move {
+    let span = run.span();
+    let work = async move {
         let failed = match AssertUnwindSafe(Box::pin(run.drive())).catch_unwind().await {
             Ok(failed) => failed,
             Err(panic) => {
@@ -42,7 +43,8 @@ pub(crate) fn spawn(run: RunTask) {
         if run.host.is_draining() {
             run.host.quieter.notify_waiters();
         }
-    });
+    };
+    tokio::spawn(work.instrument(span));
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
@@ -51,6 +53,18 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl RunTask {
+    /// What everything that the run does is told under, here and in the trace of the request that the task came with.
+    fn span(&self) -> Span {
+        tracing::info_span!(
+            "invoke_agent",
+            gen_ai.operation.name = "invoke_agent",
+            gen_ai.agent.id = %self.shared.id,
+            gen_ai.agent.name = %self.record.spec.name,
+            task.id = %self.task.id,
+            trace.id = %self.task.message.trace_id(),
+        )
+    }
+
     /// Whether it failed.
     async fn drive(&self) -> bool {
         let Some(permit) = self.permit().await else { return false };

@@ -1,7 +1,8 @@
 //! Lends this node's model servers to the other nodes.
 
 use super::Shared;
-use super::peer_wire::{Lent, PeerAnswer, PeerCall, decode, encode};
+use super::peer_wire::{CallContext, Lent, PeerAnswer, PeerCall, decode_call, encode};
+use super::span;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
@@ -9,6 +10,7 @@ use octopussy_core::ports::{Lane, LaneHandler, LlmError, MeshPort, MeshStream, S
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument;
 
 /// How many calls of other nodes are under way at once; the next one is told to come back. A model server of a small machine
 /// works on a handful.
@@ -61,31 +63,47 @@ impl StreamHandler for Calls {
                 }
                 return;
             };
-            let Ok(call) = decode::<PeerCall>(&frame) else {
+            let Ok((mut call, CallContext { trace })) = decode_call(&frame) else {
                 tracing::warn!(%from, "a call of a model that cannot be read");
                 return;
             };
-            let (pieces, mut spoken) = mpsc::channel(PIECES);
-            let answer = answer(&shared, &call, pieces);
-            let carry = async {
-                while let Some(piece) = spoken.recv().await {
-                    let frame = encode(&PeerAnswer::Piece(piece)).ok()?;
-                    sink.send(frame).await.ok()?;
-                }
-                Some(())
-            };
-            // Whoever asked and went away ends the call: its stream ends, or takes no more.
-            let (last, carried) = tokio::select! {
-                both = async { tokio::join!(answer, carry) } => both,
-                _ = source.next() => return,
-            };
-            if carried.is_some()
-                && let Ok(frame) = encode(&last)
-                && sink.send(frame).await.is_ok()
-            {
-                let _ = sink.finish().await;
-            }
+            call.request.trace = trace;
+            let span = span::lent(from, trace);
+            serve(&shared, &call, MeshStream { sink, source }).instrument(span).await;
         })
+    }
+}
+
+/// Carries out one call and answers it.
+async fn serve(shared: &Shared, call: &PeerCall, stream: MeshStream) {
+    let MeshStream { mut sink, mut source } = stream;
+    let Lent { provider, model } = &call.lent;
+    tracing::debug!(provider, model, "another node asks a model of this one");
+    let (pieces, mut spoken) = mpsc::channel(PIECES);
+    let answer = answer(shared, call, pieces);
+    let carry = async {
+        while let Some(piece) = spoken.recv().await {
+            let frame = encode(&PeerAnswer::Piece(piece)).ok()?;
+            sink.send(frame).await.ok()?;
+        }
+        Some(())
+    };
+    // Whoever asked and went away ends the call: its stream ends, or takes no more.
+    let (last, carried) = tokio::select! {
+        both = async { tokio::join!(answer, carry) } => both,
+        _ = source.next() => {
+            tracing::debug!("the node that asked has gone away");
+            return;
+        }
+    };
+    if let PeerAnswer::Failed(error) = &last {
+        tracing::warn!(provider, model, %error, "a model did not answer another node");
+    }
+    if carried.is_some()
+        && let Ok(frame) = encode(&last)
+        && sink.send(frame).await.is_ok()
+    {
+        let _ = sink.finish().await;
     }
 }
 

@@ -81,6 +81,7 @@ async fn measure_a_call() {
         url: &url,
         model: "m",
         key: SecretValue::new(Vec::new()),
+        local: true,
     };
     let completions = format!("{url}chat/completions");
 

@@ -14,6 +14,7 @@ mod peer_wire;
 mod peers;
 mod provider;
 mod routing;
+mod span;
 mod table_file;
 #[cfg(test)]
 mod tests;

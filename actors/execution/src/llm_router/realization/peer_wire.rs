@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ids::TraceId;
 use octopussy_core::ports::{ChatRequest, Completion, LlmError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,16 @@ pub(super) struct Lent {
     pub(super) model: String,
 }
 
-/// The first frame of a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What a call is made for. It stands behind the call, where nodes that do not know it leave it unread; calls of such nodes
+/// come without it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CallContext {
+    /// The trace of the request.
+    pub(super) trace: Option<TraceId>,
+}
+
+/// The first frame of a call. Nothing can be appended to it: that goes into [`CallContext`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct PeerCall {
     /// Whom to ask.
     pub(super) lent: Lent,
@@ -43,4 +52,64 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
 
 pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, CodecError> {
     codec::decode(frame)
+}
+
+/// The first frame of a call, with what it is made for.
+pub(super) fn encode_call(call: &PeerCall, context: &CallContext) -> Result<Bytes, CodecError> {
+    codec::encode(&(call, context)).map(Bytes::from)
+}
+
+/// Reads what [`encode_call`] wrote here or in an older build.
+pub(super) fn decode_call(frame: &[u8]) -> Result<(PeerCall, CallContext), CodecError> {
+    let (call, context): (PeerCall, Option<CallContext>) = codec::decode_with_more(frame)?;
+    Ok((call, context.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use octopussy_core::ports::{ChatTurn, Intent, Role};
+    use std::time::Duration;
+
+    fn trace() -> TraceId {
+        "4bf92f35-77b3-4da6-a3ce-929d0e0e4736".parse().unwrap()
+    }
+
+    fn call() -> PeerCall {
+        let request = ChatRequest {
+            model: Some("m".to_owned()),
+            system: "Be brief.".to_owned(),
+            passages: Vec::new(),
+            turns: vec![ChatTurn { role: Role::User, text: "Why?".to_owned() }],
+            intent: Intent::Answer,
+            temperature: 0.5,
+            max_tokens: 10,
+            json: false,
+            timeout: Duration::from_secs(3),
+            key: None,
+            trace: None,
+        };
+        PeerCall { lent: Lent { provider: "house".to_owned(), model: "m".to_owned() }, request }
+    }
+
+    #[test]
+    fn the_trace_travels_beside_the_call() {
+        let context = CallContext { trace: Some(trace()) };
+        let frame = encode_call(&call(), &context).unwrap();
+        assert_eq!(decode_call(&frame).unwrap(), (call(), context));
+    }
+
+    #[test]
+    fn builds_that_know_of_no_trace_are_understood_and_understand() {
+        let older = encode(&call()).unwrap();
+        assert_eq!(decode_call(&older).unwrap(), (call(), CallContext::default()));
+        let newer = encode_call(&call(), &CallContext { trace: Some(trace()) }).unwrap();
+        assert_eq!(decode::<PeerCall>(&newer).unwrap(), call());
+    }
+
+    #[test]
+    fn a_call_that_is_cut_off_is_none() {
+        let frame = encode(&call()).unwrap();
+        assert!(decode_call(&frame[..frame.len() - 1]).is_err());
+    }
 }

@@ -1,6 +1,7 @@
 //! Models at other nodes: which there are, and how they are asked.
 
-use super::peer_wire::{Lent, PeerAnswer, PeerCall, decode, encode};
+use super::peer_wire::{CallContext, Lent, PeerAnswer, PeerCall, decode, encode_call};
+use super::span;
 use bytes::Bytes;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{ChatRequest, Completion, Lane, LlmError, MeshError, MeshPort, StreamKind, TokenSink};
@@ -28,6 +29,11 @@ impl PeerModel {
     /// How it is called in errors and in journals.
     fn name(&self) -> String {
         format!("{}@{}", self.lent.provider, self.node)
+    }
+
+    /// The span of a call.
+    pub(super) fn span(&self) -> tracing::Span {
+        span::chat(&self.name(), &self.lent.model)
     }
 }
 
@@ -99,7 +105,8 @@ impl Peers {
         let unavailable = |detail: String| LlmError::Unavailable { provider: peer.name(), detail };
         let lost = |error: MeshError| unavailable(error.to_string());
         let call = PeerCall { lent: peer.lent.clone(), request: request.clone() };
-        let frame = encode(&call).map_err(|error| unavailable(error.to_string()))?;
+        let frame = encode_call(&call, &CallContext { trace: request.trace })
+            .map_err(|error| unavailable(error.to_string()))?;
         let mut stream = self.mesh.open(peer.node, StreamKind::Tokens).await.map_err(lost)?;
         stream.sink.send(frame).await.map_err(lost)?;
         loop {

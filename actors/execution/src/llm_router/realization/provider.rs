@@ -166,7 +166,8 @@ impl Provider {
         let one = async {
             let key = self.key.get(&self.name).await?;
             let http = self.http.get(&self.name, &self.url)?;
-            let target = Target { provider: &self.name, kind: self.config.kind, url: &self.url, model, key };
+            let target =
+                Target { provider: &self.name, kind: self.config.kind, url: &self.url, model, key, local: self.local };
             call(http, target, request, &sink).await
         };
         let result = tokio::time::timeout_at(until.into(), one)

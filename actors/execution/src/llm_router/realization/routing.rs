@@ -2,7 +2,7 @@
 
 use super::peers::{PeerModel, Peers};
 use super::provider::Provider;
-use super::{gpu, table_file};
+use super::{gpu, span, table_file};
 use crate::llm_router::essence::{Offer, RoutingTable, choose, cost_micros, extractive};
 use crate::llm_router::{BUILTIN, EXTRACTIVE, LlmRouterConfig};
 use octopussy_core::agent::{Intelligence, Strategy, Usage};
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::Instrument;
 
 /// How many models are asked for one call when the agent names none.
 const MAX_CHOICES: usize = 3;
@@ -220,11 +221,12 @@ impl Shared {
         tokens: TokenSink<'_>,
         streamed: &AtomicBool,
     ) -> Result<Completion, LlmError> {
-        let began = std::time::Instant::now();
-        let result = self.peers.ask(peer, request, tokens, streamed).await;
+        let (began, span) = (std::time::Instant::now(), peer.span());
+        let result = self.peers.ask(peer, request, tokens, streamed).instrument(span.clone()).await;
         self.observability.observe(Metric::ModelCallSeconds, "peer", began.elapsed().as_secs_f64());
         self.observability.count(Metric::ModelCalls, outcome(result.as_ref().err()), 1);
         let completion = result?;
+        span::used(&span, completion.usage);
         self.observability.count(Metric::Tokens, "peer", completion.usage.tokens());
         Ok(completion)
     }
@@ -260,8 +262,8 @@ impl Shared {
         streamed: &AtomicBool,
     ) -> Result<Completion, LlmError> {
         let kind = provider.config.kind.name();
-        let began = std::time::Instant::now();
-        let result = provider.ask(model, request, tokens, streamed).await;
+        let (began, span) = (std::time::Instant::now(), span::chat(&provider.name, model));
+        let result = provider.ask(model, request, tokens, streamed).instrument(span.clone()).await;
         self.observability.observe(Metric::ModelCallSeconds, kind, began.elapsed().as_secs_f64());
         self.observability.count(Metric::ModelCalls, outcome(result.as_ref().err()), 1);
         let (text, mut usage) = result?;
@@ -275,6 +277,7 @@ impl Shared {
             None => (provider.config.cost_in, provider.config.cost_out),
         };
         usage.cost_micros = cost_micros(usage, cost_in, cost_out);
+        span::used(&span, usage);
         self.observability.count(Metric::Tokens, kind, usage.tokens());
         Ok(Completion { text, by: format!("{}/{model}", provider.name), usage })
     }

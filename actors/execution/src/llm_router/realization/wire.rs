@@ -21,6 +21,8 @@ pub(super) struct Target<'a> {
     pub(super) url: &'a str,
     pub(super) model: &'a str,
     pub(super) key: SecretValue,
+    /// Whether it stands on a machine of our own.
+    pub(super) local: bool,
 }
 
 /// Asks, and hands on the pieces of the answer as they come.
@@ -107,6 +109,10 @@ fn options(target: &Target<'_>, request: &ChatRequest) -> ChatOptions {
         // Providers that know the header recognise a repetition; for the others it is a trace.
         headers.push(("Idempotency-Key".to_owned(), key.to_string()));
         headers.push(("X-Request-Id".to_owned(), key.to_string()));
+    }
+    // Whoever serves models on machines of our own may tell of its work in the same trace; it is nobody else's business.
+    if let Some(trace) = request.trace.filter(|_| target.local) {
+        headers.push(("traceparent".to_owned(), trace.traceparent()));
     }
     if target.kind == ProviderKind::Azure {
         headers.push(("api-key".to_owned(), target.key.expose_str().unwrap_or_default().to_owned()));

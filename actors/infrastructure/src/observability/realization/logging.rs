@@ -1,5 +1,6 @@
 //! The process's tracing subscriber: installed once, changed at any time.
 
+use super::continued::Continued;
 use crate::observability::{LogConfig, LogFormat, LogTarget};
 use opentelemetry_sdk::trace::SdkTracer;
 use parking_lot::Mutex;
@@ -90,7 +91,7 @@ pub(crate) fn set_tracer(tracer: Option<SdkTracer>) -> Result<(), LoggingError> 
 fn layers(output: AnyLayer, tracer: Option<&SdkTracer>) -> Vec<AnyLayer> {
     let mut layers = vec![output];
     if let Some(tracer) = tracer {
-        layers.push(tracing_opentelemetry::layer().with_tracer(tracer.clone()).boxed());
+        layers.push(Continued(tracing_opentelemetry::layer().with_tracer(tracer.clone())).boxed());
     }
     layers
 }

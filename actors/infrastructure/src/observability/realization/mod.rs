@@ -2,6 +2,7 @@
 
 mod audit_file;
 mod audit_writer;
+mod continued;
 mod logging;
 mod measures;
 mod metrics;

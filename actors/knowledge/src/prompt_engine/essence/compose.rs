@@ -54,6 +54,7 @@ pub fn compose(library: &Library, input: &PromptInput<'_>, background: Vec<Passa
         json: spec.output_format == OutputFormat::Json && !matches!(input.intent, Intent::Plan | Intent::Review),
         timeout: spec.call_timeout(),
         key: None,
+        trace: None,
     }
 }
 

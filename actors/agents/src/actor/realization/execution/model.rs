@@ -46,6 +46,7 @@ impl<'a> Execution<'a> {
             .render(&input)
             .map_err(|error| Halt::Outcome(Outcome::Failed(error.to_string().into())))?;
         request.key = Some(StepKey { task: cx.task.id, index });
+        request.trace = Some(cx.task.message.trace_id());
         Ok(request)
     }
 

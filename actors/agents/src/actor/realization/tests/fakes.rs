@@ -262,6 +262,7 @@ impl PromptPort for FakePrompt {
             json: false,
             timeout: input.spec.call_timeout(),
             key: None,
+            trace: None,
         })
     }
     fn select_passages(&self, question: &str, documents: &[(String, Arc<str>)], top_k: usize) -> Vec<Passage> {

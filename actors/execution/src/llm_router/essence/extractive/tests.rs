@@ -17,6 +17,7 @@ pub(super) fn request(intent: Intent, turns: &[(Role, &str)]) -> ChatRequest {
         json: false,
         timeout: Duration::from_secs(1),
         key: None,
+        trace: None,
     }
 }
 

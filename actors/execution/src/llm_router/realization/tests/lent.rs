@@ -43,7 +43,16 @@ async fn an_agent_here_uses_the_model_server_there() {
     // Agents that name nobody find it, too.
     let (answer, _) = ask(&two.here.0, &Intelligence::default(), LONG).await;
     assert_eq!(answer.unwrap().text, "Hello");
-    assert_eq!(script.seen.lock().len(), 2);
+    let seen = script.seen.lock();
+    assert_eq!(seen.len(), 2);
+    for call in seen.iter() {
+        let told = call.headers.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert_eq!(
+            TraceId::from_traceparent(told),
+            Some(trace()),
+            "the caller's trace did not reach the model: {told:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use octopussy_core::agent::Intelligence;
-use octopussy_core::ids::{AgentId, NodeId, TaskId};
+use octopussy_core::ids::{AgentId, NodeId, TaskId, TraceId};
 use octopussy_core::ports::{
     ChatRequest, ChatTurn, Completion, ConfigurationError, ConfigurationPort, Intent, LlmError, LlmRouterPort,
     MeshPort, NoObservability, Passage, Reloaded, Role, SecretError, SecretName, SecretValue, SecretsPort,
@@ -241,6 +241,7 @@ pub(super) fn request(timeout: Duration) -> ChatRequest {
         json: false,
         timeout,
         key: Some(StepKey { task: TaskId::for_agent(agent, *agent.as_uuid()), index: 4 }),
+        trace: Some(trace()),
     }
 }
 
@@ -259,6 +260,11 @@ async fn ask(
 
 pub(super) fn of(provider: &str) -> Intelligence {
     Intelligence { provider: Some(provider.into()), ..Intelligence::default() }
+}
+
+/// The trace of every request.
+pub(super) fn trace() -> TraceId {
+    "4bf92f35-77b3-4da6-a3ce-929d0e0e4736".parse().unwrap()
 }
 
 const LONG: Duration = Duration::from_secs(20);
