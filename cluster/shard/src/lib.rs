@@ -25,6 +25,6 @@ mod tests;
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};
-pub use groups::{QUEUE_CAPACITY, ShardHost};
+pub use groups::{QUEUE_CAPACITY, Recovered, ShardHost};
 pub use metrics::{GroupMetrics, StepDown};
 pub use octopussy_store::Engine;

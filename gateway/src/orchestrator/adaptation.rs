@@ -6,13 +6,13 @@ use super::essence;
 use async_trait::async_trait;
 use bytes::Bytes;
 use octopussy_core::agent::{AgentRecord, Document};
-use octopussy_core::ids::{AgentId, MessageId, ShardId, TaskId, TraceId};
+use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
 use octopussy_core::ports::{
     Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ClusterView, ControlCommand,
     EventId, JoinTokenView, MemberView, NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus,
-    SecretError, SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
-    TaskRequestDocument, TokenUse, Topic,
+    RecoveryView, SecretError, SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription,
+    TaskQuery, TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
@@ -367,7 +367,7 @@ impl OrchestratorPort for Orchestrator {
         moves
     }
 
-    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem> {
+    async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
         let recovered = self.ports().cluster.recover().await;
         self.audit(principal, "cluster.recover", self.0.node.id.to_string(), &recovered);

@@ -9,6 +9,7 @@ use crate::serve::Context;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use octopussy_core::ports::RecoveryView;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,11 +49,16 @@ pub(super) struct RebalancedBody {
     moves: usize,
 }
 
-/// The shards that were recovered.
+/// What goes on with what the answering node has, and without whom.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Recovered)]
 pub(super) struct RecoveredBody {
+    /// The shards that go on with what the answering node has.
     shards: Vec<u16>,
+    /// Whether the control group does.
+    control_group: bool,
+    /// The names of the members that did not answer: they are taken out of the cluster.
+    lost: Vec<String>,
 }
 
 /// Shows the cluster as the answering node sees it.
@@ -162,15 +168,16 @@ pub(super) async fn rebalance(
 }
 
 /// Makes the answering node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is
-/// lost. For administrators.
+/// lost, and they are taken out of the cluster. For administrators.
 #[utoipa::path(
     post, path = "/api/v1/cluster/recover", tag = "cluster",
-    responses((status = 200, description = "The shards concerned.", body = RecoveredBody))
+    responses((status = 200, description = "What was recovered, and without whom.", body = RecoveredBody))
 )]
 pub(super) async fn recover(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
 ) -> Result<Response, Failure> {
-    let shards = context.orchestrator.recover(&principal).await?;
-    json(StatusCode::OK, &RecoveredBody { shards: shards.into_iter().map(|shard| shard.0).collect() })
+    let RecoveryView { shards, control, lost } = context.orchestrator.recover(&principal).await?;
+    let shards = shards.into_iter().map(|shard| shard.0).collect();
+    json(StatusCode::OK, &RecoveredBody { shards, control_group: control, lost })
 }

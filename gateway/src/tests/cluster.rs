@@ -124,7 +124,7 @@ async fn administrators_change_the_cluster_and_nobody_else_does() {
         assert_eq!(answered, status, "{path}: {answer}");
         assert_eq!(rig.node.cluster.asked.lock().pop().as_deref(), asked, "{path}");
         match path {
-            "/recover" => assert_eq!(answer["shards"], json!([2, 5])),
+            "/recover" => assert_eq!(answer, json!({"shards": [2, 5], "control_group": true, "lost": ["attic"]})),
             "/rebalance" => assert_eq!(answer["moves"], 3),
             "/members/attic/drain" => assert_eq!(answer["desired"], "draining"),
             "/members/nobody/drain" => assert_eq!(answer["code"], "OCTO-1800"),

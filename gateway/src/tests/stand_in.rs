@@ -11,8 +11,8 @@ use octopussy_core::message::{
 use octopussy_core::ports::{
     Action, AgentBundle, AgentView, AuthError, ClusterView, ControlCommand, Event, EventId, EventKind,
     GuardrailVerdict, JoinTokenView, MemberDesired, MemberView, NodeStatus, OrchestratorPort, Page, Principal,
-    PrincipalRole, ProviderStatus, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription,
-    TaskQuery, TokenUse, Topic,
+    PrincipalRole, ProviderStatus, RecoveryView, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask,
+    Subscription, TaskQuery, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
@@ -376,9 +376,9 @@ impl OrchestratorPort for Node {
         self.cluster.ask(principal, "rebalance".to_owned())?;
         Ok(3)
     }
-    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem> {
+    async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.cluster.ask(principal, "recover".to_owned())?;
-        Ok(vec![ShardId(2), ShardId(5)])
+        Ok(RecoveryView { shards: vec![ShardId(2), ShardId(5)], control: true, lost: vec!["attic".to_owned()] })
     }
     fn agent_schema(&self) -> serde_json::Value {
         serde_json::json!({"type": "object"})

@@ -282,6 +282,18 @@ pub(crate) struct Shard {
     pub(crate) moving_to: Vec<String>,
 }
 
+/// What a recovery has done.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Recovered {
+    /// The shards that go on.
+    pub(crate) shards: Vec<u16>,
+    /// Whether the control group does.
+    pub(crate) control_group: bool,
+    /// Who was taken out of the cluster, by name.
+    pub(crate) lost: Vec<String>,
+}
+
 /// Who a node is.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -9,7 +9,7 @@ use octopussy_control::{ControlApplied, ControlCommand, ControlState, MemberReco
 use octopussy_core::ids::{Epoch, NodeId, ShardId};
 use octopussy_core::ports::{
     ClusterPort, ClusterView, JoinTokenView, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MemberView,
-    MeshPort, Reach, ReachabilityPort, ShardView, TokenUse,
+    MeshPort, Reach, ReachabilityPort, RecoveryView, ShardView, TokenUse,
 };
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::time::Clock;
@@ -192,11 +192,23 @@ impl ClusterPort for Cluster {
         Ok(self.parts.shards.rebalance())
     }
 
-    async fn recover(&self) -> Result<Vec<ShardId>, Problem> {
-        self.parts.shards.recover().await.map_err(|error| match error {
+    async fn recover(&self) -> Result<RecoveryView, Problem> {
+        // Before: those who are taken out are not found by name afterwards.
+        let members = self.parts.shards.control();
+        let recovered = self.parts.shards.recover().await.map_err(|error| match error {
             RecoverError::Control(error) => error.into(),
             error @ RecoverError::NotMember => Problem::new(Code::ClusterConflict, error.to_string()),
             error @ RecoverError::Group { .. } => Problem::new(Code::Internal, error.to_string()),
+        })?;
+        let name = |node: &NodeId| members.members.get(node).map(|member| member.name.clone());
+        let shard = |group: &Group| match group {
+            Group::Shard(shard) => Some(*shard),
+            Group::Control => None,
+        };
+        Ok(RecoveryView {
+            control: recovered.groups.contains(&Group::Control),
+            shards: recovered.groups.iter().filter_map(shard).collect(),
+            lost: recovered.lost.iter().filter_map(name).collect(),
         })
     }
 

@@ -39,6 +39,16 @@ impl Seen<'_> {
         }
     }
 
+    /// Who leads the shard. A copy without a vote holds on to the last leader it heard; one that is down leads nothing.
+    pub(crate) fn leader_of(&self, shard: ShardId) -> Option<NodeId> {
+        (self.leader)(shard).filter(|leader| self.reach_of(*leader) != Reach::Down)
+    }
+
+    /// Whether anybody leads the control group, in the same sense.
+    pub(crate) fn control_is_led(&self) -> bool {
+        self.control_leader.is_some_and(|leader| self.reach_of(leader) != Reach::Down)
+    }
+
     fn shards(&self) -> impl Iterator<Item = ShardId> {
         (0..u16::try_from(self.control.table.len()).unwrap_or(u16::MAX)).map(ShardId)
     }
@@ -50,7 +60,7 @@ impl Seen<'_> {
             id: self.control.cluster.as_ref().map(|cluster| cluster.id.clone()).unwrap_or_default(),
             node: self.me.to_string(),
             shards: u16::try_from(table.len()).unwrap_or(u16::MAX),
-            led: u16::try_from(self.shards().filter(|shard| (self.leader)(*shard).is_some()).count())
+            led: u16::try_from(self.shards().filter(|shard| self.leader_of(*shard).is_some()).count())
                 .unwrap_or(u16::MAX),
             members: self.control.members.len(),
             table_version: self.control.table_version,
@@ -62,7 +72,7 @@ impl Seen<'_> {
     /// The members, by name.
     pub(crate) fn members(&self) -> Vec<MemberView> {
         let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
-        for leader in self.shards().filter_map(|shard| (self.leader)(shard)) {
+        for leader in self.shards().filter_map(|shard| self.leader_of(shard)) {
             *leads.entry(leader).or_default() += 1;
         }
         let mut replicas: BTreeMap<NodeId, u32> = BTreeMap::new();
@@ -106,7 +116,7 @@ impl Seen<'_> {
             .zip(&self.control.table)
             .map(|(shard, place)| ShardView {
                 shard: shard.0,
-                leader: (self.leader)(shard).map(|leader| leader.to_string()),
+                leader: self.leader_of(shard).map(|leader| leader.to_string()),
                 voters: names(&place.current.voters),
                 learners: names(&place.current.learners),
                 moving_to: place

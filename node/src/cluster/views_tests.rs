@@ -113,16 +113,36 @@ fn what_is_down_and_what_that_means_is_told() {
     let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
     let nobody = |_: ShardId| None;
     let two_down = Reached([(B, Reach::Down), (C, Reach::Down)].into());
-    let warnings = Seen { control_leader: None, ..seen(&control, &two_down, &nobody) }.cluster().warnings;
+    let lost = Seen { control_leader: None, control_voters: [A, B, C].into(), ..seen(&control, &two_down, &nobody) };
+    let warnings = lost.cluster().warnings;
     assert!(warnings[0].contains("control group"), "{warnings:?}");
     assert!(
         warnings[1].contains("shards 0, 1, 2, 3 have no leader") && warnings[1].contains("recover"),
         "{warnings:?}"
     );
-    assert!(warnings[2].contains("barn has been down for 4 minutes"), "{warnings:?}");
+    assert!(warnings[0].contains("a majority of its voters is down"), "{warnings:?}");
+    assert_eq!(warnings[2], "barn has been down for 4 minutes", "nobody can be taken out now");
     let one_down = Reached([(B, Reach::Down)].into());
     let warnings = seen(&control, &one_down, &nobody).cluster().warnings;
     assert!(!warnings[0].contains("recover"), "a majority is there: {warnings:?}");
+    assert!(warnings[1].contains("cluster leave barn --force"), "{warnings:?}");
+}
+
+/// A copy without a vote stands for no election and never hears of another leader.
+#[test]
+fn a_leader_that_is_down_leads_nothing() {
+    let control = control(&[(A, "attic"), (B, "barn")], &[B]);
+    let down = Reached([(B, Reach::Down)].into());
+    let held = |_: ShardId| Some(B);
+    let seen = Seen { control_leader: Some(B), control_voters: [B].into(), ..seen(&control, &down, &held) };
+    let cluster = seen.cluster();
+    assert_eq!(cluster.led, 0);
+    assert!(cluster.warnings[0].contains("a majority of its voters is down"), "{:?}", cluster.warnings);
+    assert!(
+        cluster.warnings[1].contains("no leader; for 4 of them") && cluster.warnings[1].contains("cluster recover")
+    );
+    assert!(seen.ring().iter().all(|shard| shard.leader.is_none()));
+    assert!(seen.members().iter().all(|member| member.leads == 0));
 }
 
 #[test]

@@ -21,20 +21,23 @@ pub(crate) fn warnings(seen: &Seen<'_>) -> Vec<String> {
 }
 
 fn control_group(seen: &Seen<'_>) -> Option<String> {
-    if seen.control.members.len() < 2 || seen.control_leader.is_some() {
+    if seen.control.members.len() < 2 || seen.control_is_led() {
         return None;
     }
-    Some(
-        "this node reaches no leader of the control group: members, places and secrets cannot be changed from here. \
-         Either it is being elected, or this node is on the smaller side of a partition"
-            .to_owned(),
-    )
+    let why = if too_many_down(seen, &seen.control_voters) {
+        "a majority of its voters is down"
+    } else {
+        "either it is being elected, or this node is on the smaller side of a partition"
+    };
+    Some(format!(
+        "this node reaches no leader of the control group: members, places and secrets cannot be changed from here; {why}"
+    ))
 }
 
 fn leaderless(seen: &Seen<'_>) -> Option<String> {
     let shards: Vec<ShardId> = (0..u16::try_from(seen.control.table.len()).unwrap_or(u16::MAX))
         .map(ShardId)
-        .filter(|shard| (seen.leader)(*shard).is_none())
+        .filter(|shard| seen.leader_of(*shard).is_none())
         .collect();
     if shards.is_empty() {
         return None;
@@ -63,10 +66,13 @@ fn leaderless(seen: &Seen<'_>) -> Option<String> {
 
 /// Whether too many of the shard's voters are down for the others to elect one.
 fn quorum_is_down(seen: &Seen<'_>, shard: ShardId) -> bool {
-    let Some(place) = seen.control.place(shard) else { return false };
-    let voters = &place.current.voters;
-    let down = voters.iter().filter(|voter| seen.reach_of(**voter) == Reach::Down).count();
-    (voters.len() - down) * 2 <= voters.len()
+    seen.control.place(shard).is_some_and(|place| too_many_down(seen, &place.current.voters))
+}
+
+/// Whether those of the voters that are not down are no majority.
+fn too_many_down<'a>(seen: &Seen<'_>, voters: impl IntoIterator<Item = &'a NodeId>) -> bool {
+    let down: Vec<bool> = voters.into_iter().map(|voter| seen.reach_of(*voter) == Reach::Down).collect();
+    !down.is_empty() && down.iter().filter(|down| !**down).count() * 2 <= down.len()
 }
 
 fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
@@ -78,9 +84,10 @@ fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
         Reach::Down => {
             let since = seen.reach.down_for(member.id).map(super::join_wire::in_words);
             let since = since.map_or_else(String::new, |since| format!(" for {since}"));
-            Some(format!(
-                "{name} has been down{since}; if it will not come back, `octopussy cluster leave {name} --force` takes it out"
-            ))
+            // Nobody is taken out while nobody leads the control group; what is to be done then is said of the groups.
+            let leave = format!("; if it will not come back, `octopussy cluster leave {name} --force` takes it out");
+            let leave = if seen.control_is_led() { leave } else { String::new() };
+            Some(format!("{name} has been down{since}{leave}"))
         }
     }
 }

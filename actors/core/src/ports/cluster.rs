@@ -68,6 +68,18 @@ pub struct NodeFactsView {
     pub api: String,
 }
 
+/// What a recovery has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecoveryView {
+    /// The shards that go on with what the answering node has.
+    pub shards: Vec<ShardId>,
+    /// Whether the control group does.
+    pub control: bool,
+    /// The names of the members that did not answer and held copies of these groups: they are taken out of the cluster, since
+    /// what they have and what goes on may contradict each other.
+    pub lost: Vec<String>,
+}
+
 /// A member of the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberView {
@@ -186,9 +198,9 @@ pub trait ClusterPort: Send + Sync {
     /// Answers how many shards are moving or have yet to, as the answering node sees it. The cluster moves them by itself, a
     /// few at a time; what this node leads is looked at at once.
     async fn rebalance(&self) -> Result<usize, Problem>;
-    /// Makes this node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is lost.
-    /// Answers with the shards concerned.
-    async fn recover(&self) -> Result<Vec<ShardId>, Problem>;
+    /// Makes this node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is lost, and
+    /// they are taken out of the cluster.
+    async fn recover(&self) -> Result<RecoveryView, Problem>;
     /// The epoch under which the shard is led here, for display.
     fn epoch_here(&self, shard: ShardId) -> Option<Epoch>;
 }

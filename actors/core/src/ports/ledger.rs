@@ -47,10 +47,12 @@ impl From<ProposeError> for Problem {
         let detail = error.to_string();
         match error {
             ProposeError::Refused(refusal) => refusal.into(),
-            ProposeError::NotLeader(_)
-            | ProposeError::NoLeader(_)
-            | ProposeError::Uncertain(_)
-            | ProposeError::Stopping => Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1)),
+            ProposeError::NoLeader(_) => Self::new(Code::NotReady, detail)
+                .retry_after(Duration::from_secs(1))
+                .hint("should it last: `octopussy cluster status` tells why, and what can be done"),
+            ProposeError::NotLeader(_) | ProposeError::Uncertain(_) | ProposeError::Stopping => {
+                Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
+            }
             ProposeError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
             ProposeError::DiskFull => Self::new(Code::DiskFull, detail)
                 .hint("free space on the disk of the data directory, then restart the node"),

@@ -25,7 +25,7 @@ pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
     ClusterPort, ClusterView, JoinTokenView, MemberDesired, MemberRole, MemberView, NodeFactsView, Reach,
-    ReachabilityPort, ShardView, TokenUse,
+    ReachabilityPort, RecoveryView, ShardView, TokenUse,
 };
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
 pub use led_shards::{LedShardsPort, LedgerObserver};

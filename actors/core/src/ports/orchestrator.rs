@@ -2,12 +2,12 @@
 
 use super::{
     AgentBundle, AgentStatus, ClusterView, ControlCommand, EventId, JoinTokenView, MemberView, Page, Principal,
-    ProviderStatus, ShardView, Subscription, TaskQuery, TokenUse, Topic,
+    ProviderStatus, RecoveryView, ShardView, Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
 use crate::capability::CapabilityId;
 use crate::contract::{Port, PortId};
-use crate::ids::{AgentId, NodeId, ShardId, TaskId, TraceId};
+use crate::ids::{AgentId, NodeId, TaskId, TraceId};
 use crate::message::Priority;
 use crate::problem::{Finding, Problem};
 use crate::task::TaskRecord;
@@ -199,8 +199,8 @@ pub trait OrchestratorPort: Send + Sync {
     /// Answers how many shards are moving or have yet to; the cluster moves them by itself, a few at a time.
     async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem>;
 
-    /// Makes this node the only voter of every group whose quorum is lost for good; answers with the shards concerned.
-    async fn recover(&self, principal: &Principal) -> Result<Vec<ShardId>, Problem>;
+    /// Makes this node the only voter of every group whose quorum is lost for good, and takes the lost nodes out.
+    async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem>;
 
     /// The JSON Schema of `agent.yaml`.
     fn agent_schema(&self) -> serde_json::Value;

@@ -3,6 +3,7 @@
 use super::context::{Context, raft_config};
 use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
+use super::recovery::Recovered;
 use super::registry::Registry;
 use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, revival, trim};
 use crate::config::ShardHostConfig;
@@ -14,7 +15,7 @@ use crate::raft::log::{LogHost, carry_over};
 use crate::raft::machine::{StateConfig, StateHost};
 use crate::stores::Opener;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
-use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ReachabilityPort, StreamKind};
 use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
@@ -204,11 +205,12 @@ impl ShardHost {
     }
 
     /// Makes this node the only voter of every group of which it holds a replica and whose quorum does not answer: the
-    /// control group first. What only the lost nodes knew is lost. Answers with the shards concerned.
+    /// control group first. What only the lost nodes knew is lost; those of them that had copies of these groups are told to
+    /// leave the cluster.
     ///
     /// # Errors
     /// [`RecoverError`]; what was recovered before it stays so.
-    pub async fn recover(&self) -> Result<Vec<ShardId>, RecoverError> {
+    pub async fn recover(&self) -> Result<Recovered, RecoverError> {
         recovery::recover(&self.core).await
     }
 

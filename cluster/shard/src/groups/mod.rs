@@ -32,6 +32,7 @@ mod urgency;
 pub(crate) use core::Core;
 pub use host::ShardHost;
 pub(crate) use proposal::{Fault, Item, Outcome};
+pub use recovery::Recovered;
 pub(crate) use urgency::Urgency;
 
 /// How many commands may be in line before a group: at 30 000 a second a quarter of a second's worth. New work is turned

@@ -1,14 +1,15 @@
 //! By explicit command: groups whose quorum is lost for good go on with this node alone.
 
 use super::core::Core;
-use super::group::Group;
+use super::group::Group as RaftGroup;
 use super::places;
 use crate::error::RecoverError;
 use crate::forward::propose_control;
 use crate::raft::GroupId;
 use octopussy_control::ControlCommand;
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::Reach;
+use octopussy_core::ports::{MemberDesired, Reach};
+use octopussy_placement::Group;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,35 +22,61 @@ const ELECTION_LIMIT: Duration = Duration::from_secs(10);
 /// How often is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What was recovered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// The groups that go on with what this node has, the control group first.
+    pub groups: Vec<Group>,
+    /// Those who had copies of these groups and do not answer. They are told to leave: what they have may contradict what goes
+    /// on from here, so that they must not take part again.
+    pub lost: BTreeSet<NodeId>,
+}
+
 /// Makes this node the only voter of every group that has lost its quorum, the control group first.
-pub(super) async fn recover(core: &Arc<Core>) -> Result<Vec<ShardId>, RecoverError> {
+pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError> {
     let state = core.control();
     if !state.members.contains_key(&core.me()) {
         return Err(RecoverError::NotMember);
     }
-    let lost: Vec<GroupId> =
-        core.registry.all().iter().filter(|group| is_lost(core, group)).map(|group| group.id()).collect();
-    for id in &lost {
-        recover_group(core, *id).await?;
+    let without_quorum: Vec<Arc<RaftGroup>> =
+        core.registry.all().into_iter().filter(|group| is_lost(core, group)).collect();
+    let lost: BTreeSet<NodeId> = without_quorum.iter().flat_map(|group| silent(core, group)).collect();
+    let mut recovered = Recovered { groups: Vec::new(), lost };
+    for group in &without_quorum {
+        recover_group(core, group.id()).await?;
+        recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
     }
     // A shard that has no replica here may have one at another node that lives.
-    let shards: Vec<ShardId> = lost.iter().filter_map(|id| id.shard()).collect();
+    let shards: Vec<ShardId> = without_quorum.iter().filter_map(|group| group.id().shard()).collect();
+    let now = core.context.clock.now();
     if !shards.is_empty() {
-        let command =
-            ControlCommand::Recover { node: core.me(), shards: shards.clone(), now: core.context.clock.now() };
-        propose_control(core, command).await?;
+        propose_control(core, ControlCommand::Recover { node: core.me(), shards, now }).await?;
     }
-    Ok(shards)
+    for node in recovered.lost.iter().filter(|node| state.members.contains_key(*node)) {
+        let leaves = ControlCommand::SetDesired { node: *node, desired: MemberDesired::Leaving, now };
+        propose_control(core, leaves).await?;
+    }
+    Ok(recovered)
+}
+
+fn answers(core: &Core, node: NodeId) -> bool {
+    node == core.me() || (core.mesh.is_connected(node) && core.reach.reach(node) != Reach::Down)
 }
 
 /// Whether no quorum of the group answers: not of its voters, nor, in the middle of a change, of both sets of them.
-fn is_lost(core: &Core, group: &Group) -> bool {
-    let answers =
-        |node: &NodeId| *node == core.me() || (core.mesh.is_connected(*node) && core.reach.reach(*node) != Reach::Down);
+fn is_lost(core: &Core, group: &RaftGroup) -> bool {
     let server = group.raft().server_metrics();
     let configs: Vec<BTreeSet<NodeId>> =
         server.borrow_watched().membership_config.membership().get_joint_config().clone();
-    configs.iter().any(|voters| voters.iter().filter(|node| answers(node)).count() * 2 <= voters.len())
+    configs.iter().any(|voters| voters.iter().filter(|node| answers(core, **node)).count() * 2 <= voters.len())
+}
+
+/// Who has a copy of the group and does not answer.
+fn silent(core: &Core, group: &RaftGroup) -> Vec<NodeId> {
+    let server = group.raft().server_metrics();
+    let server = server.borrow_watched();
+    let members = server.membership_config.nodes().map(|(node, _)| *node);
+    members.filter(|node| !answers(core, *node)).collect()
 }
 
 async fn recover_group(core: &Arc<Core>, id: GroupId) -> Result<(), RecoverError> {
