@@ -43,7 +43,7 @@ async fn hand_over(core: &Arc<Core>, limit: Duration) {
 }
 
 /// The voter that takes a group over: one that answers, with the longest log.
-fn heir(core: &Core, group: &Group) -> Option<NodeId> {
+pub(super) fn heir(core: &Core, group: &Group) -> Option<NodeId> {
     let voters = group.voters();
     let metrics = group.raft().data_metrics();
     let metrics = metrics.borrow_watched();

@@ -200,10 +200,10 @@ impl Group {
         if self.stopping.is_cancelled() || self.has_ended() {
             return Err(self.farewell());
         }
-        self.context.health().map_err(Fault::Store)?;
         if self.speaks() {
-            return Ok(());
+            return self.context.health().map_err(Fault::Store);
         }
+        // Whether this node can write does not matter to those whom another node leads.
         let server = self.raft.server_metrics();
         let server = server.borrow_watched();
         Err(if server.state == ServerState::Leader {

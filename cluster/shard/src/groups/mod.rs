@@ -24,6 +24,7 @@ mod pulse;
 mod reconciler;
 mod recovery;
 mod registry;
+mod relief;
 mod revival;
 mod speaking;
 mod trim;

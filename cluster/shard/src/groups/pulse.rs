@@ -1,8 +1,10 @@
-//! The pulse of the groups that are led here: heartbeats to all followers together, and a look at the leases.
+//! The pulse of the groups that are led here: heartbeats to all followers together, a look at the leases, and at whether this
+//! node can write.
 
 use super::context::LEASE_CHECK;
 use super::core::Core;
 use super::group::Group;
+use super::relief;
 use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,10 @@ pub(super) async fn run(core: Arc<Core>) {
         }
         for group in &led {
             group.review();
+        }
+        if core.context.health().is_err() {
+            relief::give_away(&core, &led);
+            continue;
         }
         let now = Instant::now();
         if now < next_beat {

@@ -8,7 +8,7 @@ use octopussy_core::ids::NodeId;
 use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide, outstanding};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
-use openraft::{ChangeMembers, EmptyNode};
+use openraft::{ChangeMembers, EmptyNode, Instant as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,10 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// How many election timeouts a leadership rests before it is given to the preferred leader: a node that has just come back
 /// should have shown that it stays, and a new one should not wait long for its share.
 const REST_IN_ELECTIONS: u32 = 5;
+
+/// How many election timeouts a follower may not have answered and still count as one that has what it is known to have: an
+/// answer may be lost, and metrics are a moment old.
+const SILENT_IN_ELECTIONS: u32 = 2;
 
 /// How long one action may take. A change of voters commits two entries on a quorum.
 const ACTION_LIMIT: Duration = Duration::from_secs(20);
@@ -95,7 +99,12 @@ fn view(core: &Core, group: &Group) -> GroupView {
     // A leader that may not speak is no leader: nothing is decided on its word. One that has ended knows of none.
     let known = metrics.current_leader.filter(|_| !group.has_ended());
     let leader = known.filter(|leader| *leader != core.me() || speaks);
-    let matched = metrics.replication.iter().flatten();
+    // A follower that does not answer has not caught up, whatever its log: its disk may be full, its process stand still.
+    let silence = core.context.config.timings.election_max * SILENT_IN_ELECTIONS;
+    let heard = metrics.heartbeat.iter().flatten();
+    let heard: BTreeSet<NodeId> =
+        heard.filter(|(_, at)| at.as_ref().is_some_and(|at| at.elapsed() < silence)).map(|(node, _)| *node).collect();
+    let matched = metrics.replication.iter().flatten().filter(|(node, _)| heard.contains(*node));
     let matched = matched.map(|(node, matched)| (*node, matched.map_or(0, |id| id.index)));
     GroupView {
         group: of(group.id()),
