@@ -9,6 +9,7 @@ mod faults;
 mod joining;
 mod leaving;
 mod load;
+mod metrics;
 mod partition;
 mod rolling;
 mod upgrade;
