@@ -12,4 +12,5 @@ mod load;
 mod metrics;
 mod partition;
 mod rolling;
+mod traces;
 mod upgrade;
