@@ -11,8 +11,11 @@ use crate::rest_client::RestClient;
 use crate::ws_client::WsClient;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::OpenptFlags;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -227,6 +230,24 @@ impl NodeRunner {
         let mut command = Command::new(&self.binary);
         self.clean(&mut command);
         command.args(arguments).stdin(Stdio::null());
+        let output = tokio::process::Command::from(command).kill_on_drop(true).output();
+        Ok(tokio::time::timeout(2 * PATIENCE, output).await.context("the command does not end")??.into())
+    }
+
+    /// Runs a command as [`NodeRunner::cli`] does, on a terminal at which somebody types `answer`.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or there are no terminals here.
+    pub async fn cli_on_terminal(&self, arguments: &[&str], answer: &str) -> Result<CliOutput> {
+        let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        rustix::pty::grantpt(&terminal)?;
+        rustix::pty::unlockpt(&terminal)?;
+        let name = rustix::pty::ptsname(&terminal, Vec::new())?;
+        let typed = File::options().read(true).write(true).open(OsStr::from_bytes(name.as_bytes()))?;
+        rustix::io::write(&terminal, answer.as_bytes())?;
+        let mut command = Command::new(&self.binary);
+        self.clean(&mut command);
+        command.args(arguments).stdin(typed);
         let output = tokio::process::Command::from(command).kill_on_drop(true).output();
         Ok(tokio::time::timeout(2 * PATIENCE, output).await.context("the command does not end")??.into())
     }

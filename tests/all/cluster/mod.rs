@@ -11,6 +11,7 @@ mod leaving;
 mod load;
 mod metrics;
 mod partition;
+mod recovery;
 mod rolling;
 mod traces;
 mod upgrade;
