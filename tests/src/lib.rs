@@ -17,6 +17,7 @@ mod patience;
 mod port_lease;
 mod rest_client;
 mod seeded;
+mod small_disk;
 mod sse;
 mod ws_client;
 
@@ -33,5 +34,6 @@ pub use patience::{PATIENCE, eventually, eventually_within};
 pub use port_lease::PortLease;
 pub use rest_client::{Answer, RestClient};
 pub use seeded::Seeded;
+pub use small_disk::SmallDisk;
 pub use sse::{ServerEvent, SseReader};
 pub use ws_client::WsClient;

@@ -4,6 +4,7 @@
 
 mod any_node;
 mod crash;
+mod disk_full;
 mod drain;
 mod faults;
 mod joining;

@@ -1,39 +1,7 @@
 //! A full disk: nothing that was acknowledged is lost, and the node says what is wrong.
 
-use anyhow::{Result, ensure};
-use octopussy_tests::{AgentDirectory, NodeOptions, NodeRunner};
+use octopussy_tests::{AgentDirectory, NodeOptions, NodeRunner, SmallDisk};
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// A small file system in memory; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts one of `megabytes` at `path`, where that is allowed.
-    fn mount(path: &Path, megabytes: u32) -> Option<Self> {
-        std::fs::create_dir_all(path).ok()?;
-        let size = format!("size={megabytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).output().ok()?;
-        mounted.status.success().then(|| Self(path.to_owned()))
-    }
-
-    /// Leaves `free` bytes of it.
-    fn fill(&self, free: u64) -> Result<PathBuf> {
-        let ballast = self.0.join("ballast");
-        let space = rustix::fs::statvfs(&self.0)?;
-        let bytes = (space.f_bavail * space.f_frsize).saturating_sub(free);
-        std::fs::write(&ballast, vec![1_u8; usize::try_from(bytes)?])?;
-        ensure!(ballast.metadata()?.len() == bytes, "the ballast was not written");
-        Ok(ballast)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
-    }
-}
 
 #[tokio::test]
 async fn a_full_disk_refuses_work_and_keeps_what_was_acknowledged() {
@@ -42,7 +10,7 @@ async fn a_full_disk_refuses_work_and_keeps_what_was_acknowledged() {
         println!("SKIPPED: mounting a tmpfs is not allowed here (needs root)");
         return;
     };
-    let home = disk.0.join("home");
+    let home = disk.path().join("home");
     let mut node = NodeRunner::start(NodeOptions::new().home(&home)).await.unwrap();
     node.create_agent(&AgentDirectory::rich("clerk", "")).await.unwrap();
     let client = node.rest().unwrap();
