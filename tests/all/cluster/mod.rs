@@ -7,6 +7,7 @@ mod crash;
 mod disk_full;
 mod drain;
 mod faults;
+mod five;
 mod joining;
 mod leaving;
 mod load;
