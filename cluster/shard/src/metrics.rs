@@ -43,6 +43,8 @@ pub struct GroupMetrics {
     pub leaderships: u64,
     /// How often it ceased to, by reason.
     pub step_downs: Vec<(StepDown, u64)>,
+    /// How often a group that had ended by itself here was started again: each is a fault of this program or of its disk.
+    pub restarts: u64,
     /// Committed entries applied here, those that a start repeats from the log included.
     pub applied_entries: u64,
     /// Bytes of entries that were made durable in the log.

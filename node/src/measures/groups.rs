@@ -13,6 +13,7 @@ pub(super) fn measures(groups: &GroupMetrics) -> Vec<Measure> {
         (Counter, "group_elections", "Terms that have begun in groups that have a replica here", groups.elections),
         (Counter, "group_leader_changes", "Times another node than before came to lead a group", groups.leader_changes),
         (Counter, "group_leaderships", "Times this node began to lead a group", groups.leaderships),
+        (Counter, "group_restarts", "Times a group that had ended by itself was started again", groups.restarts),
         (Counter, "group_applied_entries", "Committed entries applied here", groups.applied_entries),
         (Counter, "log_appended_bytes", "Bytes of entries made durable in the log", groups.appended_bytes),
         (Counter, "log_syncs", "Times the log was synced", groups.log_syncs),

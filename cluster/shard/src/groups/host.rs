@@ -66,8 +66,7 @@ impl ShardHost {
         let wires = Wires::new(Arc::clone(&mesh), config.timings);
         let control = state.watch_control();
         let counters = GroupCounters::default();
-        let context =
-            Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new(), counters });
+        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new(), counters });
         let core = Arc::new(Core {
             context,
             registry: Arc::new(Registry::default()),
@@ -227,6 +226,7 @@ impl ShardHost {
         let groups = self.core.registry.all();
         GroupMetrics {
             groups: groups.len() as u64,
+            restarts: self.group_restarts(),
             led: groups.iter().filter(|group| group.speaks()).count() as u64,
             elections: counters.elections(),
             leader_changes: counters.leader_changes(),

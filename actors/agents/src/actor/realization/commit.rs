@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::shared::AgentShared;
-use octopussy_core::ports::ProposeError;
+use octopussy_core::ports::{LedShardsPort, ProposeError};
 use octopussy_core::task::{Applied, Command, Outcome, Refusal, TaskRecord, TaskState};
 use std::time::Duration;
 use tracing::warn;
@@ -66,7 +66,9 @@ impl Host {
                 }
                 Again::Never => {
                     return match &error {
-                        ProposeError::Refused(refusal) if unsure => self.applied_before(&command, refusal),
+                        ProposeError::Refused(refusal) if unsure => {
+                            self.applied_before(shared, &command, refusal).await
+                        }
                         ProposeError::Refused(_)
                         | ProposeError::NotLeader(_)
                         | ProposeError::NoLeader(_)
@@ -89,7 +91,12 @@ impl Host {
     }
 
     /// A command that may have been in the log after all was refused: because it was?
-    fn applied_before(&self, command: &Command, refusal: &Refusal) -> Result<Applied, ProposeError> {
+    async fn applied_before(
+        &self,
+        shared: &AgentShared,
+        command: &Command,
+        refusal: &Refusal,
+    ) -> Result<Applied, ProposeError> {
         let task = match command {
             Command::Begin { task, .. } | Command::Step { task, .. } | Command::End { task, .. } => *task,
             Command::Activate { .. }
@@ -104,9 +111,29 @@ impl Host {
             | Command::RecordUsage { .. }
             | Command::ResetUsage { .. } => return Err(refusal.clone().into()),
         };
-        match self.ports.led.task(task)? {
+        match self.read_led(shared, |led| led.task(task)).await? {
             Some(record) if shows(&record, command) => Ok(Applied::Task(record)),
             Some(_) | None => Err(refusal.clone().into()),
+        }
+    }
+
+    /// Reads what an active agent's shard holds. Between two looks of this node at its lease a leadership that lasts may not
+    /// be certain; it is then asked again, until it is or the agent is fenced.
+    pub(crate) async fn read_led<T>(
+        &self,
+        shared: &AgentShared,
+        read: impl Fn(&dyn LedShardsPort) -> Result<T, ProposeError>,
+    ) -> Result<T, ProposeError> {
+        loop {
+            match read(&*self.ports.led) {
+                Err(error @ ProposeError::NotLeader(_)) => {
+                    let waited = self.stopping.run_until_cancelled(tokio::time::sleep(IN_DOUBT)).await;
+                    if waited.is_none() || shared.is_fenced() {
+                        return Err(error);
+                    }
+                }
+                read => return read,
+            }
         }
     }
 }
@@ -122,8 +149,8 @@ fn again(error: &ProposeError, command: &Command) -> Again {
         }
         ProposeError::DiskFull | ProposeError::Store(_) => Again::Unsure(FAILED),
         // The leadership in whose name it is proposed either comes through this or ends, which silences the agent.
-        ProposeError::NoLeader(_) | ProposeError::Uncertain(_) => Again::Unsure(IN_DOUBT),
-        ProposeError::Refused(_) | ProposeError::NotLeader(_) | ProposeError::Stopping => Again::Never,
+        ProposeError::NotLeader(_) | ProposeError::NoLeader(_) | ProposeError::Uncertain(_) => Again::Unsure(IN_DOUBT),
+        ProposeError::Refused(_) | ProposeError::Stopping => Again::Never,
     }
 }
 

@@ -1,7 +1,6 @@
 //! A door for the fuzz targets: calls of other nodes to models of this one, and their answers.
 
-use super::peer_wire::{PeerAnswer, PeerCall, decode, encode};
-use serde::{Serialize, de::DeserializeOwned};
+use super::peer_wire::{PeerAnswer, decode, decode_call, encode, encode_call};
 
 /// A frame; the first byte says of which kind.
 ///
@@ -10,26 +9,34 @@ use serde::{Serialize, de::DeserializeOwned};
 pub fn frames(bytes: &[u8]) {
     let Some((&kind, frame)) = bytes.split_first() else { return };
     match kind {
-        0 => round_trip::<PeerCall>(frame),
-        1 => round_trip::<PeerAnswer>(frame),
+        0 => call(frame),
+        1 => answer(frame),
         2..=u8::MAX => {}
     }
 }
 
-fn round_trip<T: Serialize + DeserializeOwned>(frame: &[u8]) {
-    let Ok(value) = decode::<T>(frame) else { return };
-    let written = encode(&value).expect("what was read can be written");
-    let again: T = decode(&written).expect("what was written can be read");
+fn call(frame: &[u8]) {
+    let Ok((call, context)) = decode_call(frame) else { return };
+    let written = encode_call(&call, &context).expect("what was read can be written");
+    let (call, context) = decode_call(&written).expect("what was written can be read");
+    assert!(encode_call(&call, &context).is_ok_and(|rewritten| rewritten == written), "it is read as something else");
+}
+
+fn answer(frame: &[u8]) {
+    let Ok(answer) = decode::<PeerAnswer>(frame) else { return };
+    let written = encode(&answer).expect("what was read can be written");
+    let again: PeerAnswer = decode(&written).expect("what was written can be read");
     assert!(encode(&again).is_ok_and(|rewritten| rewritten == written), "it is read as something else");
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::peer_wire::Lent;
+    use super::super::peer_wire::{CallContext, Lent, PeerCall};
     use super::*;
     use octopussy_core::agent::Usage;
     use octopussy_core::ports::{ChatRequest, ChatTurn, Completion, Intent, LlmError, Passage, Role};
     use octopussy_corpus::replay;
+    use serde::Serialize;
     use std::time::Duration;
 
     fn of_kind<T: Serialize>(kind: u8, frame: &T) -> Vec<u8> {
@@ -49,13 +56,17 @@ mod tests {
             json: false,
             timeout: Duration::from_secs(60),
             key: None,
+            trace: None,
         };
         let usage = Usage { prompt_tokens: 10, completion_tokens: 5, cost_micros: 7 };
         let completion = Completion { text: "Three.".to_owned(), by: "ollama/qwen3:8b".to_owned(), usage };
         let busy = LlmError::RateLimited { provider: "ollama".to_owned(), retry_after: Some(Duration::from_secs(3)) };
         let lent = Lent { provider: "ollama".to_owned(), model: "qwen3:8b".to_owned() };
+        let call = PeerCall { lent, request };
+        let context = CallContext { trace: "4bf92f35-77b3-4da6-a3ce-929d0e0e4736".parse().ok() };
         let seeds = [
-            ("call", of_kind(0, &PeerCall { lent, request })),
+            ("call", of_kind(0, &call)),
+            ("traced", of_kind(0, &(&call, context))),
             ("piece", of_kind(1, &PeerAnswer::Piece("Thr".to_owned()))),
             ("done", of_kind(1, &PeerAnswer::Done(completion))),
             ("failed", of_kind(1, &PeerAnswer::Failed(busy))),

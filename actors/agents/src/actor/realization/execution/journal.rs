@@ -111,7 +111,7 @@ impl Execution<'_> {
     /// The answer is safe without its step in the journal; what it cost must still count.
     async fn count_lost(&self, step: &Arc<StepRecord>, error: &ProposeError) {
         let cx = self.run_task;
-        let record = cx.host.ports.led.task(cx.task.id).ok().flatten();
+        let record = cx.host.read_led(&cx.shared, |led| led.task(cx.task.id)).await.ok().flatten();
         if record.is_some_and(|record| record.steps.contains(step)) {
             return;
         }

@@ -122,7 +122,7 @@ impl<'a> Execution<'a> {
         };
         let begun = match begun {
             Ok(Applied::Task(record)) => record,
-            Ok(_) => self.reread()?,
+            Ok(_) => self.reread().await?,
             Err(error) => return Err(not_begun(cx, &error).await),
         };
         if begun.state != TaskState::Running {
@@ -160,9 +160,10 @@ impl<'a> Execution<'a> {
             return Ok(());
         }
         self.wait_for_ends_before().await?;
-        let stored = match cx.host.ports.led.agent(cx.shared.id) {
+        let stored = match cx.host.read_led(&cx.shared, |led| led.agent(cx.shared.id)).await {
             Ok(Some(record)) => record.memory.clone(),
-            Ok(None) | Err(_) => cx.record.memory.clone(),
+            Ok(None) => cx.record.memory.clone(),
+            Err(error) => return Err(self.refused(&error)),
         };
         if let Some((written, memory)) = cx.shared.memory.lock().take()
             && stored.as_ref() == Some(&written)
@@ -183,6 +184,8 @@ impl<'a> Execution<'a> {
         let cx = self.run_task;
         let is_running = |task: &TaskId| match cx.host.ports.led.task(*task) {
             Ok(Some(record)) => record.state == TaskState::Running && record.epoch == cx.shared.epoch,
+            // Not certain for a moment; whoever is fenced is interrupted.
+            Err(ProposeError::NotLeader(_)) => true,
             Ok(None) | Err(_) => false,
         };
         while cx.shared.other_runs(cx.task.id).iter().any(is_running) {
@@ -195,8 +198,9 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn reread(&self) -> Result<Arc<TaskRecord>, Halt> {
-        match self.run_task.host.ports.led.task(self.run_task.task.id) {
+    async fn reread(&self) -> Result<Arc<TaskRecord>, Halt> {
+        let cx = self.run_task;
+        match cx.host.read_led(&cx.shared, |led| led.task(cx.task.id)).await {
             Ok(Some(record)) => Ok(record),
             Ok(None) => Err(Halt::Silent),
             Err(error) => Err(self.refused(&error)),

@@ -22,6 +22,20 @@ pub(super) struct State {
     pub(super) lost: bool,
     /// The commands whose next proposals fail, in any order.
     pub(super) faults: Vec<Fault>,
+    /// How many of the next reads find that the leadership is not certain.
+    pub(super) uncertain_reads: usize,
+}
+
+impl State {
+    fn read<T>(&mut self, value: impl FnOnce(&Self) -> T) -> Result<T, ProposeError> {
+        match self.uncertain_reads.checked_sub(1) {
+            Some(left) => {
+                self.uncertain_reads = left;
+                Err(ProposeError::NotLeader(ShardId(0)))
+            }
+            None => Ok(value(self)),
+        }
+    }
 }
 
 /// One failure of the log.
@@ -267,10 +281,10 @@ impl LedShardsPort for FakeLedger {
         (!self.state.lock().lost).then_some(EPOCH)
     }
     fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
-        Ok(self.state.lock().tasks.get(&id).cloned())
+        self.state.lock().read(|state| state.tasks.get(&id).cloned())
     }
     fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError> {
-        Ok(self.state.lock().agents.get(&id).cloned())
+        self.state.lock().read(|state| state.agents.get(&id).cloned())
     }
     fn next_task(&self, agent: AgentId) -> Option<Arc<TaskRecord>> {
         self.next_tasks(agent, 1).pop()

@@ -5,6 +5,7 @@ use super::fakes::*;
 use super::ledger::{Fault, Kind};
 use super::world::*;
 use octopussy_core::agent::{AgentType, Pattern};
+use octopussy_core::ids::ShardId;
 use octopussy_core::ports::ProposeError;
 use octopussy_core::task::{Command, Outcome, TaskState};
 use octopussy_lifecycle::{Deadline, Running};
@@ -13,9 +14,12 @@ use std::time::Duration;
 const KINDS: [Kind; 3] = [Kind::Begin, Kind::Step, Kind::End];
 
 /// Each error, and whether the command may be in the log all the same.
-fn errors() -> [(ProposeError, bool); 5] {
+fn errors() -> [(ProposeError, bool); 8] {
     let store = || ProposeError::Store("the log broke".into());
     [
+        (ProposeError::NotLeader(ShardId(0)), false),
+        (ProposeError::Uncertain(ShardId(0)), false),
+        (ProposeError::Uncertain(ShardId(0)), true),
         (ProposeError::Busy, false),
         (ProposeError::DiskFull, false),
         (ProposeError::DiskFull, true),
@@ -47,6 +51,27 @@ async fn a_run_gets_through_each_failure_of_the_log() {
             assert_eq!(names(&world, task), ["draft", "review", "revise"], "{case}");
             assert_eq!(world.model.asked.lock().len(), 3, "nothing is asked twice: {case}");
             assert!(world.ledger.state.lock().faults.is_empty(), "{case}");
+            world.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leadership_that_is_not_certain_for_a_moment_ends_no_run() {
+    for kind in KINDS {
+        for reads in [1, 3] {
+            let world = World::start().await;
+            let agent = world.agent(|spec| spec.agent_type = AgentType::StatefulLoop);
+            world.ends(world.task(agent, "first")).await;
+            // What was refused because it is in the log already is looked up while nobody can say who leads.
+            fail(&world, kind, &ProposeError::Uncertain(ShardId(0)), true);
+            let task = world.task(agent, "second");
+            until("the fault", || world.ledger.state.lock().faults.is_empty()).await;
+            world.ledger.state.lock().uncertain_reads = reads;
+            let done = world.ends(task).await;
+            assert_eq!((done.state, done.attempts), (TaskState::Succeeded, 1), "{kind:?} {reads}");
+            assert!(result_text(&done).contains("first"), "the conversation goes on");
+            until("the run is over", || world.actor.active() == 0).await;
             world.stop().await;
         }
     }

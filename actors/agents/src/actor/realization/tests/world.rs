@@ -6,7 +6,7 @@ use crate::actor::{ActorCapability, ActorConfig, ActorProvides, ActorRequires, A
 use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, UsageWindow};
 use octopussy_core::ids::{AgentId, MessageId, PartyId, TaskId, TraceId};
 use octopussy_core::message::{Keyring, Message, MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{ActorPort, ControlCommand, EventKind, LedShardsPort};
+use octopussy_core::ports::{ActorPort, ControlCommand, EventKind};
 use octopussy_core::task::{TaskRecord, TaskState};
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Running, StartContext, Wired};
@@ -126,7 +126,7 @@ impl World {
     }
 
     pub(super) fn record(&self, task: TaskId) -> Arc<TaskRecord> {
-        LedShardsPort::task(&*self.ledger, task).expect("readable").expect("known")
+        self.ledger.state.lock().tasks.get(&task).cloned().expect("known")
     }
 
     pub(super) async fn ends(&self, task: TaskId) -> Arc<TaskRecord> {
