@@ -2,8 +2,9 @@
 
 use super::link::Links;
 use super::node::MemoryMesh;
-use super::schedule::Action;
-use super::shared::{Shared, State};
+use super::schedule::{Action, Schedule};
+use super::shared::{Resending, Shared, State};
+use super::time::Time;
 use crate::limits::IDLE_TIMEOUT;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::Incarnation;
@@ -15,7 +16,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// A network of in-memory nodes, all of which are connected unless partitioned or stopped. Cheap to clone.
 ///
@@ -38,17 +38,45 @@ impl Network {
     /// A network without nodes, latency or loss. Everything random follows from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with(seed, Time::Runtime, Schedule::default())
+    }
+
+    /// A network whose time [`Network::run_until`] alone moves, for simulations in which each node has a runtime of its own with
+    /// a clock of its own. What arrives at a node happens within the runtime in which the node was added, which may be at rest
+    /// meanwhile. A latency must not be shorter than what the runtimes are run ahead of the network.
+    #[must_use]
+    pub fn driven(seed: u64) -> Self {
+        Self::with(seed, Time::driven(), Schedule::driven())
+    }
+
+    fn with(seed: u64, time: Time, schedule: Schedule) -> Self {
         let state = State {
             rng: StdRng::seed_from_u64(seed),
             latency: Duration::ZERO..=Duration::ZERO,
             datagram_loss: 0.0,
             gossip_loss: 0.0,
+            resending: Resending::default(),
             detection: IDLE_TIMEOUT,
             links: Links::default(),
             nodes: BTreeMap::new(),
         };
-        let shared = Shared { state: Mutex::new(state), schedule: Arc::default(), changes: watch::Sender::new(0) };
+        let shared =
+            Shared { state: Mutex::new(state), time, schedule: Arc::new(schedule), changes: watch::Sender::new(0) };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Moves the time of a driven network to `time` after its beginning; what is due by then happens, in its order.
+    ///
+    /// # Panics
+    /// When the network runs on the clock of a runtime: a mistake of the test.
+    pub fn run_until(&self, time: Duration) {
+        let Time::Driven(driven) = &self.shared.time else { panic!("only a driven network is run by hand") };
+        let end = driven.at(time);
+        while let Ok((due, action)) = self.shared.schedule.take_due(end) {
+            driven.set(due);
+            action();
+        }
+        driven.set(end);
     }
 
     /// Adds a node in its `boot`-th life and connects it with all others. An older life of the same node is stopped, and its
@@ -59,7 +87,7 @@ impl Network {
             old.end();
             self.close_all(node);
         }
-        let mesh = MemoryMesh::new(Incarnation { node, boot }, Arc::downgrade(&self.shared));
+        let mesh = MemoryMesh::new(Incarnation { node, boot }, &self.shared);
         let others: Vec<NodeId> = {
             let mut state = self.shared.state.lock();
             state.nodes.insert(node, mesh.clone());
@@ -87,6 +115,12 @@ impl Network {
         let mut state = self.shared.state.lock();
         state.datagram_loss = datagrams.clamp(0.0, 1.0);
         state.gossip_loss = gossip.clamp(0.0, 1.0);
+    }
+
+    /// Sets which share of what travels on connections, from 0 to 1, is lost at first and sent again `after` that: whatever
+    /// follows on the same lane waits for it. Default: none.
+    pub fn set_resending(&self, share: f64, after: Duration) {
+        self.shared.state.lock().resending = Resending { share: share.clamp(0.0, 1.0), after };
     }
 
     /// Sets how long a connection outlives its ways: the idle timeout of QUIC, 3 s by default.
@@ -120,7 +154,7 @@ impl Network {
     pub fn heal(&self, a: NodeId, b: NodeId) {
         let held = self.shared.state.lock().links.heal(a, b);
         for action in held {
-            self.shared.schedule.add(Instant::now(), None, action);
+            self.shared.schedule.add(self.shared.time.now(), None, action);
         }
         self.shared.try_connect(a, b);
         self.shared.changed();
@@ -193,6 +227,6 @@ impl Network {
                 shared.close(a, b, number);
             }
         });
-        self.shared.schedule.add(Instant::now() + after, None, action);
+        self.shared.schedule.add(self.shared.time.now() + after, None, action);
     }
 }

@@ -5,6 +5,7 @@ use super::network::Network;
 use super::schedule::Action;
 use super::shared::Shared;
 use super::stream;
+use super::time::Time;
 use crate::handlers::Handlers;
 use crate::limits::LANE_NOT_SERVED;
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -26,6 +28,8 @@ use tokio::time::Instant;
 pub struct MemoryMesh {
     life: Incarnation,
     network: Weak<Shared>,
+    /// On a driven network, what the node runs on.
+    runtime: Option<Handle>,
     handlers: Handlers,
     ended: AtomicBool,
     calls: Calls,
@@ -38,10 +42,15 @@ impl std::fmt::Debug for MemoryMesh {
 }
 
 impl MemoryMesh {
-    pub(super) fn new(life: Incarnation, network: Weak<Shared>) -> Arc<Self> {
+    pub(super) fn new(life: Incarnation, network: &Arc<Shared>) -> Arc<Self> {
+        let runtime = match network.time {
+            Time::Runtime => None,
+            Time::Driven(_) => Handle::try_current().ok(),
+        };
         Arc::new(Self {
             life,
-            network,
+            network: Arc::downgrade(network),
+            runtime,
             handlers: Handlers::default(),
             ended: AtomicBool::new(false),
             calls: Calls::default(),
@@ -68,6 +77,11 @@ impl MemoryMesh {
 
     pub(super) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// What follows happens within the node's own runtime, if it has one of its own.
+    pub(super) fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.runtime.as_ref().map(Handle::enter)
     }
 
     pub(super) fn handlers(&self) -> &Handlers {
@@ -106,11 +120,12 @@ impl MemoryMesh {
         let (slot, receiver) = self.calls.begin(to, lane)?;
         let id = slot.id();
         let network = self.network.clone();
-        let sent = Instant::now();
+        let sent = shared.time.now();
         let action: Action = Box::new(move || {
             let Some(shared) = network.upgrade() else { return };
             let Some(peer) = shared.running(to) else { return };
-            let within = within.saturating_sub(sent.elapsed());
+            let _entered = peer.enter();
+            let within = within.saturating_sub(shared.time.now().saturating_duration_since(sent));
             let handler = peer.handlers.lane(lane);
             let reply = handler.map(|handler| handler.handle(from.node, request, within));
             tokio::spawn(respond(network, from, to, lane, number, id, reply));
@@ -186,7 +201,9 @@ impl MeshPort for MemoryMesh {
         let (from, network) = (self.life.node, self.network.clone());
         let action: Action = Box::new(move || {
             let Some(shared) = network.upgrade().filter(|shared| shared.is_way_open(from, to)) else { return };
-            if let Some(handler) = shared.running(to).and_then(|peer| peer.handlers.datagram()) {
+            let Some(peer) = shared.running(to) else { return };
+            let _entered = peer.enter();
+            if let Some(handler) = peer.handlers.datagram() {
                 handler.handle(from, frame);
             }
         });
@@ -202,8 +219,9 @@ impl MeshPort for MemoryMesh {
         }
         let (from, network) = (self.life.node, self.network.clone());
         let action: Action = Box::new(move || {
-            let peer = network.upgrade().and_then(|shared| shared.running(to));
-            if let Some(handler) = peer.and_then(|peer| peer.handlers.gossip()) {
+            let Some(peer) = network.upgrade().and_then(|shared| shared.running(to)) else { return };
+            let _entered = peer.enter();
+            if let Some(handler) = peer.handlers.gossip() {
                 handler.handle(from, frame);
             }
         });
@@ -218,7 +236,8 @@ impl MeshPort for MemoryMesh {
         let network = self.network.clone();
         let action: Action = Box::new(move || {
             let peer = network.upgrade().and_then(|shared| shared.running(to));
-            if let Some(handler) = peer.and_then(|peer| peer.handlers.stream(kind)) {
+            let _entered = peer.as_ref().and_then(|peer| peer.enter());
+            if let Some(handler) = peer.as_ref().and_then(|peer| peer.handlers.stream(kind)) {
                 tokio::spawn(handler.handle(from, theirs));
             } else {
                 refused.store(true, Ordering::Release);

@@ -31,6 +31,11 @@ struct Queue {
 }
 
 impl Schedule {
+    /// A queue that no task works off: whoever drives the network takes what is due.
+    pub(super) fn driven() -> Self {
+        Self { started: AtomicBool::new(true), ..Self::default() }
+    }
+
     /// Adds an action at `due`, or later when what was added before it under the same `order` is due later.
     pub(super) fn add(self: &Arc<Self>, due: Instant, order: Option<OrderKey>, action: Action) {
         {
@@ -68,12 +73,13 @@ impl Schedule {
         }
     }
 
-    fn take_due(&self, now: Instant) -> Result<Action, Option<Instant>> {
+    /// The first action that is due by `now` and when it was; otherwise when the next will be.
+    pub(super) fn take_due(&self, now: Instant) -> Result<(Instant, Action), Option<Instant>> {
         let mut queue = self.queue.lock();
         match queue.actions.first_entry() {
             None => Err(None),
             Some(entry) if entry.key().0 > now => Err(Some(entry.key().0)),
-            Some(entry) => Ok(entry.remove()),
+            Some(entry) => Ok((entry.key().0, entry.remove())),
         }
     }
 }
@@ -81,10 +87,11 @@ impl Schedule {
 async fn run(schedule: Arc<Schedule>) {
     while !schedule.closed.load(Ordering::Acquire) {
         match schedule.take_due(Instant::now()) {
-            Ok(action) => action(),
+            Ok((_, action)) => action(),
             Err(None) => schedule.changed.notified().await,
             Err(Some(due)) => {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(due) => {}
                     () = schedule.changed.notified() => {}
                 }

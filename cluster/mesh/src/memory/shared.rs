@@ -3,6 +3,7 @@
 use super::link::Links;
 use super::node::MemoryMesh;
 use super::schedule::{Action, OrderKey, Schedule};
+use super::time::Time;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Incarnation, PeerEvent};
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ const EVENTS: u8 = 0xff;
 /// What all nodes of a network share.
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
+    pub(super) time: Time,
     pub(super) schedule: Arc<Schedule>,
     /// Counts changes of the ways, for those who wait on one.
     pub(super) changes: watch::Sender<u64>,
@@ -32,9 +34,17 @@ pub(super) struct State {
     pub(super) latency: RangeInclusive<Duration>,
     pub(super) datagram_loss: f64,
     pub(super) gossip_loss: f64,
+    pub(super) resending: Resending,
     pub(super) detection: Duration,
     pub(super) links: Links,
     pub(super) nodes: BTreeMap<NodeId, Arc<MemoryMesh>>,
+}
+
+/// Which share of what travels on connections is sent twice, and how much later it then arrives.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Resending {
+    pub(super) share: f64,
+    pub(super) after: Duration,
 }
 
 impl Drop for Shared {
@@ -88,7 +98,15 @@ impl Shared {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let latency =
             if high <= low { low } else { Duration::from_nanos(state.rng.random_range(nanos(low)..=nanos(high))) };
-        Instant::now() + latency
+        self.time.now() + latency
+    }
+
+    /// How much later something that is sent now arrives because it is lost at first.
+    fn delay(&self) -> Duration {
+        let mut state = self.state.lock();
+        let Resending { share, after } = state.resending;
+        // Nothing is drawn where nothing is lost, so that a seed means the same with and without.
+        if share > 0.0 && state.rng.random_bool(share) { after } else { Duration::ZERO }
     }
 
     /// Whether a datagram that is sent now is lost on its way.
@@ -113,7 +131,7 @@ impl Shared {
     /// blocked, and never happens when the connection ends before.
     pub(super) fn carry(self: &Arc<Self>, from: NodeId, to: NodeId, tag: u8, number: u64, action: Action) {
         let shared = Arc::downgrade(self);
-        let due = self.arrival();
+        let due = self.arrival() + self.delay();
         let arrive: Action = Box::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let open = shared.is_way_open(from, to);
@@ -147,7 +165,7 @@ impl Shared {
             return;
         }
         for (node, peer) in [(a, b), (b, a)] {
-            self.tell(node, peer, Instant::now(), PeerEvent::Closed);
+            self.tell(node, peer, self.time.now(), PeerEvent::Closed);
             if let Some(mesh) = self.running(node) {
                 mesh.lose(peer);
             }
@@ -162,6 +180,7 @@ impl Shared {
         drop(state);
         let action: Action = Box::new(move || {
             if !mesh.is_ended() {
+                let _entered = mesh.enter();
                 mesh.handlers().notify(event);
             }
         });

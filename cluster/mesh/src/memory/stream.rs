@@ -46,7 +46,7 @@ pub(super) fn pair(network: &Weak<Shared>, from: NodeId, to: NodeId, number: u64
 fn half(way: &Way) -> (Sink, Source) {
     let (sender, receiver) = mpsc::channel(STREAM_FRAMES);
     let source = Source { way: way.clone(), receiver, ended: false };
-    (Sink { way: way.clone(), sender: Some(sender), last: Instant::now() }, source)
+    (Sink { way: way.clone(), sender: Some(sender), last: None }, source)
 }
 
 impl Way {
@@ -94,17 +94,19 @@ impl Way {
 struct Sink {
     way: Way,
     sender: Option<mpsc::Sender<Item>>,
-    last: Instant,
+    last: Option<Instant>,
 }
 
 impl Sink {
     async fn put(&mut self, frame: Option<Bytes>) -> Result<(), MeshError> {
         let peer = self.way.to;
-        self.last = self.way.shared(peer)?.arrival().max(self.last);
+        let arrival = self.way.shared(peer)?.arrival();
+        let due = self.last.map_or(arrival, |last| last.max(arrival));
+        self.last = Some(due);
         let Some(sender) = &self.sender else { return Err(MeshError::Lost(peer)) };
         tokio::select! {
             biased;
-            sent = sender.send((self.last, frame)) => sent.map_err(|_| self.way.reset(peer)),
+            sent = sender.send((due, frame)) => sent.map_err(|_| self.way.reset(peer)),
             error = self.way.lost(peer) => Err(error),
         }
     }
@@ -144,9 +146,10 @@ impl FrameSource for Source {
         };
         // A sink that is dropped before it finished resets the stream.
         let (due, frame) = item.ok_or_else(|| self.way.reset(peer))?;
+        let left = due.saturating_duration_since(self.way.shared(peer)?.time.now());
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(due) => {}
+            () = tokio::time::sleep(left) => {}
             error = self.way.lost(peer) => return Err(error),
         }
         self.way.passable(peer).await?;
