@@ -18,6 +18,7 @@ mod metrics;
 mod raft;
 mod routing;
 mod stores;
+mod work;
 
 #[cfg(test)]
 mod tests;

@@ -162,6 +162,7 @@ async fn ask<T: serde::de::DeserializeOwned>(
         }
     };
     let answer = tokio::select! {
+        biased;
         answer = &mut call => answer,
         () = replaced => return Asked::Unknown,
     };

@@ -56,6 +56,7 @@ impl Batcher {
             let room = self.flying.len() < IN_FLIGHT;
             let Some(first) = self.flying.front_mut() else {
                 tokio::select! {
+                    biased;
                     () = self.group.line().arrival() => {}
                     () = stop.cancelled() => break,
                 }

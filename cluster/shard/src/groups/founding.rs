@@ -70,6 +70,7 @@ async fn until(core: &Core, limit: Duration, condition: impl Fn() -> bool) -> bo
         }
     };
     tokio::select! {
+        biased;
         met = tokio::time::timeout(limit, met) => met.is_ok(),
         () = core.stopping.cancelled() => false,
     }

@@ -14,6 +14,7 @@ use crate::raft::GroupId;
 use crate::raft::log::{LogHost, carry_over};
 use crate::raft::machine::{StateConfig, StateHost};
 use crate::stores::Opener;
+use crate::work;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ReachabilityPort, StreamKind};
@@ -259,7 +260,7 @@ async fn open_stores(
     opener: Opener,
 ) -> Result<(Arc<LogHost>, Arc<StateHost>), OpenError> {
     let config = config.clone();
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = work::blocking(move || {
         std::fs::create_dir_all(&config.dir)
             .map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
         let path = config.dir.join(LOG);

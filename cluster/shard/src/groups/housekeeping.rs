@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::proposal::Item;
 use super::urgency::Urgency;
+use crate::work;
 use octopussy_core::ids::ShardId;
 use octopussy_core::task::Command;
 use octopussy_core::time::Timestamp;
@@ -23,8 +24,9 @@ pub(super) async fn run(core: Arc<Core>) {
     let mut next_sweep = Instant::now() + SWEEP_AGAIN;
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            biased;
             () = core.stopping.cancelled() => return,
+            _ = tick.tick() => {}
         }
         let led = core.led();
         let mut commands = expiries(&core, &led);
@@ -61,7 +63,7 @@ fn expiries(core: &Core, led: &[ShardId]) -> Vec<(ShardId, Command)> {
 async fn sweep(core: &Arc<Core>, led: Vec<ShardId>) -> (Vec<(ShardId, Command)>, bool) {
     let core = Arc::clone(core);
     // It reads the store.
-    let swept = tokio::task::spawn_blocking(move || {
+    let swept = work::blocking(move || {
         let (now, config) = (core.context.clock.now(), &core.context.config);
         let retention = u64::try_from(config.retention.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));

@@ -93,6 +93,12 @@ impl Line {
         self.arrived.notified().await;
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.places.lock().waiting.len()
+    }
+
     /// Lets nobody in any more.
     pub(crate) fn close(&self) {
         self.places.lock().closed = true;

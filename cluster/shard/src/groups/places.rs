@@ -33,9 +33,10 @@ pub(super) async fn run(core: Arc<Core>) {
         let state = Arc::clone(&control.borrow_and_update());
         let done = settle(&core, &state).await;
         tokio::select! {
+            biased;
+            () = core.stopping.cancelled() => return,
             changed = control.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(AGAIN), if !done => {}
-            () = core.stopping.cancelled() => return,
         }
     }
 }

@@ -21,8 +21,9 @@ pub(super) async fn run(core: Arc<Core>) {
     let mut next_beat = Instant::now();
     loop {
         tokio::select! {
-            _ = look.tick() => {}
+            biased;
             () = core.stopping.cancelled() => return,
+            _ = look.tick() => {}
         }
         let led: Vec<Arc<Group>> = core.registry.all().into_iter().filter(|group| group.leads_others()).collect();
         if led.is_empty() {

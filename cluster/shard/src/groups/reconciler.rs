@@ -41,6 +41,8 @@ pub(super) async fn run(core: Arc<Core>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
+            () = core.stopping.cancelled() => return,
             _ = look.tick() => {}
             () = core.acted.notified() => tokio::time::sleep(SETTLE).await,
             changed = control.changed() => {
@@ -49,7 +51,6 @@ pub(super) async fn run(core: Arc<Core>) {
                 }
                 tokio::time::sleep(SETTLE).await;
             }
-            () = core.stopping.cancelled() => return,
         }
         control.borrow_and_update();
         for action in decide_now(&core) {
@@ -143,6 +144,7 @@ fn begin(core: &Arc<Core>, action: Action) {
     core.clone().tasks.spawn(async move {
         let act = act(&core, &group, &action);
         tokio::select! {
+            biased;
             done = tokio::time::timeout(ACTION_LIMIT, act) => match done {
                 Ok(Ok(())) => {}
                 Ok(Err(reason)) => tracing::warn!(?action, %reason, "the group was not moved on"),

@@ -101,8 +101,9 @@ impl Group {
                     return;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(ACTIVATE_AGAIN) => {}
+                    biased;
                     () = this.stopping.cancelled() => return,
+                    () = tokio::time::sleep(ACTIVATE_AGAIN) => {}
                 }
                 answer = this.propose_activation();
             }
@@ -137,6 +138,7 @@ impl Group {
             self.review();
             self.count(&mut elections);
             tokio::select! {
+                biased;
                 changed = server.changed() => if changed.is_err() { break },
                 // A Raft whose state machine has ended notices it with the next entry only.
                 () = self.users.wait() => break,

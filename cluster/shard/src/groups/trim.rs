@@ -31,8 +31,9 @@ pub(super) async fn run(core: Arc<Core>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = look.tick() => {}
+            biased;
             () = core.stopping.cancelled() => return,
+            _ = look.tick() => {}
         }
         let long: Vec<Arc<Group>> =
             core.registry.all().into_iter().filter(|group| !group.has_ended() && is_long(group)).collect();

@@ -63,6 +63,14 @@ pub(crate) enum Answers {
     Control(Vec<Result<ControlApplied, ControlRefusal>>),
 }
 
+/// What the groups run on.
+#[cfg(not(test))]
+type Runtime = openraft::impls::TokioRuntime;
+
+/// The same, with random numbers that a simulation may determine.
+#[cfg(test)]
+type Runtime = crate::tests::sim::SeededRuntime;
+
 openraft::declare_raft_types!(
     /// One configuration for every group.
     pub(crate) TypeConfig:
@@ -72,6 +80,7 @@ openraft::declare_raft_types!(
         Node = openraft::EmptyNode,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
+        AsyncRuntime = Runtime,
 );
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod opening;
 mod past_snapshot;
 mod promise;
 mod revival;
+pub(crate) mod sim;
 mod speed;
 mod support;
 mod unwritten;

@@ -208,6 +208,7 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
             send_snapshot::send(self.wires.mesh.as_ref(), self.group, vote, snapshot, &errand).await
         };
         tokio::select! {
+            biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = send => sent,
         }

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use super::writer::Writer;
 use super::{LogId, opening, recover};
 use crate::stores::{Opener, StoreCell};
+use crate::work;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::ProposeError;
 use octopussy_store::{StoreError, StoreOptions};
@@ -37,15 +38,9 @@ impl LogHost {
         let store = StoreCell::open(path.to_path_buf(), options, opener)?;
         let found = opening::load(path, &store)?;
         let shared = Arc::new(Shared::new(path.to_path_buf(), store, found.groups));
-        let writer = Writer::new(Arc::clone(&shared), found.sweeps);
         let (running, ended) = channel();
-        std::thread::Builder::new()
-            .name("raft-log".to_owned())
-            .spawn(move || {
-                writer.run();
-                drop(running);
-            })
-            .map_err(LogOpenError::Thread)?;
+        let writer = Writer::new(Arc::clone(&shared), found.sweeps, running);
+        work::start("raft-log", writer).map_err(LogOpenError::Thread)?;
         Ok(Arc::new(Self { shared, ended: Arc::new(Mutex::new(ended)) }))
     }
 
@@ -134,7 +129,7 @@ impl LogHost {
     pub(crate) async fn close(&self, limit: Duration) -> bool {
         self.shared.line.close();
         let ended = Arc::clone(&self.ended);
-        let waiting = tokio::task::spawn_blocking(move || wait_for_end(&ended, limit));
+        let waiting = work::blocking(move || wait_for_end(&ended, limit));
         waiting.await.unwrap_or(false)
     }
 

@@ -145,6 +145,13 @@ impl Line {
         state.closed
     }
 
+    /// Whether somebody waits for what is in line, or nothing more will come.
+    #[cfg(test)]
+    pub(super) fn is_due(&self) -> bool {
+        let state = self.state.lock();
+        state.urgent || state.closed
+    }
+
     /// Whether nothing stands in line.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {

@@ -6,6 +6,7 @@ use super::health::Side;
 use super::shared::Shared;
 use super::writer::RETRY_AFTER;
 use super::{Entry, error, keys};
+use crate::work;
 use octopussy_core::codec;
 use octopussy_store::{Direction, Keyspace, StoreError};
 use std::io;
@@ -77,7 +78,7 @@ struct Cold {
 async fn read_cold(shared: &Arc<Shared>, group: &Group, range: Range<u64>, limit: usize) -> io::Result<Cold> {
     loop {
         let (reader, id, wanted) = (Arc::clone(shared), group.id, range.clone());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = work::blocking(move || {
             #[cfg(test)]
             reader.cold_reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             read_rows(&reader, id, &wanted, limit)

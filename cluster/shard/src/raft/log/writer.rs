@@ -6,11 +6,13 @@ use super::job::{Done, Job, Sweep};
 use super::keys::{self, Record};
 use super::line::Taken;
 use super::shared::Shared;
+use crate::work::Worker;
 use octopussy_core::codec;
 use octopussy_store::{Batch, Durability, Keyspace, Operation, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// How long to wait before a failed store is tried again.
@@ -48,23 +50,49 @@ pub(super) struct Writer {
     sweeps: VecDeque<Sweep>,
     recent: VecDeque<Recent>,
     recent_bytes: usize,
+    _ending: Ending,
+    /// Dropped last: whoever listens then finds the store closed.
+    _running: Sender<()>,
 }
 
-impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, sweeps: Vec<Sweep>) -> Self {
-        Self { shared, sweeps: sweeps.into(), recent: VecDeque::new(), recent_bytes: 0 }
-    }
-
+impl Worker for Writer {
     /// Runs until the line is closed and everything in it is written or given up. Closes the store then.
-    pub(super) fn run(mut self) {
-        let _ending = Ending(Arc::clone(&self.shared));
+    fn run(mut self) {
         loop {
             let taken = self.shared.line.take((!self.sweeps.is_empty()).then_some(SWEEP_PAUSE));
-            let closed = taken.closed;
-            if self.shared.abandoned.load(Ordering::Acquire) || !self.write(taken) || closed {
+            if !self.take_over(taken) {
                 return;
             }
         }
+    }
+
+    #[cfg(test)]
+    fn turn(&mut self) -> bool {
+        if !self.shared.line.is_due() {
+            return true;
+        }
+        let taken = self.shared.line.take(Some(Duration::ZERO));
+        self.take_over(taken)
+    }
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, sweeps: Vec<Sweep>, running: Sender<()>) -> Self {
+        let ending = Ending(Arc::clone(&shared));
+        Self {
+            shared,
+            sweeps: sweeps.into(),
+            recent: VecDeque::new(),
+            recent_bytes: 0,
+            _ending: ending,
+            _running: running,
+        }
+    }
+
+    /// Writes what was in line. Says whether there may be more.
+    fn take_over(&mut self, taken: Taken) -> bool {
+        let closed = taken.closed;
+        !self.shared.abandoned.load(Ordering::Acquire) && self.write(taken) && !closed
     }
 
     /// Writes everything in one batch and tells everybody. Says whether that was done; if not, the line is closed.
@@ -202,7 +230,7 @@ impl Writer {
     }
 }
 
-/// Closes the line and the store however the thread ends.
+/// Closes the line and the store however the writer ends.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {

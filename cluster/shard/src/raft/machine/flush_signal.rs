@@ -2,8 +2,9 @@
 
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How much may be applied and not stored before it is stored ahead of its time: bounds memory and what a start applies again.
 pub(super) const FLUSH_BYTES: usize = 8 * 1024 * 1024;
@@ -149,23 +150,35 @@ impl FlushSignal {
     pub(super) fn next(&self, interval: Duration) -> Round {
         let mut wanted = self.wanted.lock();
         loop {
-            let asked = wanted.round > self.progress.borrow().round;
-            let full = self.bytes.load(Ordering::Acquire) >= FLUSH_BYTES;
-            let left = wanted.since.map(|since| interval.saturating_sub(since.elapsed()));
-            if asked || full || wanted.closing || left == Some(Duration::ZERO) {
-                wanted.since = None;
-                return Round { number: wanted.round, last: wanted.closing };
-            }
-            match left {
-                Some(left) => drop(self.wake.wait_for(&mut wanted, left)),
-                None => self.wake.wait(&mut wanted),
+            match self.look(&mut wanted, interval) {
+                Ok(round) => return round,
+                Err(Some(left)) => drop(self.wake.wait_for(&mut wanted, left)),
+                Err(None) => self.wake.wait(&mut wanted),
             }
         }
     }
 
+    /// For the flusher: what there is to do now.
+    #[cfg(test)]
+    pub(super) fn due(&self, interval: Duration) -> Option<Round> {
+        self.look(&mut self.wanted.lock(), interval).ok()
+    }
+
+    /// The round that is due; otherwise how long that takes, if something waits for it.
+    fn look(&self, wanted: &mut Wanted, interval: Duration) -> Result<Round, Option<Duration>> {
+        let asked = wanted.round > self.progress.borrow().round;
+        let full = self.bytes.load(Ordering::Acquire) >= FLUSH_BYTES;
+        let left = wanted.since.map(|since| interval.saturating_sub(since.elapsed()));
+        if asked || full || wanted.closing || left == Some(Duration::ZERO) {
+            wanted.since = None;
+            return Ok(Round { number: wanted.round, last: wanted.closing });
+        }
+        Err(left)
+    }
+
     /// For the flusher: waits for `limit`, shorter when it is asked to end. Says whether it is.
     pub(super) fn wait_closing(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = std::time::Instant::now() + limit;
         let mut wanted = self.wanted.lock();
         while !wanted.closing {
             if self.wake.wait_until(&mut wanted, deadline).timed_out() {

@@ -10,6 +10,7 @@ use super::shared::{Garbage, RETRY_AFTER, Shared};
 use crate::error::{cold_error, propose_error};
 use crate::failure::Part;
 use crate::raft::GroupId;
+use crate::work::Worker;
 use octopussy_core::ports::ProposeError;
 use octopussy_ledger::ColdError;
 use octopussy_store::{Batch, Durability, KeyRange, Keyspace, StoreError};
@@ -56,23 +57,31 @@ pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
 }
 
-impl Flusher {
+impl Worker for Flusher {
     /// Runs until the host closes; then lets go of the store.
-    pub(super) fn run(self) {
-        let shared = &self.shared;
-        loop {
-            let round = shared.signal.next(shared.config.flush_interval);
-            let load = self.collect();
-            if !self.store(&load) {
-                break;
-            }
+    fn run(self) {
+        while self.work_off(self.shared.signal.next(self.shared.config.flush_interval)) {}
+    }
+
+    #[cfg(test)]
+    fn turn(&mut self) -> bool {
+        self.shared.signal.due(self.shared.config.flush_interval).is_none_or(|round| self.work_off(round))
+    }
+}
+
+impl Flusher {
+    /// Does a round. Says whether there will be more; after the last one it has let go of the store.
+    fn work_off(&self, round: Round) -> bool {
+        let load = self.collect();
+        if self.store(&load) {
             self.settle(load, round);
-            if round.last {
-                break;
+            if !round.last {
+                return true;
             }
         }
-        shared.store.close();
-        shared.signal.ended();
+        self.shared.store.close();
+        self.shared.signal.ended();
+        false
     }
 
     fn settle(&self, load: Load, round: Round) {

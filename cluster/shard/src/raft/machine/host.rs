@@ -12,6 +12,7 @@ use super::snapshot::{SnapshotError, SnapshotWriter};
 use crate::error::{OpenError, propose_error};
 use crate::raft::GroupId;
 use crate::stores::Opener;
+use crate::work;
 use octopussy_control::ControlState;
 #[cfg(test)]
 use octopussy_core::ids::ShardCount;
@@ -43,9 +44,8 @@ impl StateHost {
     pub(crate) fn open_with(config: StateConfig, opener: Opener) -> Result<Arc<Self>, OpenError> {
         let shared = Arc::new(opening::open(config, opener)?);
         let flusher = Flusher { shared: Arc::clone(&shared) };
-        let thread = std::thread::Builder::new().name("state-flusher".to_owned());
-        let thread = thread.spawn(move || flusher.run()).map_err(OpenError::Thread)?;
-        Ok(Arc::new(Self { shared, flusher: Mutex::new(Some(thread)) }))
+        let thread = work::start("state-flusher", flusher).map_err(OpenError::Thread)?;
+        Ok(Arc::new(Self { shared, flusher: Mutex::new(thread) }))
     }
 
     /// The groups that have applied something here.

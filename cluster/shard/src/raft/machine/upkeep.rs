@@ -8,6 +8,12 @@ use octopussy_ledger::{Cold, IDEMPOTENCY_WINDOW, Machine, SWEEP_LIMIT};
 use std::time::Duration;
 
 impl StateHost {
+    /// What the shard keeps in memory.
+    #[cfg(test)]
+    pub(crate) fn machine(&self, shard: ShardId) -> Option<Machine> {
+        self.shared.cell(shard).map(|cell| cell.state.read().machine.clone())
+    }
+
     /// How many tasks of the shard have not ended.
     #[cfg(test)]
     pub(crate) fn hot_count(&self, shard: ShardId) -> usize {

@@ -1,5 +1,6 @@
 //! What can go wrong with a snapshot.
 
+use crate::work;
 use octopussy_ledger::ColdError;
 use std::io;
 use std::sync::Arc;
@@ -38,5 +39,5 @@ pub(super) async fn blocking<T: Send + 'static>(
     action: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
 ) -> Result<T, SnapshotError> {
     // It is only cancelled when the runtime goes down.
-    tokio::task::spawn_blocking(action).await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
+    work::blocking(action).await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
 }
