@@ -117,6 +117,21 @@ impl Host {
         }
     }
 
+    /// Waits until this node is certain to lead the agent's shard, before something is done that others see; no when the agent
+    /// is fenced, or the node stops. A process that stood still must not act by a lease that has run out meanwhile, and may
+    /// wake up here before anybody has looked at it.
+    pub(crate) async fn may_act(&self, shared: &AgentShared) -> bool {
+        while !shared.is_fenced() {
+            if self.ports.led.epoch(shared.shard) == Some(shared.epoch) {
+                return true;
+            }
+            if self.stopping.run_until_cancelled(tokio::time::sleep(IN_DOUBT)).await.is_none() {
+                return false;
+            }
+        }
+        false
+    }
+
     /// Reads what an active agent's shard holds. Between two looks of this node at its lease a leadership that lasts may not
     /// be certain; it is then asked again, until it is or the agent is fenced.
     pub(crate) async fn read_led<T>(

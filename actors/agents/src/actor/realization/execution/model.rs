@@ -16,6 +16,9 @@ impl<'a> Execution<'a> {
         let index = run.position();
         let started = cx.host.clock.now();
         let request = self.request(run, call, index)?;
+        if !self.run_task.host.may_act(&self.run_task.shared).await {
+            return Err(Halt::Silent);
+        }
         let completion = self.complete(&request, index).await?;
         let text: Arc<str> = match cx.host.ports.security.validate_output(&completion.text) {
             GuardrailVerdict::Pass => completion.text.into(),

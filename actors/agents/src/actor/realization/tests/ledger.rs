@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) tasks: BTreeMap<TaskId, Arc<TaskRecord>>,
     pub(super) commands: Vec<Command>,
     pub(super) lost: bool,
+    /// Whether the lease has run out and nobody has looked at it.
+    pub(super) lapsed: bool,
     /// The commands whose next proposals fail, in any order.
     pub(super) faults: Vec<Fault>,
     /// How many of the next reads find that the leadership is not certain.
@@ -278,7 +280,8 @@ impl LedgerPort for FakeLedger {
 
 impl LedShardsPort for FakeLedger {
     fn epoch(&self, _: ShardId) -> Option<Epoch> {
-        (!self.state.lock().lost).then_some(EPOCH)
+        let state = self.state.lock();
+        (!state.lost && !state.lapsed).then_some(EPOCH)
     }
     fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
         self.state.lock().read(|state| state.tasks.get(&id).cloned())

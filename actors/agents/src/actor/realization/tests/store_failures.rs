@@ -78,6 +78,23 @@ async fn a_leadership_that_is_not_certain_for_a_moment_ends_no_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_asked_by_a_lease_that_has_run_out() {
+    let world = World::start().await;
+    let agent = world.agent(|spec| spec.reasoning.pattern = Pattern::Reflection);
+    // The first step is late, so that the lease runs out behind its call.
+    fail(&world, Kind::Step, &ProposeError::Busy, false);
+    let task = world.task(agent, "x");
+    until("the first call", || world.model.asked.lock().len() == 1).await;
+    world.ledger.state.lock().lapsed = true;
+    until("the first step", || names(&world, task) == ["draft"]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.model.asked.lock().len(), 1, "it asks although somebody else may lead");
+    world.ledger.state.lock().lapsed = false;
+    assert_eq!(world.ends(task).await.state, TaskState::Succeeded, "the lease was renewed");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_waits_for_the_disk_with_its_last_step() {
     for (error, applied) in errors() {
         let world = World::start().await;
