@@ -1,6 +1,7 @@
 //! What all groups of a node share.
 
 use super::network::Wires;
+use super::suspension::Suspension;
 use crate::config::{ShardHostConfig, Timings};
 use crate::error::OpenError;
 use crate::metrics::GroupCounters;
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     /// Wakes whoever starts groups again that have ended.
     pub(crate) fallen: Notify,
     pub(crate) counters: GroupCounters,
+    pub(crate) suspension: Suspension,
 }
 
 impl Context {

@@ -5,6 +5,7 @@ use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
 use super::recovery::Recovered;
 use super::registry::Registry;
+use super::suspension::Suspension;
 use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, revival, trim};
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
@@ -66,8 +67,9 @@ impl ShardHost {
         let (log, state) = open_stores(&config, me, opener).await?;
         let wires = Wires::new(Arc::clone(&mesh), config.timings);
         let control = state.watch_control();
-        let counters = GroupCounters::default();
-        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen: Notify::new(), counters });
+        let (counters, suspension) = (GroupCounters::default(), Suspension::new());
+        let fallen = Notify::new();
+        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen, counters, suspension });
         let core = Arc::new(Core {
             context,
             registry: Arc::new(Registry::default()),

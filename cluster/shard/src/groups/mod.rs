@@ -27,6 +27,7 @@ mod registry;
 mod relief;
 mod revival;
 mod speaking;
+mod suspension;
 mod trim;
 mod urgency;
 

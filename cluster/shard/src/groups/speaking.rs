@@ -22,9 +22,11 @@ impl Group {
         let mut leadership = self.leadership.lock();
         loop {
             let now = Instant::now();
-            let observed = self.observe(now);
+            // Before anything else, so that a suspension after it shows in the lease.
+            let (slept, resumed) = self.context.suspension.look();
+            let observed = self.observe(now, resumed);
             let turn = leadership.look(observed, now);
-            self.lease.set(if leadership.held().is_some() { observed.lease } else { LeaseEnd::Never });
+            self.lease.set(if leadership.held().is_some() { observed.lease } else { LeaseEnd::Never }, slept);
             match turn {
                 Turn::Stay => return,
                 Turn::Gain(term) => {
@@ -67,7 +69,8 @@ impl Group {
         gone
     }
 
-    fn observe(&self, now: Instant) -> Observed {
+    /// What is seen now, of a machine that has resumed from a suspension at `resumed`.
+    fn observe(&self, now: Instant, resumed: Option<Instant>) -> Observed {
         let me = self.context.me;
         let server = self.raft.server_metrics().borrow_watched().clone();
         let votes = server.committed_membership_config.voter_ids().any(|voter| voter == me);
@@ -77,7 +80,10 @@ impl Group {
         let lease = if memberships.iter().all(|membership| membership.voter_ids().all(|voter| voter == me)) {
             LeaseEnd::Unbounded
         } else {
+            // What was heard before the machine slept, it does not know how long ago.
+            let awake = resumed.map(|resumed| resumed.elapsed());
             let acked = self.raft.data_metrics().borrow_watched().last_quorum_acked;
+            let acked = acked.filter(|at| awake.is_none_or(|awake| at.elapsed() < awake));
             acked.map_or(LeaseEnd::Never, |at| LeaseEnd::At(now + self.context.lease().saturating_sub(at.elapsed())))
         };
         let yielding = self.yielding.lock().is_some_and(|until| now < until);

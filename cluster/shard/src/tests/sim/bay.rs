@@ -24,11 +24,18 @@ pub(super) struct Bay {
     rng: Mutex<Rng>,
     /// By how much longer a write takes on a disk that is not well, in milliseconds.
     pub(super) slowness: AtomicU64,
+    /// For how long the node's machine was suspended, as it can tell, in milliseconds.
+    pub(super) slept: AtomicU64,
 }
 
 impl Bay {
     pub(super) fn new(rng: Rng) -> Arc<Self> {
-        Arc::new(Self { workers: Mutex::default(), rng: Mutex::new(rng), slowness: AtomicU64::new(0) })
+        Arc::new(Self {
+            workers: Mutex::default(),
+            rng: Mutex::new(rng),
+            slowness: AtomicU64::new(0),
+            slept: AtomicU64::new(0),
+        })
     }
 
     /// Runs the node.
@@ -78,6 +85,11 @@ pub(crate) fn adopt<W: Worker>(worker: W) -> Option<W> {
         }
     });
     None
+}
+
+/// For how long the machine of the node that is running on this thread was suspended.
+pub(crate) fn slept() -> Option<Duration> {
+    BAY.with_borrow(|bay| bay.as_ref().map(|bay| Duration::from_millis(bay.slept.load(Ordering::Relaxed))))
 }
 
 /// Whether a simulated node is running on this thread.

@@ -33,5 +33,5 @@ mod runtime;
 mod trouble;
 mod world;
 
-pub(crate) use bay::{adopt, is_running};
+pub(crate) use bay::{adopt, is_running, slept};
 pub(crate) use runtime::SeededRuntime;

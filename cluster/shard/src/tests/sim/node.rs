@@ -61,8 +61,8 @@ pub(super) struct SimNode {
     pub(super) rate: i64,
     /// By how many milliseconds its wall clock is ahead.
     pub(super) offset: i64,
-    /// Since when it is frozen.
-    frozen: Option<u64>,
+    /// Since when it is frozen, and whether its clock stands still, as that of a machine that is suspended.
+    frozen: Option<(u64, bool)>,
     dir: PathBuf,
     boots: u64,
     life: Option<Life>,
@@ -161,22 +161,25 @@ impl SimNode {
         self.history.see(&Event::Crashed { node: self.number });
     }
 
-    /// Nothing of it runs any more, while time goes on.
-    pub(super) fn freeze(&mut self) {
+    /// Nothing of it runs any more, while time goes on; its own does not when its machine is `suspended`.
+    pub(super) fn freeze(&mut self, suspended: bool) {
         if self.is_up() && !self.is_frozen() {
-            self.frozen = Some(self.history.now());
+            self.frozen = Some((self.history.now(), suspended));
             self.history.see(&Event::Frozen { node: self.number });
         }
     }
 
     /// It goes on, and finds that time has passed.
     pub(super) fn thaw(&mut self) {
-        let Some(since) = self.frozen.take() else { return };
+        let Some((since, suspended)) = self.frozen.take() else { return };
         self.history.see(&Event::Thawed { node: self.number });
         let now = self.history.now();
-        if self.planted == Planted::Suspended {
+        if suspended {
             if let Some(life) = &mut self.life {
                 life.missed += now - since;
+                if self.planted != Planted::Suspended {
+                    life.bay.slept.fetch_add(now - since, Ordering::Relaxed);
+                }
             }
             return;
         }
@@ -225,7 +228,8 @@ impl SimNode {
         let (Some(life), Some(opened)) = (&self.life, self.opened()) else { return Vec::new() };
         let _entered = life.runtime.as_ref().unwrap().enter();
         let node = self.number;
-        shards.filter_map(|shard| Some(Event::Speaks { node, shard, epoch: opened.led.epoch(shard)? })).collect()
+        let speaks = |shard| Some(Event::Speaks { node, shard, epoch: opened.led.epoch(shard)? });
+        life.bay.within(|| shards.filter_map(speaks).collect())
     }
 
     /// What it has applied.

@@ -16,6 +16,6 @@ pub(super) enum Planted {
     NoJournal,
     /// Clocks run at half their rate on some nodes, so that leases last longer than the others' patience.
     SlowClock,
-    /// A frozen node's clock stands still, as that of a machine that was suspended.
+    /// Machines cannot tell that they were suspended.
     Suspended,
 }

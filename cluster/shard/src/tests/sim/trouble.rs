@@ -112,7 +112,7 @@ impl Trouble {
                 }
             }
             11 | 12 => {
-                world.freeze(node);
+                world.freeze(node, kind == 12);
                 self.later.push((now + self.rng.between(50, FREEZE), Later::Thaw(node)));
             }
             13 => {

@@ -106,8 +106,8 @@ impl World {
         self.block();
     }
 
-    pub(super) fn freeze(&mut self, number: u8) {
-        self.nodes.get_mut(&number).unwrap().freeze();
+    pub(super) fn freeze(&mut self, number: u8, suspended: bool) {
+        self.nodes.get_mut(&number).unwrap().freeze(suspended);
         self.block();
     }
 

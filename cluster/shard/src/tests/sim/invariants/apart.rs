@@ -1,5 +1,5 @@
 //! Never do two hosts speak for one shard at the same time: not by their own account, not by their leases, not by what they
-//! do. A node that is frozen says nothing; what it does once it goes on counts.
+//! do. A node that is frozen says nothing, until it does something again.
 
 use super::Invariant;
 use crate::tests::sim::event::Event;
@@ -27,15 +27,18 @@ impl Invariant for Apart {
     fn see(&mut self, now: u64, event: &Event) -> Result<(), String> {
         match event {
             Event::Gained { node, shard, .. } => {
+                self.frozen.remove(node);
                 if let Some(other) = self.other(*shard, *node) {
                     return Err(format!("two hosts speak: {node} gains shard {shard} before {other} has lost it"));
                 }
                 self.held.entry(*shard).or_default().insert(*node);
             }
             Event::Lost { node, shard } => {
+                self.frozen.remove(node);
                 self.held.entry(*shard).or_default().remove(node);
             }
             Event::Speaks { node, shard, .. } => {
+                self.frozen.remove(node);
                 if let Some((at, other)) = self.leases.insert(*shard, (now, *node))
                     && at == now
                     && other != *node
@@ -44,6 +47,7 @@ impl Invariant for Apart {
                 }
             }
             Event::Effect { node, shard, .. } => {
+                self.frozen.remove(node);
                 if let Some(other) = self.other(*shard, *node) {
                     return Err(format!("two hosts speak: {node} acts for shard {shard}, which {other} has"));
                 }
@@ -57,10 +61,11 @@ impl Invariant for Apart {
             Event::Frozen { node } => {
                 self.frozen.insert(*node);
             }
-            Event::Thawed { node } => {
-                self.frozen.remove(node);
-            }
-            Event::Stepped { .. } | Event::Acknowledged { .. } | Event::Ended { .. } | Event::Trouble(_) => {}
+            Event::Thawed { .. }
+            | Event::Stepped { .. }
+            | Event::Acknowledged { .. }
+            | Event::Ended { .. }
+            | Event::Trouble(_) => {}
         }
         Ok(())
     }
