@@ -121,15 +121,11 @@ impl Host {
     /// is fenced, or the node stops. A process that stood still must not act by a lease that has run out meanwhile, and may
     /// wake up here before anybody has looked at it.
     pub(crate) async fn may_act(&self, shared: &AgentShared) -> bool {
-        while !shared.is_fenced() {
-            if self.ports.led.epoch(shared.shard) == Some(shared.epoch) {
-                return true;
-            }
-            if self.stopping.run_until_cancelled(tokio::time::sleep(IN_DOUBT)).await.is_none() {
-                return false;
-            }
-        }
-        false
+        let certain = |led: &dyn LedShardsPort| {
+            let leads = !shared.is_fenced() && led.epoch(shared.shard) == Some(shared.epoch);
+            leads.then_some(()).ok_or(ProposeError::NotLeader(shared.shard))
+        };
+        self.read_led(shared, certain).await.is_ok()
     }
 
     /// Reads what an active agent's shard holds. Between two looks of this node at its lease a leadership that lasts may not
@@ -142,8 +138,8 @@ impl Host {
         loop {
             match read(&*self.ports.led) {
                 Err(error @ ProposeError::NotLeader(_)) => {
-                    let waited = self.stopping.run_until_cancelled(tokio::time::sleep(IN_DOUBT)).await;
-                    if waited.is_none() || shared.is_fenced() {
+                    let doubt = self.stopping.run_until_cancelled(tokio::time::sleep(IN_DOUBT));
+                    if shared.is_fenced() || doubt.await.is_none() {
                         return Err(error);
                     }
                 }
