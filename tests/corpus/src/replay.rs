@@ -9,8 +9,12 @@ const UPDATE: &str = "UPDATE_SEEDS";
 /// The beginning of a seed's file name; other files are what fuzzing found.
 const SEED: &str = "seed-";
 
+/// The corpus of the checkout in which the test runs, which need not be the one in which this crate was compiled: checkouts
+/// may share a target directory. Tests run in the folder of their crate.
 fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
+    let here = std::env::current_dir().expect("the working directory");
+    let corpus = here.ancestors().map(|above| above.join("tests/fuzz/corpus")).find(|corpus| corpus.is_dir());
+    corpus.unwrap_or_else(|| panic!("no tests/fuzz/corpus above {}", here.display())).join(target)
 }
 
 /// Passes everything in the corpus of `target` through its door, after comparing the seeds: `seeds` are all of them, by name.

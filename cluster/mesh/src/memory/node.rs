@@ -150,7 +150,8 @@ async fn respond(
         None => Err(Arc::from(LANE_NOT_SERVED)),
     };
     let answer = answer.map_err(|reason| MeshError::Refused { node, reason });
-    let Some(shared) = network.upgrade() else { return };
+    // A node that was killed says nothing more, though what it had in hand goes on here.
+    let Some(shared) = network.upgrade().filter(|shared| shared.running(node).is_some()) else { return };
     let action: Action = Box::new(move || {
         if let Some(mesh) = network.upgrade().and_then(|shared| shared.running(caller.node))
             && mesh.life == caller

@@ -126,9 +126,12 @@ async fn a_crashed_node_is_lost_and_returns_as_a_new_incarnation() {
     let (network, a, b) = two();
     let events = Arc::new(Recorder::default());
     a.observe(events.clone());
+    let in_hand = a.call(B, Lane::Forward, body(10), 60_000 * MS);
+    tokio::time::sleep(5 * MS).await;
     network.stop(B);
+    assert_eq!(in_hand.await, Err(MeshError::Lost(B)));
     assert_eq!(b.call(A, Lane::Forward, body(0), MS).await, Err(MeshError::Stopping));
-    assert_eq!(a.call(B, Lane::Forward, body(0), 60_000 * MS).await, Err(MeshError::Lost(B)));
+    assert_eq!(a.call(B, Lane::Forward, body(0), 60_000 * MS).await, Err(MeshError::NotConnected(B)));
     let b = network.restart(B);
     b.serve(Lane::Forward, Arc::new(Echo));
     assert_eq!(a.call(B, Lane::Forward, body(0), 10 * MS).await, Ok(body(0)));

@@ -50,6 +50,26 @@ pub(super) const fn is_repeatable(command: &Command) -> bool {
     }
 }
 
+/// Whether a command of the control group may be given again when it is not known whether it was carried out: a second
+/// time it changes nothing.
+const fn is_repeatable_control(command: &ControlCommand) -> bool {
+    match command {
+        ControlCommand::AddToken { .. }
+        | ControlCommand::Join { .. }
+        | ControlCommand::Report { .. }
+        | ControlCommand::SetDesired { .. }
+        | ControlCommand::PutSecret { .. }
+        | ControlCommand::Tick { .. } => true,
+        ControlCommand::Found { .. }
+        | ControlCommand::RevokeToken { .. }
+        | ControlCommand::Remove { .. }
+        | ControlCommand::Plan { .. }
+        | ControlCommand::Settle { .. }
+        | ControlCommand::RemoveSecret { .. }
+        | ControlCommand::Recover { .. } => false,
+    }
+}
+
 /// Brings a request to the leader of `shard`, this node or another, and its answer back.
 ///
 /// `repeat`: whether it may be given again when a leader was lost that may have carried it out. `extra`: how much longer
@@ -201,13 +221,15 @@ pub(super) async fn ask_about_shards(
     }
 }
 
-/// Commits a command of the control group, here or at another node.
+/// Commits a command of the control group, here or at another node. One that may be given again is, when its leader is
+/// lost, as long as the patience lasts.
 pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -> Result<ControlApplied, ControlError> {
     let mut patience = Patience::new(core.context.config.patience);
     let frame = wire::encode(&ControlRequest(command.clone())).map_err(ControlError::Store)?;
+    let mut uncertain = false;
     loop {
         if core.stopping.is_cancelled() {
-            return Err(ControlError::Stopping);
+            return Err(if uncertain { ControlError::Uncertain } else { ControlError::Stopping });
         }
         let asked = match control_here(core, command.clone()).await {
             Err(ControlRejection::NotLeader(leader)) => ask_control(core, &frame, leader, &patience).await,
@@ -215,13 +237,24 @@ pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -
         };
         match asked {
             Asked::Answer(Ok(applied)) => return Ok(applied),
-            Asked::Unknown => return Err(ControlError::Uncertain),
+            Asked::Answer(Err(ControlRejection::Failed(ControlError::Uncertain))) | Asked::Unknown => {
+                uncertain = true;
+                if !is_repeatable_control(&command) {
+                    return Err(ControlError::Uncertain);
+                }
+            }
             Asked::Answer(Err(ControlRejection::Failed(ControlError::Stopping) | ControlRejection::NotLeader(_)))
             | Asked::Elsewhere => {}
+            // That nothing has changed is true of the second time only.
+            Asked::Answer(Err(ControlRejection::Failed(ControlError::Refused(_) | ControlError::Busy)))
+                if uncertain =>
+            {
+                return Err(ControlError::Uncertain);
+            }
             Asked::Answer(Err(ControlRejection::Failed(error))) => return Err(error),
         }
         if patience.is_over() {
-            return Err(ControlError::NoLeader);
+            return Err(if uncertain { ControlError::Uncertain } else { ControlError::NoLeader });
         }
         patience.pause().await;
     }

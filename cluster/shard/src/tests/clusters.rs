@@ -114,8 +114,8 @@ impl TestCluster {
                 disk.stalled.fetch_and(full, Ordering::SeqCst);
             }
         };
-        set(true);
         self.network.stop(node_id(number));
+        set(true);
         let node = self.nodes.remove(&number).unwrap();
         node.host.close(LIMIT).await;
         set(false);

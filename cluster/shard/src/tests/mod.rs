@@ -7,6 +7,7 @@ mod disk;
 mod failover;
 mod faults;
 mod growth;
+mod lost_leader;
 mod opening;
 mod past_snapshot;
 mod promise;
