@@ -2,7 +2,7 @@
 
 use super::batcher::Batcher;
 use super::context::Context;
-use super::leadership::Leadership;
+use super::leadership::{Leadership, Yielded};
 use super::lease::Lease;
 use super::line::Line;
 use super::machine::AnyMachine;
@@ -36,8 +36,8 @@ pub(crate) struct Group {
     line: Line,
     pub(super) leadership: Mutex<Leadership>,
     pub(super) lease: Lease,
-    /// Until when the leadership is being given away.
-    pub(super) yielding: Mutex<Option<Instant>>,
+    /// Which leadership is given away.
+    pub(super) yielded: Mutex<Yielded>,
     /// When the leadership was gained, or somebody was last asked to take it.
     pub(super) rested: Mutex<Option<Instant>>,
     /// Until when it keeps to what it may have promised before it started.
@@ -79,7 +79,7 @@ impl Group {
             line: Line::default(),
             leadership: Mutex::default(),
             lease: Lease::new(),
-            yielding: Mutex::default(),
+            yielded: Mutex::default(),
             rested: Mutex::default(),
             bound_until,
             busy: AtomicBool::new(false),

@@ -10,8 +10,31 @@ pub(crate) struct Observed {
     pub(crate) leads: Option<u64>,
     /// Until when the quorum's last acknowledgement lets the leader speak.
     pub(crate) lease: LeaseEnd,
-    /// Whether the leadership is being given away.
-    pub(crate) yielding: bool,
+    /// Which leadership is given away.
+    pub(crate) yielded: Yielded,
+}
+
+/// Which leadership is given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Yielded {
+    /// None.
+    #[default]
+    Nothing,
+    /// Whichever is held, or comes to be.
+    Any,
+    /// Those of the terms up to this one. Somebody may be elected by it for as long as the term lasts, however late that
+    /// arrives, and whatever lease there is.
+    UpTo(u64),
+}
+
+impl Yielded {
+    const fn includes(self, term: u64) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Any => true,
+            Self::UpTo(last) => term <= last,
+        }
+    }
 }
 
 /// Until when a leader may speak.
@@ -60,7 +83,7 @@ impl Leadership {
 
     /// Takes in what is seen now. A change of term is a loss first, and a gain at the next look.
     pub(crate) fn look(&mut self, observed: Observed, now: Instant) -> Turn {
-        let may = observed.leads.filter(|_| !observed.yielding && observed.lease.covers(now));
+        let may = observed.leads.filter(|term| !observed.yielded.includes(*term) && observed.lease.covers(now));
         match (self.held, may) {
             (None, None) => Turn::Stay,
             (Some(held), Some(term)) if held == term => Turn::Stay,
@@ -71,7 +94,7 @@ impl Leadership {
             (Some(held), None | Some(_)) => {
                 self.held = None;
                 Turn::Lose(match observed.leads {
-                    Some(term) if term == held && observed.yielding => StepDown::HandOver,
+                    Some(term) if term == held && observed.yielded.includes(term) => StepDown::HandOver,
                     Some(term) if term == held => StepDown::Lease,
                     Some(_) | None => StepDown::Unseated,
                 })
@@ -86,7 +109,7 @@ mod tests {
     use std::time::Duration;
 
     fn seen(leads: Option<u64>, lease: LeaseEnd) -> Observed {
-        Observed { leads, lease, yielding: false }
+        Observed { leads, lease, yielded: Yielded::Nothing }
     }
 
     #[test]
@@ -115,7 +138,11 @@ mod tests {
         let (now, mut leadership) = (Instant::now(), Leadership::default());
         let observed = seen(Some(3), LeaseEnd::Unbounded);
         assert_eq!(leadership.look(observed, now), Turn::Gain(3));
-        assert_eq!(leadership.look(Observed { yielding: true, ..observed }, now), Turn::Lose(StepDown::HandOver));
-        assert_eq!(leadership.look(Observed { yielding: true, ..observed }, now), Turn::Stay);
+        let handing = Observed { yielded: Yielded::Any, ..observed };
+        assert_eq!(leadership.look(handing, now), Turn::Lose(StepDown::HandOver));
+        assert_eq!(leadership.look(handing, now), Turn::Stay);
+        let handed = Observed { yielded: Yielded::UpTo(3), ..observed };
+        assert_eq!(leadership.look(handed, now), Turn::Stay, "nobody took it, but somebody still may");
+        assert_eq!(leadership.look(Observed { leads: Some(4), ..handed }, now), Turn::Gain(4));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::elections::{Elections, Since};
 use super::group::Group;
-use super::leadership::{LeaseEnd, Observed, Turn};
+use super::leadership::{LeaseEnd, Observed, Turn, Yielded};
 use super::proposal::{Answer, Fault, Item};
 use super::urgency::Urgency;
 use octopussy_core::ids::NodeId;
@@ -48,23 +48,31 @@ impl Group {
         }
     }
 
-    /// Gives the leadership away: this node is silent before another can be elected, and for as long as `limit` at most.
+    /// Gives the leadership away: this node is silent before another can be elected. Whether somebody took it within
+    /// `limit`; if not, this node does not speak in that term again, nor does its Raft take anything in, and without its
+    /// heartbeats the others elect somebody.
     pub(crate) async fn hand_over(self: &Arc<Self>, to: NodeId, limit: Duration) -> bool {
-        *self.yielding.lock() = Some(Instant::now() + limit);
+        *self.yielded.lock() = Yielded::Any;
         *self.rested.lock() = Some(Instant::now());
         self.review();
         let mut server = self.raft.server_metrics();
+        let term = server.borrow_watched().vote.leader_id.term;
+        let mut offered = false;
         let gone = async {
             self.raft.trigger().transfer_leader(to).await.ok()?;
+            offered = true;
             loop {
-                if server.borrow_and_update().state != ServerState::Leader {
-                    return Some(());
+                {
+                    let seen = server.borrow_and_update();
+                    if seen.state != ServerState::Leader || seen.vote.leader_id.term != term {
+                        return Some(());
+                    }
                 }
                 server.changed().await.ok()?;
             }
         };
         let gone = matches!(tokio::time::timeout(limit, gone).await, Ok(Some(())));
-        *self.yielding.lock() = None;
+        *self.yielded.lock() = if offered { Yielded::UpTo(term) } else { Yielded::Nothing };
         self.review();
         gone
     }
@@ -86,8 +94,7 @@ impl Group {
             let acked = acked.filter(|at| awake.is_none_or(|awake| at.elapsed() < awake));
             acked.map_or(LeaseEnd::Never, |at| LeaseEnd::At(now + self.context.lease().saturating_sub(at.elapsed())))
         };
-        let yielding = self.yielding.lock().is_some_and(|until| now < until);
-        Observed { leads, lease, yielding }
+        Observed { leads, lease, yielded: *self.yielded.lock() }
     }
 
     /// Announces the leadership and puts its activation in line, before anything else of this leadership.
