@@ -6,7 +6,7 @@ use super::places;
 use crate::error::RecoverError;
 use crate::forward::propose_control;
 use crate::raft::GroupId;
-use octopussy_control::ControlCommand;
+use octopussy_control::{ControlCommand, ControlState};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{MemberDesired, Reach};
 use octopussy_placement::Group;
@@ -32,22 +32,30 @@ pub struct Recovered {
     pub lost: BTreeSet<NodeId>,
 }
 
-/// Makes this node the only voter of every group that has lost its quorum, the control group first.
+/// Makes this node the only voter of every group that has lost its quorum, the control group first. What an earlier
+/// recovery that was cut short has left undone is done as well.
 pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError> {
     let state = core.control();
     if !state.members.contains_key(&core.me()) {
         return Err(RecoverError::NotMember);
     }
-    let without_quorum: Vec<Arc<RaftGroup>> =
-        core.registry.all().into_iter().filter(|group| is_lost(core, group)).collect();
-    let lost: BTreeSet<NodeId> = without_quorum.iter().flat_map(|group| silent(core, group)).collect();
-    let mut recovered = Recovered { groups: Vec::new(), lost };
-    for group in &without_quorum {
+    let mut recovered = Recovered::default();
+    for group in core.registry.all() {
+        let lost = if is_lost(core, &group) { silent(core, &group) } else { unrecorded(core, &state, &group) };
+        if !lost.is_empty() {
+            recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
+            recovered.lost.extend(lost);
+        }
+    }
+    for group in core.registry.all().into_iter().filter(|group| is_lost(core, group)) {
         recover_group(core, group.id()).await?;
-        recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
     }
     // A shard that has no replica here may have one at another node that lives.
-    let shards: Vec<ShardId> = without_quorum.iter().filter_map(|group| group.id().shard()).collect();
+    let shard = |group: &Group| match group {
+        Group::Shard(shard) => Some(*shard),
+        Group::Control => None,
+    };
+    let shards: Vec<ShardId> = recovered.groups.iter().filter_map(shard).collect();
     let now = core.context.clock.now();
     if !shards.is_empty() {
         propose_control(core, ControlCommand::Recover { node: core.me(), shards, now }).await?;
@@ -77,6 +85,16 @@ fn silent(core: &Core, group: &RaftGroup) -> Vec<NodeId> {
     let server = server.borrow_watched();
     let members = server.membership_config.nodes().map(|(node, _)| *node);
     members.filter(|node| !answers(core, *node)).collect()
+}
+
+/// Who does not answer and has, by the table, a copy of a shard that this node has by itself: the shard was recovered, and
+/// that was not written down any more.
+fn unrecorded(core: &Core, state: &ControlState, group: &RaftGroup) -> Vec<NodeId> {
+    let server = group.raft().server_metrics();
+    let by_itself = server.borrow_watched().membership_config.nodes().all(|(node, _)| *node == core.me());
+    let place = group.id().shard().and_then(|shard| state.table.get(usize::from(shard.0)));
+    let recorded = place.filter(|_| by_itself).into_iter().flat_map(|place| place.current.nodes());
+    recorded.filter(|node| !answers(core, *node)).collect()
 }
 
 async fn recover_group(core: &Arc<Core>, id: GroupId) -> Result<(), RecoverError> {

@@ -2,11 +2,9 @@
 
 use super::clusters::{TestCluster, number};
 use super::support::*;
-use crate::Recovered;
 use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
 use octopussy_core::ports::{LedgerObserver, ProposeError};
 use octopussy_core::task::{LedgerEvent, TaskState};
-use octopussy_placement::Group;
 use openraft::async_runtime::watch::WatchReceiver;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -214,32 +212,5 @@ async fn a_graceful_end_hands_over_at_once() {
         })
         .await;
     chronicle.check(&[]);
-    cluster.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_is_left_alone_recovers_by_command() {
-    let mut cluster = TestCluster::of(25, 2, 3).await;
-    let agent = cluster.node(1).create("alice").await;
-    let task = cluster.node(1).accept_one(agent).await;
-    let left = cluster.leader(cluster.node(1).shard_of(agent)).unwrap();
-    for lost in (1..=3).filter(|number| *number != left) {
-        cluster.crash(lost).await;
-    }
-    let node = cluster.node(left);
-    cluster
-        .until("the loss of the lease", LIMIT, || cluster.shards().all(|shard| node.led.epoch(shard).is_none()))
-        .await;
-    let connected = || !octopussy_core::ports::MeshPort::peers(node.host.core().mesh.as_ref()).is_empty();
-    cluster.until("the loss of connections", LIMIT, || !connected()).await;
-    let recovered = node.host.recover().await.unwrap();
-    assert_eq!(recovered.groups, [Group::Control, Group::Shard(ShardId(0)), Group::Shard(ShardId(1))]);
-    assert_eq!(recovered.lost.len(), 2, "{recovered:?}");
-    cluster.until("its lead", LIMIT, || cluster.shards().all(|shard| node.led.epoch(shard).is_some())).await;
-    assert!(node.ledger.task(task).await.unwrap().is_some());
-    node.run(agent).await;
-    let gone = || recovered.lost.iter().all(|lost| node.host.control().departed.contains_key(lost));
-    cluster.until("the lost to be taken out", LIMIT, gone).await;
-    assert_eq!(node.host.recover().await.unwrap(), Recovered::default(), "there is nothing left to recover");
     cluster.close().await;
 }

@@ -11,6 +11,7 @@ mod lost_leader;
 mod opening;
 mod past_snapshot;
 mod promise;
+mod recovery;
 mod revival;
 pub(crate) mod sim;
 mod speed;
