@@ -1,6 +1,7 @@
 //! The blobs of a cluster as a port.
 
 use crate::copies::{copies, in_order};
+use crate::keeper::Found;
 use crate::limits::{ASKED_AT_ONCE, QUESTION_LIMIT, TRANSFER_LIMIT};
 use crate::serve::Serve;
 use crate::transfer::{next, receive, send};
@@ -86,6 +87,18 @@ impl ClusterBlobs {
             }
         };
         tokio::time::timeout(TRANSFER_LIMIT, fetched).await.unwrap_or_else(|late| Err(late.into()))
+    }
+
+    /// Makes sure that this node has the blob.
+    pub(crate) async fn find(&self, id: BlobId) -> Result<Found, BlobError> {
+        match self.local.get(id).await {
+            Ok(Some(_)) => return Ok(Found::Here),
+            Ok(None) | Err(BlobError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let Some(content) = self.fetch(id).await? else { return Ok(Found::Nowhere) };
+        self.local.put(content).await?;
+        Ok(Found::Fetched)
     }
 
     /// The content from whichever node has it. `Ok(None)`: every connected node says that it has not.

@@ -1,13 +1,13 @@
 //! Blobs on several nodes, over an in-memory mesh.
 
-use crate::ClusterBlobs;
+use crate::{BlobKeeper, ClusterBlobs};
 use async_trait::async_trait;
 use bytes::Bytes;
 use octopussy_core::ids::{BlobId, NodeId};
 use octopussy_core::ports::{BlobError, BlobPort, MAX_BLOB_BYTES};
 use octopussy_mesh::memory::Network;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -140,4 +140,49 @@ async fn a_node_alone_after_a_loss_says_that_it_does_not_know() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.blobs[0].get(id).await.unwrap(), None);
     world.blobs[0].put(Bytes::from_static(b"here")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_outlive_all_the_nodes_they_were_first_written_to() {
+    let world = World::of(5, &[]);
+    let wanted = content(1_500_000);
+    let id = world.blobs[0].put(wanted.clone()).await.unwrap();
+    let first = world.holders(id);
+    let named = BTreeSet::from([id]);
+    let [keeper, late] = [0, 1, 2, 3, 4].into_iter().filter(|node| !first.contains(node)).collect::<Vec<_>>()[..]
+    else {
+        panic!("{first:?}")
+    };
+    let mut looking = BlobKeeper::new(world.blobs[keeper].clone());
+    assert_eq!(looking.look(&named).await, 0);
+    for holder in first {
+        world.network.stop(world.ids[holder]);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut looking = BlobKeeper::new(world.blobs[late].clone());
+    let nowhere = BlobId([9; 32]);
+    assert_eq!(looking.look(&BTreeSet::from([id, nowhere])).await, 1);
+    assert_eq!(world.holders(id).len(), 5);
+    assert_eq!(looking.look(&named).await, 0, "what is not named any longer is not looked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_on_the_disk_is_looked_for_again() {
+    let world = World::of(2, &[2]);
+    let id = world.blobs[0].put(content(10)).await.unwrap();
+    let mut keeper = BlobKeeper::new(world.blobs[1].clone());
+    world.disks[1].full.store(true, Ordering::SeqCst);
+    assert_eq!(keeper.look(&BTreeSet::from([id])).await, 1);
+    world.disks[1].full.store(false, Ordering::SeqCst);
+    assert_eq!(keeper.look(&BTreeSet::from([id])).await, 0);
+    assert_eq!(world.holders(id), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_copy_is_mended_before_it_is_needed() {
+    let world = World::of(2, &[]);
+    let id = world.blobs[0].put(content(10)).await.unwrap();
+    world.disks[1].blobs.lock().insert(id, Bytes::from_static(b"rot"));
+    assert_eq!(BlobKeeper::new(world.blobs[1].clone()).look(&BTreeSet::from([id])).await, 0);
+    assert_eq!(world.disks[1].blobs.lock()[&id], content(10));
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod admit;
 mod admit_check;
+mod blob_upkeep;
 mod boot;
 mod control_group;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod warnings;
 pub(crate) use addresses::{local_addresses, reachable_at};
 pub(crate) use admit::Admission;
 pub(crate) use admit_check::{NAME_RULE, is_name};
+pub(crate) use blob_upkeep::BlobUpkeep;
 pub(crate) use boot::next as next_boot;
 pub(crate) use control_group::ControlGroup;
 pub(crate) use home::{ClusterHome, Membership as ClusterMembership};

@@ -4,13 +4,13 @@ use super::arrival::MeshDoor;
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::cluster::{
-    Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Renewer, Reporter,
-    local_addresses, reachable_at,
+    BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Renewer,
+    Reporter, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use crate::measures::NodeMeasures;
 use anyhow::{Context, bail};
-use octopussy_blobs::{ClusterBlobs, MayHold};
+use octopussy_blobs::{BlobKeeper, ClusterBlobs, MayHold};
 use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
@@ -98,6 +98,8 @@ impl Substrate {
             clock: clock.clone(),
         };
         let stopping = CancellationToken::new();
+        let upkeep = BlobUpkeep { shards: shards.clone(), keeper: BlobKeeper::new(blobs.clone()) };
+        tokio::spawn(upkeep.run(stopping.clone()));
         tokio::spawn(book.run(shards.watch_control(), Arc::downgrade(&membership), stopping.clone()));
         let substrate = Self {
             mesh,

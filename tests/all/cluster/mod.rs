@@ -5,6 +5,7 @@
 mod any_node;
 mod crash;
 mod disk_full;
+mod documents;
 mod drain;
 mod faults;
 mod five;

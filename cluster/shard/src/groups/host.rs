@@ -17,11 +17,12 @@ use crate::raft::machine::{StateConfig, StateHost};
 use crate::stores::Opener;
 use crate::work;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
-use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ReachabilityPort, StreamKind};
+use octopussy_core::ids::{BlobId, NodeId, ShardId};
+use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ProposeError, ReachabilityPort, StreamKind};
 use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
 use octopussy_store::{Engine, StoreOptions};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -184,6 +185,17 @@ impl ShardHost {
     #[must_use]
     pub fn groups(&self) -> Vec<GroupView> {
         reconciler::views(&self.core)
+    }
+
+    /// The blobs that the shards which have a replica here name: their agents' documents, and those of tasks that have not
+    /// ended. Reads every agent.
+    ///
+    /// # Errors
+    /// [`ProposeError::Store`] when the state cannot be read, [`ProposeError::Stopping`] while the node stops.
+    pub async fn named_blobs(&self) -> Result<BTreeSet<BlobId>, ProposeError> {
+        let state = Arc::clone(&self.core.context.state);
+        let shards: Vec<ShardId> = self.core.registry.ids().into_iter().filter_map(GroupId::shard).collect();
+        work::blocking(move || state.named_blobs(&shards)).await.unwrap_or(Err(ProposeError::Stopping))
     }
 
     /// How many times, since the node was started, a group that had ended by itself here was started again. Each is a fault of

@@ -164,14 +164,24 @@ pub(crate) fn agent(name: &str) -> AgentRecord {
 }
 
 pub(crate) fn message(agent: AgentId, priority: Priority, at: u64, ttl: Duration) -> Arc<Message> {
-    let keyring = Keyring::new(SigningKey::new(KeyId(1), [3; 32]));
     let payload = serde_json::json!({ "input": "What is the answer?" });
+    message_that_says(&payload, agent, priority, at, ttl)
+}
+
+pub(crate) fn message_that_says(
+    payload: &serde_json::Value,
+    agent: AgentId,
+    priority: Priority,
+    at: u64,
+    ttl: Duration,
+) -> Arc<Message> {
+    let keyring = Keyring::new(SigningKey::new(KeyId(1), [3; 32]));
     Arc::new(keyring.sign(MessageDraft {
         message_id: MessageId::from_uuid(Uuid::now_v7()),
         sender_id: PartyId::from_uuid(Uuid::nil()),
         recipient_id: agent.into(),
         message_type: MessageType::Task,
-        payload: Payload::from_value(&payload).unwrap(),
+        payload: Payload::from_value(payload).unwrap(),
         priority,
         trace_id: TraceId::from_uuid(Uuid::nil()),
         created_at: Timestamp::from_millis(at),
@@ -193,7 +203,10 @@ pub(crate) fn new_task(agent: AgentId) -> NewTask {
 /// The commands, each with its shard, and answers unpacked.
 impl TestNode {
     pub(crate) async fn create(&self, name: &str) -> AgentId {
-        let agent = agent(name);
+        self.create_agent(agent(name)).await
+    }
+
+    pub(crate) async fn create_agent(&self, agent: AgentRecord) -> AgentId {
         let id = agent.id;
         self.ledger
             .propose(self.ledger.shards().shard_of(id), Command::CreateAgent { agent: Box::new(agent) })

@@ -14,6 +14,7 @@ mod install;
 mod keys;
 mod leading;
 mod listing;
+mod named_blobs;
 mod opening;
 mod reads;
 mod records;

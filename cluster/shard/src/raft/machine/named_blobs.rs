@@ -1,0 +1,38 @@
+//! Which blobs the shards that are here name.
+
+use super::host::StateHost;
+use octopussy_core::agent::Document;
+use octopussy_core::ids::{BlobId, ShardId};
+use octopussy_core::ports::{AgentQuery, ProposeError};
+use octopussy_core::task::{TaskContent, TaskRecord};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl StateHost {
+    /// The blobs that agents of `shards` name, and tasks of theirs that have not ended. Shards that are not here are passed
+    /// over. Reads every agent: not for where somebody waits.
+    pub(crate) fn named_blobs(&self, shards: &[ShardId]) -> Result<BTreeSet<BlobId>, ProposeError> {
+        let mut named = BTreeSet::new();
+        let mut add = |documents: &[Document]| named.extend(documents.iter().map(|document| document.blob));
+        for shard in shards {
+            let mut query = AgentQuery { after: None, limit: 0 };
+            loop {
+                let page = self.agents(&[*shard], &query)?;
+                page.items.iter().for_each(|agent| add(&agent.documents));
+                query.after = page.items.last().map(|agent| agent.id);
+                if !page.more || query.after.is_none() {
+                    break;
+                }
+            }
+            let unended: Vec<Arc<TaskRecord>> =
+                self.of_shard(*shard, |machine| machine.hot_tasks().map(|task| Arc::clone(&task.record)).collect());
+            for task in unended {
+                // What cannot be read is refused when its agent comes to it.
+                if let Ok(content) = task.message.payload().parse::<TaskContent>() {
+                    add(&content.documents);
+                }
+            }
+        }
+        Ok(named)
+    }
+}
