@@ -40,15 +40,21 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
         return Err(RecoverError::NotMember);
     }
     let mut recovered = Recovered::default();
+    let mut without_quorum = Vec::new();
     for group in core.registry.all() {
-        let lost = if is_lost(core, &group) { silent(core, &group) } else { unrecorded(core, &state, &group) };
+        let lost = if is_lost(core, &group) {
+            without_quorum.push(group.id());
+            silent(core, &group)
+        } else {
+            unrecorded(core, &state, &group)
+        };
         if !lost.is_empty() {
             recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
             recovered.lost.extend(lost);
         }
     }
-    for group in core.registry.all().into_iter().filter(|group| is_lost(core, group)) {
-        recover_group(core, group.id()).await?;
+    for group in without_quorum {
+        recover_group(core, group).await?;
     }
     // A shard that has no replica here may have one at another node that lives.
     let shard = |group: &Group| match group {
