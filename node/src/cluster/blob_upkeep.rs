@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked for documents that are not here. It reads every agent of this node's shards.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked for documents that are not here. It reads every agent of this node's shards, and what is new is
+/// on a majority of the nodes already.
+const LOOK_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// How soon again where some could not be had.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long after shards have moved, or the node was started: moves come in numbers, and connections have to be made.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -28,16 +32,28 @@ impl BlobUpkeep {
 
     async fn keep(mut self) {
         let mut control = self.shards.watch_control();
+        let mut looked_at = None;
         loop {
             tokio::time::sleep(SETTLE).await;
             let table = control.borrow_and_update().table_version;
-            match self.shards.named_blobs().await {
-                Ok(named) => drop(self.keeper.look(&named).await),
-                Err(error) => tracing::warn!(%error, "the documents of this node's shards cannot be listed"),
-            }
+            // What has been applied here may name more; a node at rest does not read its agents over and over.
+            let state = (table, self.shards.metrics().applied_entries);
+            let missing = if looked_at == Some(state) { 0 } else { self.look().await };
+            looked_at = (missing == 0).then_some(state);
             let moved = control.wait_for(|control| control.table_version != table);
             // Where the control state is not followed any longer the node stops.
-            drop(tokio::time::timeout(LOOK_EVERY, moved).await);
+            drop(tokio::time::timeout(if missing == 0 { LOOK_EVERY } else { LOOK_AGAIN }, moved).await);
+        }
+    }
+
+    /// Says how many documents are missing; one, where that cannot be told.
+    async fn look(&mut self) -> usize {
+        match self.shards.named_blobs().await {
+            Ok(named) => self.keeper.look(&named).await,
+            Err(error) => {
+                tracing::warn!(%error, "the documents of this node's shards cannot be listed");
+                1
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const HANDBOOK: &str = "The harbour opens at six.\n";
 
-/// How soon every replica has a copy: a look a minute, and one soon after shards have moved.
+/// How soon every replica has a copy: it is looked for soon after shards have moved, and again a minute later.
 const COPIED: Duration = Duration::from_secs(90);
 
 /// The nodes that have a replica of the agent's shard, when there are three and `without` is none of them.
