@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// How long moves of replicas may take, a few shards at a time.
 const MOVES: Duration = Duration::from_secs(90);
-/// Enough agents that some live in shards of which two replicas are lost, and most do not.
+/// Enough agents that some live in shards of which two replicas are lost, and some do not.
 const AGENTS: usize = 16;
 
 fn name(index: usize) -> String {
@@ -54,7 +54,8 @@ async fn two_of_five_die_at_once_and_the_work_goes_on() {
 
     let doomed = [cluster.id_of(0).await.unwrap(), cluster.id_of(1).await.unwrap()];
     let (standing, falling) = by_majority(&cluster.nodes[2], &doomed).await;
-    assert!(standing.len() >= AGENTS / 2, "{standing:?} {falling:?}");
+    // Of ten pairs of nodes seven leave a shard its majority: how many shards these two leave it is up to their ids.
+    assert!(!standing.is_empty(), "{falling:?}");
     for node in [0, 1] {
         cluster.nodes[node].kill9().unwrap();
     }
