@@ -117,15 +117,23 @@ impl ClusterRunner {
         self.nodes.iter().find(|node| node.runs()).context("no node runs")?.create_agent(agent).await
     }
 
+    /// Where the agent's shard is, as the node at `asked` sees it: its row of the ring.
+    ///
+    /// # Errors
+    /// When that node does not answer.
+    pub async fn place_of(&self, asked: usize, agent: &str) -> Result<Value> {
+        let shard = ShardCount::DEFAULT.shard_of(AgentId::from_name(agent));
+        let ring = self.nodes[asked].rest()?.get("/api/v1/cluster/ring").await?.expect_status(200);
+        let rows = ring["items"].as_array().context("a ring without shards")?;
+        rows.iter().find(|row| row["shard"] == shard.0).cloned().context("the shard is not in the ring")
+    }
+
     /// The index of the node that hosts the agent: the leader of its shard, as the node at `asked` sees it.
     ///
     /// # Errors
     /// When nobody leads the shard, or a node that does not run.
     pub async fn host_of(&self, asked: usize, agent: &str) -> Result<usize> {
-        let shard = ShardCount::DEFAULT.shard_of(AgentId::from_name(agent));
-        let ring = self.nodes[asked].rest()?.get("/api/v1/cluster/ring").await?.expect_status(200);
-        let rows = ring["items"].as_array().context("a ring without shards")?;
-        let row = rows.iter().find(|row| row["shard"] == shard.0).context("the shard is not in the ring")?;
+        let row = self.place_of(asked, agent).await?;
         let leader = row["leader"].as_str().context("nobody leads the shard")?;
         for (index, node) in self.nodes.iter().enumerate() {
             if node.runs() && self.id_of(index).await.is_ok_and(|id| id == leader) {

@@ -36,24 +36,18 @@ impl BlobKeeper {
     /// are looked for again the next time.
     pub async fn look(&mut self, named: &BTreeSet<BlobId>) -> usize {
         self.whole.retain(|id| named.contains(id));
-        let (mut fetched, mut missing) = (0_usize, 0_usize);
-        for id in named.iter().filter(|id| !self.whole.contains(id)).copied().collect::<Vec<_>>() {
+        let mut fetched = 0_usize;
+        for id in named.difference(&self.whole).copied().collect::<Vec<_>>() {
             match self.blobs.find(id).await {
-                Ok(Found::Here) => {}
-                Ok(Found::Fetched) => fetched += 1,
-                Ok(Found::Nowhere) => {
-                    warn!(blob = %id, "a document's content is at none of the nodes that answer");
-                    missing += 1;
-                    continue;
+                Ok(Found::Nowhere) => warn!(blob = %id, "a document's content is at none of the nodes that answer"),
+                Ok(found) => {
+                    fetched += usize::from(found == Found::Fetched);
+                    self.whole.insert(id);
                 }
-                Err(error) => {
-                    debug!(blob = %id, %error, "a copy of a blob could not be made here yet");
-                    missing += 1;
-                    continue;
-                }
+                Err(error) => debug!(blob = %id, %error, "a copy of a blob could not be made here yet"),
             }
-            self.whole.insert(id);
         }
+        let missing = named.len() - self.whole.len();
         if fetched > 0 {
             info!(fetched, missing, "copies of documents were made here");
         }

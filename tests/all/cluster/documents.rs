@@ -1,6 +1,6 @@
 //! Documents of agents, where nodes come and go.
 
-use octopussy_core::ids::{AgentId, BlobId, ShardCount};
+use octopussy_core::ids::BlobId;
 use octopussy_tests::{AgentDirectory, ClusterRunner, NodeOptions, eventually_within};
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ const COPIED: Duration = Duration::from_secs(90);
 
 /// The nodes that have a replica of the agent's shard, when there are three and `without` is none of them.
 async fn replicas(cluster: &ClusterRunner, agent: &str, without: &str) -> Option<Vec<String>> {
-    let ring = cluster.nodes[0].rest().ok()?.get("/api/v1/cluster/ring").await.ok()?;
-    let row = &ring.body["items"][usize::from(ShardCount::DEFAULT.shard_of(AgentId::from_name(agent)).0)];
+    let row = cluster.place_of(0, agent).await.ok()?;
     let named = ["voters", "learners"].into_iter().filter_map(|key| row[key].as_array()).flatten();
     let named: Vec<String> = named.filter_map(|node| node.as_str().map(str::to_owned)).collect();
     (named.len() == 3 && named.iter().all(|node| node != without)).then_some(named)

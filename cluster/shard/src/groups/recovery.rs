@@ -7,7 +7,7 @@ use crate::error::RecoverError;
 use crate::forward::propose_control;
 use crate::raft::GroupId;
 use octopussy_control::{ControlCommand, ControlState};
-use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{MemberDesired, Reach};
 use octopussy_placement::Group;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -40,7 +40,7 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
         return Err(RecoverError::NotMember);
     }
     let mut recovered = Recovered::default();
-    let mut without_quorum = Vec::new();
+    let (mut without_quorum, mut shards) = (Vec::new(), Vec::new());
     for group in core.registry.all() {
         let lost = if is_lost(core, &group) {
             without_quorum.push(group.id());
@@ -51,17 +51,13 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
         if !lost.is_empty() {
             recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
             recovered.lost.extend(lost);
+            shards.extend(group.id().shard());
         }
     }
     for group in without_quorum {
         recover_group(core, group).await?;
     }
     // A shard that has no replica here may have one at another node that lives.
-    let shard = |group: &Group| match group {
-        Group::Shard(shard) => Some(*shard),
-        Group::Control => None,
-    };
-    let shards: Vec<ShardId> = recovered.groups.iter().filter_map(shard).collect();
     let now = core.context.clock.now();
     if !shards.is_empty() {
         propose_control(core, ControlCommand::Recover { node: core.me(), shards, now }).await?;

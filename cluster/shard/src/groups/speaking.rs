@@ -61,17 +61,9 @@ impl Group {
         let gone = async {
             self.raft.trigger().transfer_leader(to).await.ok()?;
             offered = true;
-            loop {
-                {
-                    let seen = server.borrow_and_update();
-                    if seen.state != ServerState::Leader || seen.vote.leader_id.term != term {
-                        return Some(());
-                    }
-                }
-                server.changed().await.ok()?;
-            }
+            server.wait_until(|seen| seen.state != ServerState::Leader || seen.vote.leader_id.term != term).await.ok()
         };
-        let gone = matches!(tokio::time::timeout(limit, gone).await, Ok(Some(())));
+        let gone = matches!(tokio::time::timeout(limit, gone).await, Ok(Some(_)));
         *self.yielded.lock() = if offered { Yielded::UpTo(term) } else { Yielded::Nothing };
         self.review();
         gone

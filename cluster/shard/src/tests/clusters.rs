@@ -3,9 +3,8 @@
 use super::disk::{Disk, opener};
 use super::support::*;
 use crate::{ShardHost, ShardHostConfig};
-use octopussy_control::{ControlCommand, JoinToken};
+use octopussy_control::ControlCommand;
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::TokenUse;
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_mesh::memory::{MemoryMesh, Network};
 use std::collections::BTreeMap;
@@ -85,17 +84,10 @@ impl TestCluster {
         self.open(number, mesh).await;
         let sponsor = self.node(1);
         let now = sponsor.clock.now();
-        let digest = JoinToken::digest_of(&[number]);
-        let token = JoinToken {
-            digest,
-            uses: TokenUse::Single,
-            expires_at: now.plus(Duration::from_secs(60)),
-            used_by: Vec::new(),
-        };
-        let id = JoinToken::id_of(&digest);
-        sponsor.host.propose_control(ControlCommand::AddToken { id, token, now }).await.unwrap();
+        let (added, token) = join_token(&[number], now);
+        sponsor.host.propose_control(added).await.unwrap();
         let member = Box::new(member(node_id(number)));
-        sponsor.host.propose_control(ControlCommand::Join { member, token: digest, now }).await.unwrap();
+        sponsor.host.propose_control(ControlCommand::Join { member, token, now }).await.unwrap();
         self.node(number).host.adopt(LIMIT).await.unwrap();
     }
 

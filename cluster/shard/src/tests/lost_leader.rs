@@ -4,20 +4,10 @@ use super::clusters::{TestCluster, number};
 use super::support::*;
 use crate::error::ControlError;
 use crate::raft::GroupId;
-use octopussy_control::{ControlApplied, ControlCommand, JoinToken};
-use octopussy_core::ports::TokenUse;
+use octopussy_control::{ControlApplied, ControlCommand};
 use octopussy_core::time::Clock;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-fn a_token(cluster: &TestCluster, asker: u8) -> ControlCommand {
-    let now = cluster.node(asker).clock.now();
-    let digest = JoinToken::digest_of(b"a token of the lost leader");
-    let token =
-        JoinToken { digest, uses: TokenUse::Single, expires_at: now.plus(Duration::from_secs(60)), used_by: vec![] };
-    ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now }
-}
 
 /// Kills the leader of the control group when it has the command, which another node has brought it, and nobody has
 /// written it.
@@ -49,7 +39,8 @@ async fn lost_with(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_may_be_given_again_is_when_its_leader_is_lost() {
     let mut cluster = TestCluster::of(41, 1, 3).await;
-    let (asker, answer) = lost_with(&mut cluster, a_token).await;
+    let token = |cluster: &TestCluster, asker: u8| join_token(b"secret", cluster.node(asker).clock.now()).0;
+    let (asker, answer) = lost_with(&mut cluster, token).await;
     assert_eq!(answer, Ok(ControlApplied::Done));
     assert_eq!(cluster.node(asker).host.control().tokens.values().filter(|token| token.used_by.is_empty()).count(), 1);
     cluster.close().await;

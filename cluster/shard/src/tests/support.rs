@@ -1,14 +1,14 @@
 //! What the tests share.
 
 use crate::{ShardHost, ShardHostConfig, Timings};
-use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
+use octopussy_control::{ClusterRecord, ControlCommand, JoinToken, MemberRecord, VersionRange};
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Usage, UsageWindow};
 use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardCount, ShardId, TaskId, TraceId};
 use octopussy_core::message::{
     DEFAULT_TTL, KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey,
 };
 use octopussy_core::ports::{
-    LedShardsPort, LedgerPort, MemberDesired, MemberRole, ProposeError, Reach, ReachabilityPort,
+    LedShardsPort, LedgerPort, MemberDesired, MemberRole, ProposeError, Reach, ReachabilityPort, TokenUse,
 };
 use octopussy_core::task::{Applied, Command, NewTask, Outcome, StepKind, StepOutcome, StepRecord, TaskRecord};
 use octopussy_core::time::{Clock, Timestamp};
@@ -91,6 +91,14 @@ pub(crate) fn member(id: NodeId) -> MemberRecord {
         versions: VersionRange { min: 1, max: 1 },
         joined_at: Timestamp::from_millis(START),
     }
+}
+
+/// The command that makes a join token of this secret, and the digest by which a node joins with it.
+pub(crate) fn join_token(secret: &[u8], now: Timestamp) -> (ControlCommand, [u8; 32]) {
+    let digest = JoinToken::digest_of(secret);
+    let expires_at = now.plus(Duration::from_secs(60));
+    let token = JoinToken { digest, uses: TokenUse::Single, expires_at, used_by: Vec::new() };
+    (ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now }, digest)
 }
 
 /// A node under test, with the ports that others see.

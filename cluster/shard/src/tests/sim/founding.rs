@@ -3,15 +3,13 @@
 use super::disk::Images;
 use super::planted::Planted;
 use super::world::World;
-use crate::tests::support::{agent, cluster, member, node_id};
-use octopussy_control::{ControlCommand, JoinToken};
-use octopussy_core::ports::TokenUse;
+use crate::tests::support::{agent, cluster, join_token, member, node_id};
+use octopussy_control::ControlCommand;
 use octopussy_core::task::Command;
 use octopussy_core::time::Clock;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// How many shards a cluster of so many nodes has.
 pub(super) const fn shards_of(nodes: u8) -> u16 {
@@ -44,12 +42,9 @@ fn found(nodes: u8) -> Result<BTreeMap<u8, Images>, String> {
         open(&mut world, number)?;
         let (sponsor, now) = (Arc::clone(&host), world.nodes[&1].clock.now());
         done(&mut world, async move {
-            let digest = JoinToken::digest_of(&[number]);
-            let expires_at = now.plus(Duration::from_secs(60));
-            let token = JoinToken { digest, uses: TokenUse::Single, expires_at, used_by: Vec::new() };
-            let added = ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now };
+            let (added, token) = join_token(&[number], now);
             let member = Box::new(member(node_id(number)));
-            let joined = ControlCommand::Join { member, token: digest, now };
+            let joined = ControlCommand::Join { member, token, now };
             sponsor.propose_control(added).await.is_ok() && sponsor.propose_control(joined).await.is_ok()
         })?;
     }
