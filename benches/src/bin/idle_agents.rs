@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
     report.row("with them", &[("rss_mib", full_rss), ("over_empty_mib", full_rss - empty_rss)])?;
 
     node.sigterm().await?;
-    let (state, log) = (file_bytes(&data, "state.redb")?, file_bytes(&data, "log.redb")?);
+    let (state, log) = (file_bytes(&data, "state.redb")?, folder_bytes(&data.join("log"))? as f64);
     let per_agent = [
         ("all_bytes_per_agent", (folder_bytes(&data)? - empty_disk) as f64 / agents as f64),
         ("state_bytes_per_agent", state / agents as f64),

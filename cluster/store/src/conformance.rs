@@ -188,6 +188,17 @@ fn locking(path: &Path, make: Make<'_>) {
 fn versions(path: &Path, make: Make<'_>) {
     let store = opened(path, make);
     let mut batch = Batch::new();
+    batch.put(Keyspace::Meta, b"format".as_slice(), (crate::FORMAT_VERSION - 1).to_be_bytes());
+    commit(&*store, batch, Durability::Fsync);
+    drop(store);
+    let refused = make(path).err();
+    assert!(
+        matches!(refused, Some(StoreError::OlderVersion { supported: crate::FORMAT_VERSION, .. })),
+        "an older format is refused: {refused:?}"
+    );
+    let path = &path.with_extension("newer");
+    let store = opened(path, make);
+    let mut batch = Batch::new();
     batch.put(Keyspace::Meta, b"format".as_slice(), 99_u32.to_be_bytes());
     commit(&*store, batch, Durability::Fsync);
     drop(store);

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The format this build writes; stores of later formats are refused, those of earlier ones are brought up to it. Format 2 has
-/// the log of the Raft groups in segments: a build before it would not find it, and begin another.
-pub const FORMAT_VERSION: u32 = 2;
+/// The format this build reads and writes. Stores of any other format are refused: a later one needs a newer build, and formats
+/// before 3 were written by development builds whose records this build cannot read.
+pub const FORMAT_VERSION: u32 = 3;
 
 const FORMAT_KEY: &[u8] = b"format";
 
@@ -69,7 +69,7 @@ pub fn open(path: &Path, options: StoreOptions) -> Result<Arc<dyn Store>, StoreE
     Ok(store)
 }
 
-/// Writes the format version into a new store, compares it in an old one and raises it there.
+/// Writes the format version into a new store, and compares it in an old one.
 fn check_format(path: &Path, store: &dyn Store) -> Result<(), StoreError> {
     let Some(found) = store.get(Keyspace::Meta, FORMAT_KEY)? else {
         return write_format(store);
@@ -81,7 +81,10 @@ fn check_format(path: &Path, store: &dyn Store) -> Result<(), StoreError> {
     if found > FORMAT_VERSION {
         return Err(StoreError::NewerVersion { path: path.to_path_buf(), found, supported: FORMAT_VERSION });
     }
-    if found < FORMAT_VERSION { write_format(store) } else { Ok(()) }
+    if found < FORMAT_VERSION {
+        return Err(StoreError::OlderVersion { path: path.to_path_buf(), found, supported: FORMAT_VERSION });
+    }
+    Ok(())
 }
 
 fn write_format(store: &dyn Store) -> Result<(), StoreError> {

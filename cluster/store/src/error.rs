@@ -25,6 +25,19 @@ pub enum StoreError {
         /// What this build knows.
         supported: u32,
     },
+    /// An older build wrote it, in a format that this build cannot read; nothing was touched.
+    #[error(
+        "'{}' has format version {found}, this build reads version {supported}: go on with the octopussy that wrote it, or start this one with another home directory (--home DIR)",
+        path.display()
+    )]
+    OlderVersion {
+        /// The store.
+        path: PathBuf,
+        /// What was found.
+        found: u32,
+        /// What this build knows.
+        supported: u32,
+    },
     /// Another process has it open; nothing was touched.
     #[error(
         "'{}' is in use by another process: stop the octopussy that runs on this home directory, or start this one with another --home",

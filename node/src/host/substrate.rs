@@ -5,7 +5,7 @@ use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::cluster::{
     BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Renewer,
-    Reporter, local_addresses, reachable_at,
+    Reporter, Seeker, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use crate::measures::NodeMeasures;
@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What this build understands of the wire and of stored commands.
-pub(super) const VERSIONS: VersionRange = VersionRange { min: 1, max: 1 };
+pub(super) const VERSIONS: VersionRange = VersionRange { min: 2, max: 2 };
 /// How long the control group may take to reach a node that was just let in.
 const ADOPT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -100,6 +100,13 @@ impl Substrate {
         let stopping = CancellationToken::new();
         let upkeep = BlobUpkeep { shards: shards.clone(), keeper: BlobKeeper::new(blobs.clone()) };
         tokio::spawn(upkeep.run(stopping.clone()));
+        let announced = settings.mesh.announce || prepared.look_on_lan;
+        let seeker = Seeker {
+            seeds: settings.mesh.seeds.clone(),
+            on_lan: announced.then_some(identity.fingerprint),
+            book: book.clone(),
+        };
+        tokio::spawn(seeker.run(stopping.clone()));
         tokio::spawn(book.run(shards.watch_control(), Arc::downgrade(&membership), stopping.clone()));
         let substrate = Self {
             mesh,

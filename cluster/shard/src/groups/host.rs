@@ -12,7 +12,7 @@ use crate::error::{ControlError, OpenError, RecoverError};
 use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
 use crate::metrics::{GroupCounters, GroupMetrics};
 use crate::raft::GroupId;
-use crate::raft::log::{LogHost, carry_over};
+use crate::raft::log::LogHost;
 use crate::raft::machine::{StateConfig, StateHost};
 use crate::stores::Opener;
 use crate::work;
@@ -278,7 +278,6 @@ async fn open_stores(
         std::fs::create_dir_all(&config.dir)
             .map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
         let path = config.dir.join(LOG);
-        carry_over(&path.with_extension(config.engine.extension()), config.engine, &path, &opener)?;
         let options = StoreOptions { engine: Engine::Segments, cache_bytes: 0, quick_reopen: false };
         let log = LogHost::open(&path, options, Arc::clone(&opener))?;
         let state = StateHost::open_with(

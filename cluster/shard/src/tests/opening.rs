@@ -7,10 +7,7 @@ use octopussy_core::ports::{ProposeError, TaskQuery};
 use octopussy_core::task::{Command, DeadLetterReason, Outcome, Refusal, TaskState};
 use octopussy_core::time::Clock;
 use octopussy_mesh::memory::Network;
-use octopussy_store::{
-    Batch, Direction, Durability, Engine, FORMAT_VERSION, KeyRange, Keyspace, StoreError, StoreOptions,
-};
-use std::path::Path;
+use octopussy_store::{Batch, Durability, Engine, FORMAT_VERSION, Keyspace, StoreError, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,45 +41,6 @@ async fn a_newer_store_is_refused() {
         let error = error_of(config(dir.path())).await;
         assert!(matches!(error, OpenError::Store(StoreError::NewerVersion { .. })), "{error:?}");
         assert!(error.to_string().contains(name), "{error}");
-    }
-}
-
-/// Puts the log back into where earlier builds had it.
-fn as_an_earlier_build(dir: &Path) {
-    let options = |engine| StoreOptions { engine, cache_bytes: 1 << 20, quick_reopen: false };
-    let segments = octopussy_store::open(&dir.join("log"), options(Engine::Segments)).unwrap();
-    let earlier = octopussy_store::open(&dir.join("log.redb"), options(Engine::Redb)).unwrap();
-    for keyspace in [Keyspace::Meta, Keyspace::Log] {
-        let rows = segments.snapshot().unwrap().page(keyspace, &KeyRange::ALL, Direction::Forward, usize::MAX).unwrap();
-        assert!(!rows.is_empty());
-        let mut batch = Batch::new();
-        rows.into_iter().for_each(|(key, value)| batch.put(keyspace, key, value));
-        earlier.commit(&batch, Durability::Fsync).unwrap();
-    }
-    drop(segments);
-    std::fs::remove_dir_all(dir.join("log")).unwrap();
-}
-
-#[tokio::test]
-async fn the_log_of_an_earlier_build_is_carried_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let node = TestNode::alone(ShardHostConfig { flush_interval: LIMIT * 100, ..config(dir.path()) }, clock()).await;
-    let agent = node.create("alice").await;
-    let task = node.run(agent).await;
-    let waiting = node.accept_one(agent).await;
-    let epoch = node.epoch_of(task);
-    node.close().await;
-    as_an_earlier_build(dir.path());
-    // An earlier attempt was interrupted.
-    std::fs::create_dir(dir.path().join("log.draft")).unwrap();
-    std::fs::write(dir.path().join("log.draft/0000000000000001.segment"), b"octo").unwrap();
-    for _ in 0..2 {
-        let node = open(dir.path()).await;
-        assert_eq!(node.ledger.task(task).await.unwrap().unwrap().state, TaskState::Succeeded);
-        assert_eq!(node.led.next_task(agent).unwrap().id, waiting);
-        assert!(node.epoch_of(task) > epoch, "the log goes on where it was");
-        node.close().await;
-        assert!(!dir.path().join("log.redb").exists() && !dir.path().join("log.draft").exists());
     }
 }
 

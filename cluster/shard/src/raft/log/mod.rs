@@ -5,7 +5,6 @@
 //! last stays in memory, so that replication and applying read the store only for what is old. A store that fails is
 //! never told to openraft, which would give the group up for good: the batch is kept and tried again until it works.
 
-mod carry_over;
 mod error;
 mod group;
 mod group_log;
@@ -24,7 +23,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use carry_over::carry_over;
 pub(crate) use error::LogOpenError;
 #[cfg(test)]
 pub(crate) use group_log::GroupLog;
