@@ -180,6 +180,22 @@ impl ClusterHome {
         self.write("introductions", &bytes)
     }
 
+    /// Whether a start was to let this home join a cluster.
+    pub(crate) fn was_to_join(&self) -> Result<bool, HomeError> {
+        Ok(self.read("to-join")?.is_some())
+    }
+
+    /// Notes that this home is to join the cluster whose authority has this fingerprint.
+    pub(crate) fn set_to_join(&self, fingerprint: &[u8; 32]) -> Result<(), HomeError> {
+        self.write("to-join", format!("{}\n", super::hex(fingerprint)).as_bytes())
+    }
+
+    /// It has joined, or founds a cluster of its own.
+    pub(crate) fn clear_to_join(&self) -> Result<(), HomeError> {
+        let path = self.path("to-join");
+        private_file::remove(&path).map_err(|error| HomeError::File { doing: "remove", path, error })
+    }
+
     /// The port offset this home has settled on.
     pub(crate) fn port_offset(&self) -> Result<Option<u16>, HomeError> {
         let read = self.read("port-offset")?;

@@ -137,6 +137,34 @@ impl Door for Way {
     }
 }
 
+/// A member behind addresses that swallow packets.
+struct Walled(Way);
+
+#[async_trait]
+impl Door for Walled {
+    async fn ask(&self, address: SocketAddr, to: [u8; 32], request: Bytes, within: Duration) -> Result<Bytes, String> {
+        if address.ip().to_string() == "192.0.2.2" {
+            return self.0.ask(address, to, request, within).await;
+        }
+        tokio::time::sleep(within).await;
+        Err("no answer".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_swallow_packets_do_not_hold_up_a_joining() {
+    let founder = Founder::new();
+    let mut token = founder.token(TokenUse::Single, 1).await;
+    let silent = (10..15).map(|last| SocketAddr::from(([192, 0, 2, last], 47_210)));
+    token.addresses = silent.chain(["192.0.2.2:47210".parse().unwrap()]).collect();
+    let home = tempfile::tempdir().unwrap();
+    let clock = founder.clock.clone();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    join(home.path(), &token, &wish(MemberRole::Full), &Walled(founder.door()), move || clock.now()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+}
+
 fn stored(home: &TempDir) -> SecretsHandle {
     SecretsHandle::open(&home.path().join("secrets")).unwrap()
 }

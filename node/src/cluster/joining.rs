@@ -8,7 +8,9 @@ use super::token::{JoinToken, TokenError};
 use crate::identity::{self, IdentityError, NodeKey};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::{FuturesUnordered, StreamExt};
 use octopussy_control::VersionRange;
+use octopussy_core::codec::CodecError;
 use octopussy_core::ports::{MemberRole, SecretError, SecretName, SecretValue, SecretsPort};
 use octopussy_core::time::Timestamp;
 use octopussy_infrastructure::secrets::SecretsHandle;
@@ -20,6 +22,8 @@ use std::time::Duration;
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How often all addresses are asked while the answer is that it may work later.
 const ROUNDS: u32 = 4;
+/// How long an address may be silent before the next one is asked as well.
+const STAGGER: Duration = Duration::from_millis(500);
 /// The pause before asking again.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -53,9 +57,7 @@ pub(crate) enum JoinFailure {
     #[error("{0}")]
     Token(#[from] TokenError),
     /// The home is a member of another cluster.
-    #[error(
-        "this home already belongs to cluster {0}; a node is in one cluster for good: join with another one (--home DIR)"
-    )]
+    #[error("this home already belongs to cluster {0}: a home is in one cluster for good")]
     OtherCluster(String),
     /// There is data of a cluster.
     #[error(
@@ -120,7 +122,7 @@ pub(crate) async fn join(
         };
     }
     let data = home.join("data");
-    if ["log", "log.redb", "state.redb"].iter().any(|name| data.join(name).exists()) {
+    if ["log", "state.redb"].iter().any(|name| data.join(name).exists()) {
         return Err(JoinFailure::Data(data.display().to_string()));
     }
     let key = NodeKey::load_or_create(home)?;
@@ -140,7 +142,16 @@ pub(crate) async fn resume(home: &Path) -> Result<Option<Membership>, JoinFailur
     }
 }
 
-/// Asks every address of the token, again after a pause while the answer is that it may work later.
+/// What one round over all addresses brought.
+enum Round {
+    Granted(Box<JoinGrant>),
+    /// It may work later.
+    Refused(JoinRefusal),
+    /// No address answered; what each said.
+    Silent(Vec<String>),
+}
+
+/// Asks the addresses of the token, again after a pause while the answer is that it may work later.
 async fn ask_all(
     key: &NodeKey,
     token: &JoinToken,
@@ -154,27 +165,54 @@ async fn ask_all(
         if round > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        let mut silent = Vec::new();
-        for address in &token.addresses {
-            let request = request(token, wish, &signing_request, now());
-            let request = encode_request(&request).map_err(|error| JoinFailure::BadAnswer(error.to_string()))?;
-            match door.ask(*address, token.fingerprint, request.into(), ANSWER_WITHIN).await {
-                Err(error) => silent.push(format!("  {address}: {error}")),
-                Ok(answer) => {
-                    match decode_answer(&answer).map_err(|error| JoinFailure::BadAnswer(error.to_string()))? {
-                        Ok(grant) => return Ok(grant),
-                        Err(refusal) if refusal.may_pass() => last = JoinFailure::Refused(refusal),
-                        Err(refusal) => return Err(JoinFailure::Refused(refusal)),
-                    }
-                }
-            }
-        }
-        if silent.len() == token.addresses.len() {
+        match ask_round(token, door, || request(token, wish, &signing_request, now())).await? {
+            Round::Granted(grant) => return Ok(*grant),
+            Round::Refused(refusal) => last = JoinFailure::Refused(refusal),
             // Nobody at all: waiting for an election would not help.
-            return Err(JoinFailure::Unreachable(silent));
+            Round::Silent(silent) => return Err(JoinFailure::Unreachable(silent)),
         }
     }
     Err(last)
+}
+
+/// Asks every address, each a little after the one before, so that one that swallows packets costs no more than that. Asking two
+/// members at once does no harm: a node that is let in again is the same member.
+async fn ask_round(
+    token: &JoinToken,
+    door: &dyn Door,
+    request: impl Fn() -> JoinRequest,
+) -> Result<Round, JoinFailure> {
+    let unusable = |error: CodecError| JoinFailure::BadAnswer(error.to_string());
+    let mut addresses = token.addresses.iter();
+    let mut asked = FuturesUnordered::new();
+    let (mut silent, mut refused) = (Vec::new(), None);
+    loop {
+        if let Some(address) = addresses.next() {
+            let request = encode_request(&request()).map_err(unusable)?;
+            asked.push(
+                async move { (address, door.ask(*address, token.fingerprint, request.into(), ANSWER_WITHIN).await) },
+            );
+        }
+        let answer = if addresses.len() == 0 {
+            asked.next().await
+        } else {
+            // The next address is due when this one is silent, or has said that it is of no use.
+            match tokio::time::timeout(STAGGER, asked.next()).await {
+                Ok(answer) => answer,
+                Err(_) => continue,
+            }
+        };
+        match answer {
+            None => break,
+            Some((address, Err(error))) => silent.push(format!("  {address}: {error}")),
+            Some((_, Ok(answer))) => match decode_answer(&answer).map_err(unusable)? {
+                Ok(grant) => return Ok(Round::Granted(Box::new(grant))),
+                Err(refusal) if refusal.may_pass() => refused = Some(refusal),
+                Err(refusal) => return Err(JoinFailure::Refused(refusal)),
+            },
+        }
+    }
+    Ok(refused.map_or(Round::Silent(silent), Round::Refused))
 }
 
 fn request(token: &JoinToken, wish: &Wish, signing_request: &[u8], clock: Timestamp) -> JoinRequest {

@@ -25,6 +25,7 @@ mod report;
 mod seal;
 mod secrets_merge;
 mod secrets_sync;
+mod seek;
 mod token;
 mod views;
 mod warnings;
@@ -44,15 +45,18 @@ pub(crate) use machine::cpus;
 pub(crate) use node_facts::Gatherer;
 pub(crate) use peer_book::PeerBook;
 pub(crate) use port::{Cluster, ClusterParts};
-pub(crate) use ports::{Wanted, choose as choose_ports, is_free as port_is_free};
+pub(crate) use ports::{
+    Wanted, choose as choose_ports, first_free as first_free_port, is_free as port_is_free, wait_until_free,
+};
 pub(crate) use removal::Removal;
 pub(crate) use renewal::Renewer;
 pub(crate) use report::Reporter;
 pub(crate) use seal::DataKey;
 pub(crate) use secrets_sync::SecretsSync;
+pub(crate) use seek::{Seed, Seeker};
 #[cfg(test)]
 pub(crate) use token::JoinSecret;
-pub(crate) use token::{JoinToken, hex};
+pub(crate) use token::{JoinToken, TokenError, hex};
 
 /// How soon this node's copy of the control state shows what its leader has committed, in good times.
 const COPY_CATCHES_UP: std::time::Duration = std::time::Duration::from_millis(300);

@@ -66,6 +66,22 @@ impl PeerBook {
         }
     }
 
+    /// Whether a member is not connected.
+    pub(crate) fn misses_members(&self) -> bool {
+        self.inner.lock().committed.keys().any(|node| !self.mesh.is_connected(*node))
+    }
+
+    /// Has members that are not connected looked for at `addresses`, too. Which of them is where shows when they are asked: each
+    /// proves its id by its key.
+    pub(crate) fn try_also(&self, addresses: &[SocketAddr]) {
+        let pages = self.inner.lock();
+        for node in pages.committed.keys().filter(|node| !self.mesh.is_connected(**node)) {
+            let mut places = addresses.to_vec();
+            places.extend(pages.known(*node).into_iter().filter(|known| !addresses.contains(known)));
+            self.mesh.learn(*node, &places);
+        }
+    }
+
     /// Follows the control state until told to stop; members that have left are forgotten by the membership protocol, too.
     pub(crate) async fn run(
         self: Arc<Self>,

@@ -126,3 +126,14 @@ fn members_are_dialled_where_they_were_heard_last_until_they_leave() {
     book.learned(B, at(8));
     assert_eq!((mesh.learned(), mesh.forgotten()), (vec![A], vec![B]));
 }
+
+#[test]
+fn members_that_do_not_answer_are_sought_where_one_of_them_may_be() {
+    let (mesh, book) = book();
+    assert!(!book.misses_members());
+    book.follow(&control(&[ME, A, B], &[]));
+    assert!(book.misses_members());
+    book.try_also(&[at(9), at(2)]);
+    assert_eq!(mesh.learned.lock().get(&A), Some(&vec![at(9), at(2)]));
+    assert_eq!(mesh.learned.lock().get(&B), Some(&vec![at(9), at(2), at(3)]));
+}

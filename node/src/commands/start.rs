@@ -2,8 +2,10 @@
 
 use super::install;
 use crate::cli::Context;
+use crate::cluster::{ClusterHome, JoinToken, TokenError};
 use crate::failure::Failure;
 use crate::host::{self, HostOptions, JoinOptions};
+use crate::identity;
 use crate::output::{BOLD, DIM, GOOD, paint};
 use crate::process::{Daemon, NodeFile, StartError};
 use clap::Args;
@@ -23,12 +25,19 @@ pub(crate) struct StartArgs {
     /// same and looks for members on the local network (they announce themselves with mesh.announce)
     #[arg(long, value_name = "TOKEN")]
     join: Option<String>,
+    /// Found a cluster of this node alone, although this home was to join another one or cluster.found is false
+    #[arg(long, conflicts_with = "join")]
+    found: bool,
     /// The node's name in its cluster [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Join as a guest: offer models and sandboxes, but hold no data and no vote
     #[arg(long, requires = "join")]
     guest: bool,
+    /// Where a member of the node's own cluster is reached now (name or address, with a port unless it is 47210); for when the
+    /// addresses of all members have changed
+    #[arg(long = "seed", value_name = "ADDRESS", conflicts_with = "join")]
+    seeds: Vec<String>,
     /// Where the node stands (a room, a house): copies of the same data are kept in different zones
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
@@ -70,12 +79,37 @@ impl StartArgs {
         self.join.as_deref() == Some(ON_THE_LAN)
     }
 
+    /// Refuses what a node that runs already cannot follow: it would be lost without a word.
+    fn fits_running(&self, pid: u32, context: &Context) -> Result<(), Failure> {
+        let home = context.home.path();
+        if let Some(token) = self.token()? {
+            let token: JoinToken = token.parse().map_err(|error: TokenError| Failure::new(error.to_string()))?;
+            if identity::fingerprint(home).map_err(anyhow::Error::new)? != Some(token.fingerprint) {
+                return Err(Failure::new(format!("the node runs already (process {pid}), in another cluster than the token's"))
+                    .hint("a home is in one cluster for good: join with a home of its own (--home DIR), or `octopussy stop`, move this home away and repeat"));
+            }
+            context.out.note("this node belongs to the cluster of the token already; the token was not used");
+        }
+        let kept = ClusterHome::of(home).port_offset().map_err(anyhow::Error::new)?;
+        let moves = context.port_offset.is_some_and(|asked| kept.is_some_and(|kept| kept != asked));
+        if moves || self.found || !self.overrides().is_empty() {
+            return Err(Failure::new(format!(
+                "the node runs already (process {pid}), and what was asked for takes effect only at a start"
+            ))
+            .hint("`octopussy stop`, then the same command again"));
+        }
+        Ok(())
+    }
+
     /// The settings that its flags stand for.
     fn overrides(&self) -> Vec<(String, Value)> {
         let mut overrides = self.set.clone();
         let texts = [("cluster.name", &self.name), ("cluster.zone", &self.zone)];
         overrides
             .extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?)))));
+        if !self.seeds.is_empty() {
+            overrides.push(("mesh.seeds".to_owned(), Value::from(self.seeds.clone())));
+        }
         overrides.extend(self.capacity.map(|capacity| ("cluster.capacity".to_owned(), Value::from(capacity))));
         overrides
     }
@@ -88,6 +122,7 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<(), Failur
         let _ = rustix::process::setsid();
     }
     if let Some(node) = NodeFile::of_running(&context.home) {
+        args.fits_running(node.pid, context)?;
         context.out.line(format_args!("The node runs already (process {}).", node.pid));
         show_where(&node, context);
         context.out.document(&document(&node, true));
@@ -107,14 +142,13 @@ async fn in_foreground(args: StartArgs, context: &Context) -> Result<(), Failure
         port_offset: context.port_offset,
         overrides: args.overrides(),
         join,
+        found: args.found,
     };
     Box::pin(host::run(options)).await.map_err(|error| {
         let failure = Failure::from(error);
         if args.detached {
-            let told = StartError::from(&failure);
-            if let (Some(folder), Ok(text)) = (context.home.start_error().parent(), serde_json::to_vec(&told)) {
-                let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(context.home.start_error(), text));
-            }
+            // The parent shows the log's end when there is no such file.
+            let _ = StartError::from(&failure).write(&context.home.start_error());
         }
         failure
     })
@@ -132,6 +166,9 @@ async fn in_background(args: StartArgs, context: &Context) -> Result<(), Failure
         more.extend(["--join".to_owned(), word.to_owned()]);
         more.extend(args.guest.then(|| "--guest".to_owned()));
     }
+    more.extend(args.found.then(|| "--found".to_owned()));
+    let cluster_home = ClusterHome::of(context.home.path());
+    let ports_before = cluster_home.port_offset().map_err(anyhow::Error::new)?;
     let begun = tokio::time::Instant::now();
     let spinner = context.out.spinner(if token.is_some() { "joining" } else { "starting" });
     let mut daemon = Daemon::spawn_with(&context.home, context.port_offset, &more, &environment)?;
@@ -141,6 +178,12 @@ async fn in_background(args: StartArgs, context: &Context) -> Result<(), Failure
     let took = crate::output::duration_ms(begun.elapsed().as_secs_f64() * 1_000.0);
     context.out.line(format_args!("{} the node is ready ({took}, process {})", paint(GOOD, "✓"), daemon.pid()));
     show_where(&node, context);
+    let ports = cluster_home.port_offset().map_err(anyhow::Error::new)?;
+    if let (None, None, Some(offset @ 1..)) = (context.port_offset, ports_before, ports) {
+        context.out.note(format_args!(
+            "the usual ports are taken: this node uses ports that are {offset} higher, and keeps them (--port-offset chooses others)"
+        ));
+    }
     context.out.line(paint(
         DIM,
         "  another machine joins with: octopussy start --join TOKEN   (a token: octopussy cluster token)",

@@ -1,8 +1,9 @@
 //! `octopussy status`: how the node is.
 
 use crate::cli::Context;
-use crate::client::{Client, Status, decode};
+use crate::client::{Client, ClientError, Status, decode};
 use crate::failure::{Exit, Failure};
+use crate::identity;
 use crate::output::{BAD, BOLD, DIM, GOOD, Table, WARN, paint, printable};
 use clap::Args;
 
@@ -16,9 +17,22 @@ pub(crate) struct StatusArgs {
 
 /// Asks the node and shows its answer; fails when it is not ready.
 pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failure> {
+    // A home without a node's key is a client's: it speaks of whichever node its credentials name.
+    let node = identity::node_of(context.home.path()).map_err(anyhow::Error::new)?.map(|node| node.to_string());
     let client = Client::open(&context.home, context.port_offset)?;
-    let value = client.get("/api/v1/status").await?;
+    let value = match client.get("/api/v1/status").await {
+        Err(ClientError::Unreachable { refused: true, .. } | ClientError::WrongCertificate { .. })
+            if node.is_some() =>
+        {
+            return Err(does_not_run(context));
+        }
+        answer => answer?,
+    };
     let status: Status = decode(&value)?;
+    // Another node of the cluster may listen where this one did.
+    if node.is_some_and(|node| node != status.node.id) {
+        return Err(does_not_run(context));
+    }
     context.out.document(&value);
     show(&args, &status, &client, context);
     if status.ready {
@@ -28,6 +42,12 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failu
     Err(Failure::new(format!("the node is not ready{why}"))
         .exit(Exit::Unreachable)
         .hint(format!("its log: {}", context.home.log().display())))
+}
+
+fn does_not_run(context: &Context) -> Failure {
+    Failure::new(format!("the node of {} does not run", context.home.path().display()))
+        .exit(Exit::Unreachable)
+        .hint("`octopussy start` starts it; `octopussy cluster status` asks the other nodes of its cluster")
 }
 
 fn show(args: &StatusArgs, status: &Status, client: &Client, context: &Context) {

@@ -5,10 +5,13 @@ use super::substrate::VERSIONS;
 use super::{HostOptions, JoinOptions};
 use crate::cluster::{
     ClusterHome, ClusterMembership, Door, JoinFailure, JoinToken, Joined, LOOK_FOR, LanError, Wanted, Wish,
-    choose_ports, cpus, default_capacity, find_on_lan, local_addresses, port_is_free, reachable_at,
+    choose_ports, cpus, default_capacity, find_on_lan, first_free_port, local_addresses, port_is_free, reachable_at,
+    wait_until_free,
 };
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::identity::NodeKey;
+use crate::process::StartError;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -35,28 +38,86 @@ pub(super) fn offset(ports: u16) -> impl Iterator<Item = (String, Value)> {
     OFFSET_KEYS.into_iter().map(move |key| (key.to_owned(), ports.into()))
 }
 
-/// The offset of a node for which nobody has chosen ports: what its home has used before, otherwise the first at which all
-/// are free.
-pub(super) fn free_offset(home: &ClusterHome, settings: &NodeSettings) -> anyhow::Result<Option<u16>> {
-    if settings.ports_are_chosen {
-        return Ok(None);
-    }
+/// The ports of a node with these settings.
+fn ports(settings: &NodeSettings) -> [Wanted; 4] {
     let (gateway, mesh) = (&settings.gateway, &settings.mesh);
-    let wanted = [
-        Wanted { bind: gateway.bind, port: gateway.rest_port, udp: false },
-        Wanted { bind: gateway.bind, port: gateway.ws_port, udp: false },
-        Wanted { bind: IpAddr::V4(Ipv4Addr::LOCALHOST), port: gateway.metrics_port, udp: false },
-        Wanted { bind: mesh.bind, port: mesh.port, udp: true },
-    ];
-    let before = home.port_offset()?;
-    let chosen = choose_ports(&wanted, before, port_is_free);
-    if let Some(offset) = chosen.filter(|offset| Some(*offset) != before) {
-        if offset > 0 {
-            tracing::info!(offset, "the usual ports are taken; this node moves all of its ports, and keeps them");
+    let shifted = |port: u16| if port == 0 { 0 } else { port.saturating_add(gateway.port_offset) };
+    [
+        Wanted { bind: gateway.bind, port: shifted(gateway.rest_port), udp: false },
+        Wanted { bind: gateway.bind, port: shifted(gateway.ws_port), udp: false },
+        Wanted { bind: mesh.bind, port: mesh.listen().port(), udp: true },
+        metrics_port(settings),
+    ]
+}
+
+fn metrics_port(settings: &NodeSettings) -> Wanted {
+    let gateway = &settings.gateway;
+    let port = if gateway.metrics_port == 0 { 0 } else { gateway.metrics_port.saturating_add(gateway.port_offset) };
+    Wanted { bind: IpAddr::V4(Ipv4Addr::LOCALHOST), port, udp: false }
+}
+
+/// Settles on the node's ports and returns the settings that say so. A home keeps the offset that it has once had: its clients and
+/// its peers know the node there. A new home takes the first offset at which all ports but that of the metrics are free.
+pub(super) fn settle_on_ports(
+    home: &ClusterHome,
+    settings: &NodeSettings,
+    asked: Option<u16>,
+) -> anyhow::Result<Vec<(String, Value)>> {
+    if let Some(asked) = asked {
+        if home.port_offset()? != Some(asked) {
+            home.set_port_offset(asked)?;
         }
-        home.set_port_offset(offset)?;
+        return Ok(Vec::new());
     }
-    Ok(chosen)
+    if settings.ports_are_chosen {
+        return Ok(Vec::new());
+    }
+    let [rest, ws, mesh, metrics] = ports(settings);
+    let offset = match home.port_offset()? {
+        Some(before) => before,
+        None => {
+            let chosen = choose_ports(&[rest, ws, mesh], port_is_free).unwrap_or_default();
+            if chosen > 0 {
+                tracing::warn!(offset = chosen, "the usual ports are taken; this node moves its ports, and keeps them");
+            }
+            home.set_port_offset(chosen)?;
+            chosen
+        }
+    };
+    let mut settled: Vec<(String, Value)> = self::offset(offset).collect();
+    // Other programs live on the usual port of the metrics, and only scrapers need to know where it is.
+    if let Some(wanted) = metrics.shifted(offset).filter(|wanted| !port_is_free(wanted)) {
+        let found = first_free_port(wanted, port_is_free);
+        if let Some(port) = found.checked_sub(offset).filter(|_| found != wanted.port) {
+            tracing::warn!(
+                taken = wanted.port,
+                port = found,
+                "the port of the metrics is taken; they are on another one"
+            );
+            settled.push(("gateway.metrics_port".to_owned(), port.into()));
+        }
+    }
+    Ok(settled)
+}
+
+/// Waits until the node's ports are free, within bounds; a start in the background is told meanwhile what it waits for.
+pub(super) async fn wait_for_ports(home: &Home, settings: &NodeSettings) -> anyhow::Result<()> {
+    let note = home.start_error();
+    let mut noted = false;
+    let waited = wait_until_free(&ports(settings), |taken| {
+        tracing::warn!("{taken}: waiting until it is free");
+        // Whether the note can be written does not matter: it only says why a start takes long.
+        noted = StartError::from(&Failure::new(format!("{taken}; the node still waits for it"))).write(&note).is_ok();
+    })
+    .await;
+    if noted {
+        let _ = std::fs::remove_file(&note);
+    }
+    waited.map_err(|taken| {
+        anyhow::Error::new(Failure::new(taken.to_string()).hint(
+            "end that program, or give this node other ports: --port-offset 100 moves all of them, and the home keeps the offset",
+        ))
+    })
 }
 
 /// What the node is going to be in its cluster, from the command line, the configuration and what it was before.
@@ -77,10 +138,13 @@ impl Standing {
 }
 
 /// Joins when that is wanted, after finishing what an earlier start could not.
+///
+/// # Errors
+/// Also when the home belongs to no cluster and this start must not found one.
 pub(super) async fn arrive(
     home: &Path,
     settings: &NodeSettings,
-    join: Option<&JoinOptions>,
+    options: &HostOptions,
     boot: u64,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<()> {
@@ -93,15 +157,27 @@ pub(super) async fn arrive(
             "a joining that was interrupted is finished"
         );
     }
-    let Some(join) = join else { return Ok(()) };
+    let cluster_home = ClusterHome::of(home);
+    let Some(join) = &options.join else {
+        return if cluster_home.membership()?.is_some() {
+            Ok(())
+        } else {
+            may_found(&cluster_home, settings, options.found)
+        };
+    };
     let mut token: JoinToken = join.token.parse().map_err(|error| told(JoinFailure::Token(error)))?;
-    if join.find && ClusterHome::of(home).membership()?.is_none() {
-        token.addresses = find(&token).await?;
+    if cluster_home.membership()?.is_none() {
+        // A node that was to join must not found a cluster of its own when it is started again without its token.
+        cluster_home.set_to_join(&token.fingerprint)?;
+        if join.find {
+            token.addresses = find(&token).await?;
+        }
     }
     let wish = wish(settings, join, boot)?;
     let clock = clock.clone();
     match crate::cluster::join(home, &token, &wish, &MeshDoor, move || clock.now()).await.map_err(told)? {
         Joined::Now(member) => {
+            cluster_home.clear_to_join()?;
             tracing::info!(cluster.id = member.cluster, node.name = member.name, "this node was let into the cluster");
         }
         Joined::Before(member) => {
@@ -111,6 +187,27 @@ pub(super) async fn arrive(
                 "this node belongs to the cluster of the token already; the token was not used"
             );
         }
+    }
+    Ok(())
+}
+
+/// Whether a home without a cluster may found one.
+fn may_found(home: &ClusterHome, settings: &NodeSettings, asked: bool) -> anyhow::Result<()> {
+    if asked {
+        return Ok(home.clear_to_join()?);
+    }
+    let refused = |message: &str, hint: &str| Err(anyhow::Error::new(Failure::new(message).hint(hint)));
+    if home.was_to_join()? {
+        return refused(
+            "this home was to join a cluster, and has not joined it yet",
+            "repeat `octopussy start --join TOKEN` (`octopussy cluster token` on a member makes a new token); `octopussy start --found` founds a cluster of its own instead",
+        );
+    }
+    if !settings.place.found {
+        return refused(
+            "this home belongs to no cluster, and cluster.found is false: no cluster is founded here",
+            "join one with `octopussy start --join TOKEN`; `octopussy start --found` founds one, once",
+        );
     }
     Ok(())
 }
@@ -160,8 +257,10 @@ fn told(failure: JoinFailure) -> anyhow::Error {
         JoinFailure::Unreachable(_) => Some(
             "see that a member runs and that its mesh port (UDP) is open from here; a token made now names its present addresses",
         ),
+        JoinFailure::OtherCluster(_) => Some(
+            "give the new node a home of its own with --home DIR; if this home's cluster is not needed, move the directory away first and repeat",
+        ),
         JoinFailure::Refused(_)
-        | JoinFailure::OtherCluster(_)
         | JoinFailure::Data(_)
         | JoinFailure::BadAnswer(_)
         | JoinFailure::Identity(_)

@@ -4,6 +4,7 @@ use super::access::{FirstAccessCapability, FirstAccessConfig};
 use super::arrival;
 use super::home_lock::HomeLock;
 use super::settings::{Source, refuse};
+use crate::cluster::ClusterHome;
 use crate::home::Home;
 use crate::identity::AuthorityKey;
 use anyhow::Context;
@@ -31,6 +32,9 @@ pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::
     settings.gateway.check()?;
     init_logging(&settings.observability.log).context("the log cannot be set up")?;
     let _lock = HomeLock::take(home.path()).map_err(anyhow::Error::new)?;
+    if let Some(offset) = port_offset {
+        ClusterHome::of(home.path()).set_port_offset(offset)?;
+    }
     let identity = crate::identity::load_or_create(home.path(), AuthorityKey::Held, &settings.node.names)
         .context("the node's certificates cannot be used")?;
     let access =

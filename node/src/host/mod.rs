@@ -45,6 +45,8 @@ pub(crate) struct HostOptions {
     pub(crate) overrides: Vec<(String, Value)>,
     /// The cluster to join, when the node belongs to none.
     pub(crate) join: Option<JoinOptions>,
+    /// Whether a cluster may be founded although the home was to join one, or the configuration forbids it.
+    pub(crate) found: bool,
 }
 
 /// How a node is to join.
@@ -58,7 +60,7 @@ pub(crate) struct JoinOptions {
     pub(crate) guest: bool,
 }
 
-/// Runs a node until it is told to stop, by SIGTERM or SIGINT; a second signal gives up waiting for what still runs.
+/// Runs a node until it is told to stop, by SIGTERM, SIGINT or SIGHUP; a second signal gives up waiting for what still runs.
 pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
     let prepared = Prepared::new(options).await?;
     let mut signals = signals::Signals::listen()?;
@@ -108,6 +110,8 @@ struct Prepared {
     capacity: u32,
     /// Its zone.
     zone: Option<String>,
+    /// Whether members that do not answer are looked for on the local network although this node does not announce itself.
+    look_on_lan: bool,
     clock: Arc<dyn Clock>,
     lock: HomeLock,
 }
@@ -126,18 +130,21 @@ impl Prepared {
             .map_err(anyhow::Error::new)?;
         let cluster_home = ClusterHome::of(home.path());
         removed::refuse(home.path(), &cluster_home)?;
-        if let Some(offset) = arrival::free_offset(&cluster_home, &settings)? {
-            source.overrides.extend(arrival::offset(offset));
+        let ports = arrival::settle_on_ports(&cluster_home, &settings, options.port_offset)?;
+        if !ports.is_empty() {
+            source.overrides.extend(ports);
             settings = source.load().map_err(|findings| refuse(&findings))?;
         }
+        arrival::wait_for_ports(&home, &settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let boot = next_boot(&settings.groups.dir)?;
-        arrival::arrive(home.path(), &settings, options.join.as_ref(), boot, &clock).await?;
+        arrival::arrive(home.path(), &settings, &options, boot, &clock).await?;
         let member = cluster_home.membership()?;
         let key = member.as_ref().map_or(AuthorityKey::Held, |member| member.authority_key());
         let identity = crate::identity::load_or_create(home.path(), key, &settings.node.names)
             .context("the node's certificates cannot be used")?;
         let Standing { capacity, zone } = Standing::of(&settings, member.as_ref());
-        Ok(Self { home, cluster_home, source, settings, identity, boot, capacity, zone, clock, lock })
+        let look_on_lan = options.join.is_some_and(|join| join.find);
+        Ok(Self { home, cluster_home, source, settings, identity, boot, capacity, zone, look_on_lan, clock, lock })
     }
 }

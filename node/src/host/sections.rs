@@ -1,12 +1,12 @@
 //! The sections of the configuration that the node itself owns: `node`, `store`, `cluster`, `mesh`.
 
-use crate::cluster::{NAME_RULE, default_name, is_name};
+use crate::cluster::{NAME_RULE, Seed, default_name, is_name, local_addresses};
 use octopussy_config::{Origin, Settings};
 use octopussy_core::ids::ShardCount;
 use octopussy_core::problem::Finding;
 use octopussy_shard::{Engine, ShardHostConfig, Timings};
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +66,7 @@ pub(super) struct ClusterSection {
     name: Option<String>,
     zone: Option<String>,
     capacity: Option<u32>,
+    found: bool,
 }
 
 impl Default for ClusterSection {
@@ -79,6 +80,7 @@ impl Default for ClusterSection {
             name: None,
             zone: None,
             capacity: None,
+            found: true,
         }
     }
 }
@@ -92,6 +94,7 @@ pub(super) struct MeshSection {
     port_offset: u16,
     advertise: Vec<String>,
     announce: bool,
+    seeds: Vec<String>,
 }
 
 impl Default for MeshSection {
@@ -102,6 +105,7 @@ impl Default for MeshSection {
             port_offset: 0,
             advertise: Vec::new(),
             announce: false,
+            seeds: Vec::new(),
         }
     }
 }
@@ -119,6 +123,8 @@ pub(super) struct MeshSettings {
     pub(super) advertise: Vec<SocketAddr>,
     /// Whether it tells the local network that it is there: only when somebody wants it.
     pub(super) announce: bool,
+    /// Where members are looked for that do not answer where they were last.
+    pub(super) seeds: Vec<Seed>,
 }
 
 impl MeshSettings {
@@ -142,6 +148,8 @@ pub(super) struct PlaceSettings {
     pub(super) shards: ShardCount,
     /// How many replicas a shard has in it.
     pub(super) replication: u8,
+    /// Whether a home that belongs to no cluster founds one without being told to.
+    pub(super) found: bool,
 }
 
 impl PlaceSettings {
@@ -174,12 +182,41 @@ pub(super) fn mesh(section: &MeshSection, settings: &Settings, findings: &mut Ve
             )),
         }
     }
+    if section.seeds.len() > MAX_ADVERTISED {
+        findings.push(finding(settings, "mesh.seeds", "it has more than 16 entries", None));
+    }
+    let mut seeds = Vec::new();
+    for (index, text) in section.seeds.iter().enumerate() {
+        match Seed::parse(text, port) {
+            Some(seed) => seeds.push(seed),
+            None => findings.push(finding(
+                settings,
+                &format!("mesh.seeds.{index}"),
+                &format!("'{text}' is neither a name nor an address"),
+                Some("write a host's name or IP address, with a port when it is not this node's: pi.local or 192.168.1.20:47210"),
+            )),
+        }
+    }
     MeshSettings {
-        bind: section.bind,
+        bind: bind(section, settings),
         port: section.port,
         port_offset: section.port_offset,
         advertise,
         announce: section.announce,
+        seeds,
+    }
+}
+
+/// The address that is listened on: what was chosen, otherwise every IPv4 network, or every network of a machine without IPv4.
+fn bind(section: &MeshSection, settings: &Settings) -> IpAddr {
+    if settings.origin("mesh.bind").is_some() { section.bind } else { default_bind(&local_addresses()) }
+}
+
+fn default_bind(local: &[IpAddr]) -> IpAddr {
+    if !local.is_empty() && local.iter().all(IpAddr::is_ipv6) {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    } else {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
     }
 }
 
@@ -208,6 +245,7 @@ pub(super) fn place(section: &ClusterSection, settings: &Settings, findings: &mu
         capacity: section.capacity,
         shards: shards.unwrap_or(ShardCount::DEFAULT),
         replication: section.replication,
+        found: section.found,
     }
 }
 
@@ -271,6 +309,22 @@ mod tests {
         assert_eq!(mesh.listen().port(), 5_007);
         let expected = ["192.0.2.1:5007", "192.0.2.2:9", "[2001:db8::1]:5007"].map(|text| text.parse().unwrap());
         assert_eq!(mesh.advertise, expected);
+    }
+
+    #[test]
+    fn seeds_are_names_and_addresses() {
+        let (mesh, _, findings) = checked("mesh:\n  seeds: [pi.local, '192.0.2.2:9']\n");
+        assert_eq!(findings, Vec::new());
+        assert_eq!(mesh.seeds, ["pi.local:47210", "192.0.2.2:9"].map(|text| Seed::parse(text, 1).unwrap()));
+        let (_, _, findings) = checked("mesh:\n  seeds: ['http://pi']\n");
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+
+    #[test]
+    fn a_machine_without_ipv4_listens_on_ipv6() {
+        let (four, six): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        assert!(default_bind(&[six]).is_ipv6());
+        assert!(default_bind(&[four, six]).is_ipv4() && default_bind(&[]).is_ipv4());
     }
 
     #[test]

@@ -12,12 +12,13 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen for SIGTERM and SIGINT.
+    /// Begins to listen for SIGTERM, SIGINT, and the SIGHUP that a closing terminal sends.
     pub(super) fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        let hangup = signal(SignalKind::hangup())?;
         let (sender, count) = watch::channel(0);
-        tokio::spawn(count_signals(terminate, interrupt, sender));
+        tokio::spawn(count_signals([terminate, interrupt, hangup], sender));
         Ok(Self { count, seen: 0 })
     }
 
@@ -41,11 +42,13 @@ async fn wait_above(count: &mut watch::Receiver<u32>, seen: u32) {
     }
 }
 
-async fn count_signals(mut terminate: Signal, mut interrupt: Signal, count: watch::Sender<u32>) {
+async fn count_signals(signals: [Signal; 3], count: watch::Sender<u32>) {
+    let [mut terminate, mut interrupt, mut hangup] = signals;
     loop {
         tokio::select! {
             Some(()) = terminate.recv() => {}
             Some(()) = interrupt.recv() => {}
+            Some(()) = hangup.recv() => {}
             else => return,
         }
         count.send_modify(|count| *count += 1);

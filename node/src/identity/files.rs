@@ -44,11 +44,16 @@ pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), IdentityEr
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
+/// The key in the file; `None` when there is no such file.
+pub(super) fn load_key(path: &Path) -> Result<Option<KeyPair>, IdentityError> {
+    let damaged = |error: rcgen::Error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    read(path)?.map(|text| KeyPair::from_pem(&text).map_err(damaged)).transpose()
+}
+
 /// The key in the file, or a fresh one (ECDSA on P-256, which every client knows), written for its owner alone.
 pub(super) fn load_or_create_key(path: &Path) -> Result<KeyPair, IdentityError> {
-    if let Some(text) = read(path)? {
-        return KeyPair::from_pem(&text)
-            .map_err(|error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() });
+    if let Some(key) = load_key(path)? {
+        return Ok(key);
     }
     let key = KeyPair::generate().map_err(|error| IdentityError::Certificate(error.to_string()))?;
     write(path, &key.serialize_pem(), PRIVATE)?;

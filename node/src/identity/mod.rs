@@ -174,6 +174,14 @@ pub(crate) fn fingerprint(home: &Path) -> Result<Option<[u8; 32]>, IdentityError
     Ok(Some(Authority::from_texts(&path, pem, None)?.fingerprint()))
 }
 
+/// The id of the node whose home this is; `None` while the home has no node's key.
+///
+/// # Errors
+/// [`IdentityError`] when the key is there and cannot be used.
+pub(crate) fn node_of(home: &Path) -> Result<Option<NodeId>, IdentityError> {
+    Ok(files::load_key(&home.join("tls").join("node.key"))?.as_ref().map(node_id))
+}
+
 fn load_or_create_at(
     home: &Path,
     held: AuthorityKey,

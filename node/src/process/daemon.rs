@@ -8,6 +8,7 @@ use octopussy_core::problem::Finding;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -30,6 +31,16 @@ pub(crate) struct StartError {
     code: Option<Box<str>>,
     /// Single findings.
     findings: Vec<Finding>,
+}
+
+impl StartError {
+    /// Writes it to where the parent looks.
+    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, serde_json::to_vec(self)?)
+    }
 }
 
 impl From<&Failure> for StartError {

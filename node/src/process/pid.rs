@@ -6,13 +6,30 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 /// does not tell, or when there is no such process.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = parse(&stat)?;
+    // The main thread of a process that ends may be a zombie while other threads still hold its locks and ports.
+    let ended = stat.zombie && other_threads(pid) == 0;
+    (!ended).then_some(stat.ticks)
+}
+
+/// What is needed of a line in `/proc/PID/stat`.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    zombie: bool,
+    ticks: u64,
+}
+
+fn parse(stat: &str) -> Option<Stat> {
     // The name in parentheses may contain anything, so fields are counted from behind it; the start is the 22nd of all.
-    let fields = stat.rsplit_once(')')?.1;
-    let mut fields = fields.split_whitespace();
-    if fields.next()? == "Z" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let zombie = fields.next()? == "Z";
+    Some(Stat { zombie, ticks: fields.nth(18)?.parse().ok()? })
+}
+
+/// How many threads the process has besides its main one.
+fn other_threads(pid: u32) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter(|task| task.file_name().to_str() != Some(pid.to_string().as_str())).count()
 }
 
 /// Whether the process `pid` runs and began at `ticks`; without ticks, whether it runs at all.
@@ -46,6 +63,49 @@ mod tests {
         if let Some(ticks) = ticks {
             assert!(!is_running(me, Some(ticks + 1)));
         }
+    }
+
+    #[test]
+    fn the_name_of_a_program_does_not_confuse() {
+        let fields = "1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
+        assert_eq!(parse(&format!("9 (a) Z (b) S {fields}")), Some(Stat { zombie: false, ticks: 777 }));
+        assert_eq!(parse(&format!("9 (a) Z {fields}")), Some(Stat { zombie: true, ticks: 777 }));
+        assert_eq!(parse("9 (a"), None);
+    }
+
+    /// As the kernel shows a process whose main thread has ended first.
+    #[test]
+    fn a_process_runs_for_as_long_as_one_of_its_threads() {
+        if !std::path::Path::new("/proc/self/stat").exists()
+            || std::process::Command::new("python3").arg("-V").output().is_err()
+        {
+            println!("skipped: this needs /proc and python3");
+            return;
+        }
+        let program = "import ctypes,os,sys,threading\n\
+                       threading.Thread(target=lambda: sys.stdin.read()).start()\n\
+                       ctypes.CDLL(None).syscall(60, 0)\n";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", program])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let zombie = || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .ok()
+                .and_then(|stat| parse(&stat))
+                .is_some_and(|stat| stat.zombie)
+        };
+        while !zombie() {
+            assert!(std::time::Instant::now() < deadline, "the main thread does not end");
+            std::thread::yield_now();
+        }
+        assert!(is_running(pid, None), "its other thread still holds what it has open");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!is_running(pid, None));
     }
 
     #[test]

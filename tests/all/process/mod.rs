@@ -11,4 +11,5 @@ mod disk_full;
 mod history;
 mod idempotency;
 mod openai;
+mod start_stop;
 mod streaming;
