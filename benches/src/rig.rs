@@ -96,6 +96,7 @@ impl Rig {
             usage: UsageWindow::default(),
             memory: None,
             tasks_ended: 0,
+            versions: Arc::new([]),
         };
         let command = Command::CreateAgent { agent: Box::new(record) };
         self.ledger.propose(self.ledger.shards().shard_of(id), command).await?;

@@ -1,6 +1,7 @@
 //! The one place that reads files and the environment.
 
 use crate::{Layer, Profile, Settings, closest, environment_layer, parse_yaml};
+use octopussy_core::plain_text::{self, NotText};
 use octopussy_core::problem::Finding;
 use std::io::Read;
 use std::path::PathBuf;
@@ -114,5 +115,11 @@ fn read(path: &std::path::Path) -> Result<String, Finding> {
             "a configuration of this size is a mistake",
         ));
     }
-    String::from_utf8(bytes).map_err(|_| finding("is not UTF-8 text".to_owned(), "save it as UTF-8"))
+    plain_text::from_file(bytes).map_err(|error| {
+        let line = match error {
+            NotText::Utf16 => None,
+            NotText::Other { line } => u32::try_from(line).ok(),
+        };
+        Finding { line, ..finding(error.to_string(), "save it as UTF-8") }
+    })
 }

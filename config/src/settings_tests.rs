@@ -2,7 +2,7 @@ use crate::{LoadOptions, Origin, Profile, Settings, default_config_yaml, load};
 use octopussy_core::problem::Finding;
 use serde::Deserialize;
 
-const SECTIONS: [&str; 5] = ["node", "store", "gateway", "observability", "token_budget"];
+const SECTIONS: [&str; 6] = ["cluster", "node", "store", "gateway", "observability", "token_budget"];
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]

@@ -77,14 +77,21 @@ impl TryFrom<TlsText> for TlsMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Open connections a port; further ones are closed at once.
+    /// Open connections a port; for a further one the quietest is closed, or the new one when none is quiet. Fewer where
+    /// the system does not let the node open as many files.
     pub connections: usize,
+    /// Open connections of one address a port, treated alike; the loopback address may have all.
+    pub connections_per_address: usize,
     /// Requests in progress, waiting ones included; further ones are answered with 429.
     pub requests: usize,
+    /// MiB that the bodies of all requests in progress may have together; further ones are answered with 429.
+    pub body_mebibytes: usize,
     /// Open event streams and WebSockets; further ones are answered with 429.
     pub streams: usize,
-    /// Seconds a client may take for the head of a request.
+    /// Seconds a client may take for the head of a request, and until its first request has come.
     pub header_seconds: u64,
+    /// Seconds without a request in progress after which a connection is closed.
+    pub keep_alive_seconds: u64,
     /// Seconds an OpenAI-compatible completion may take.
     pub completion_seconds: u64,
     /// Watches of one WebSocket.
@@ -101,9 +108,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 8192,
+            connections_per_address: 256,
             requests: 4096,
+            body_mebibytes: 256,
             streams: 2048,
             header_seconds: 10,
+            keep_alive_seconds: 120,
             completion_seconds: 300,
             watches: 64,
             outbound_messages: 256,
@@ -167,9 +177,12 @@ impl GatewayConfig {
         let limits = &self.limits;
         let zero = [
             ("connections", limits.connections == 0),
+            ("connections_per_address", limits.connections_per_address == 0),
             ("requests", limits.requests == 0),
+            ("body_mebibytes", limits.body_mebibytes == 0),
             ("streams", limits.streams == 0),
             ("header_seconds", limits.header_seconds == 0),
+            ("keep_alive_seconds", limits.keep_alive_seconds == 0),
             ("completion_seconds", limits.completion_seconds == 0),
             ("watches", limits.watches == 0),
             ("outbound_messages", limits.outbound_messages == 0),

@@ -1,6 +1,8 @@
 //! The grammar of the command line, and the one place that turns a result into an exit code.
 
-use crate::commands::{self, agent, cluster, completions, demo, install, provider, secret, start, status, stop, task};
+use crate::commands::{
+    self, agent, audit, cluster, completions, demo, install, provider, secret, start, status, stop, task,
+};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
@@ -17,6 +19,7 @@ Exit codes:
   3  the node is not reachable
   4  the node refused: credentials or permissions
   5  the task ended, and not with a result
+  6  the node's identity is in use elsewhere, or its home is an old one
 
 Begin with:
   octopussy demo                         see it work: no network, no keys
@@ -70,6 +73,9 @@ enum Command {
     /// Keep keys and passwords, encrypted, out of every file
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// The log of what was allowed, denied and changed on this node
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The models that can be asked
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
@@ -131,6 +137,7 @@ async fn dispatch(command: Command, context: Context) -> Result<(), Failure> {
         Command::Task(command) => commands::task::run(command, &context).await,
         Command::Cluster(command) => cluster::run(command, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
+        Command::Audit(command) => audit::run(command, &context).await,
         Command::Provider(command) => provider::run(command, &context).await,
         Command::Demo(args) => demo::run(args, &context).await,
         Command::Completions(args) => completions::run(args),

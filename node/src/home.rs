@@ -62,6 +62,11 @@ impl Home {
         self.0.join("logs").join("octopussy.log")
     }
 
+    /// The audit log; files that were put aside lie beside it.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.0.join("audit").join("audit.jsonl")
+    }
+
     /// Whether `install` has been here.
     pub(crate) fn is_installed(&self) -> bool {
         self.config().exists() && self.credentials().exists() && self.0.join("tls").join("node.pem").exists()

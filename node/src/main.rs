@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod measures;
 mod output;
+mod ownership;
 mod private_file;
 mod process;
 mod version;
@@ -17,6 +18,7 @@ mod version;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    process::keep_to_oneself();
     // ring is the only TLS provider in the tree; naming it once here spares every client and server from choosing.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");

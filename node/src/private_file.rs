@@ -36,6 +36,21 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Removes a file that held keys, when there is one, and overwrites them before. That is all a program can do: what the disk
+/// itself has kept of them is out of its reach.
+pub(crate) fn wipe(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(mut file) => {
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+            file.write_all(&vec![0; length])?;
+            file.sync_all()?;
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    remove(path)
+}
+
 /// Removes the file, when there is one.
 pub(crate) fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {

@@ -69,8 +69,8 @@ fn keyring() -> Keyring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::{AgentSpec, Desired, UsageWindow};
-    use crate::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
+    use crate::agent::{AgentSpec, AgentVersion, Desired, UsageWindow};
+    use crate::ids::{AgentId, BlobId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
     use crate::message::{MessageDraft, MessageType, Payload, Priority};
     use crate::problem::Code;
     use crate::task::{NewTask, Outcome, StepKind, StepOutcome, TaskState};
@@ -106,6 +106,13 @@ mod tests {
             usage: UsageWindow::default(),
             memory: Some("[]".into()),
             tasks_ended: 3,
+            versions: Arc::new([AgentVersion {
+                number: 1,
+                at: NOW,
+                by: "owner".into(),
+                content: BlobId([9; 32]),
+                documents: Arc::new([]),
+            }]),
         }
     }
 
@@ -133,6 +140,9 @@ mod tests {
             error: None,
             dead_letter: None,
             idempotency_key: Some("key".into()),
+            begun: 2,
+            crashes: 1,
+            agent_version: 0,
         }
     }
 
@@ -163,15 +173,27 @@ mod tests {
         };
         let outcome = Outcome::Succeeded(Arc::new(signed(MessageType::Result)));
         let day = Duration::from_secs(86_400);
+        let version = agent().versions[0].clone();
+        let update = Command::UpdateAgent {
+            agent: agent().id,
+            from: 1,
+            spec: agent().spec,
+            version: Box::new(AgentVersion { number: 2, ..version }),
+        };
         vec![
-            ("activate", Command::Activate { shard, node: NodeId([7; 16]), now: NOW, max_age: day }),
+            (
+                "activate",
+                Command::Activate { shard, node: NodeId([7; 16]), now: NOW, max_age: day, boot: 3, gone: true },
+            ),
             ("create", Command::CreateAgent { agent: Box::new(agent()) }),
             ("accept", Command::Accept { task: Box::new(new), now: NOW }),
-            ("begin", Command::Begin { task, epoch, now: NOW }),
-            ("step", Command::Step { task, step: Arc::new(step()) }),
+            ("begin", Command::Begin { task, epoch, version: 1, now: NOW }),
+            ("step", Command::Step { task, step: Arc::new(step()), now: NOW }),
             ("end", Command::End { task, epoch, outcome, memory: Some("[]".into()), now: NOW }),
             ("cancel", Command::Cancel { task, reason: "no longer wanted".into(), now: NOW }),
             ("tick", Command::Tick { shard, now: NOW }),
+            ("update", update),
+            ("delete", Command::DeleteAgent { agent: agent().id, force: true, reason: "deleted".into(), now: NOW }),
         ]
     }
 

@@ -11,7 +11,10 @@ pub mod contract;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod ids;
+pub mod key_set;
+pub mod lineage;
 pub mod message;
+pub mod plain_text;
 pub mod ports;
 pub mod problem;
 pub mod task;

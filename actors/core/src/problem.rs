@@ -67,6 +67,10 @@ codes! {
     AgentStopped = 1204, 409, "The agent is stopped";
     /// The state machine has no such transition.
     InvalidTransition = 1205, 409, "The agent cannot do that in its present state";
+    /// Somebody else changed the agent first.
+    AgentChanged = 1206, 409, "The agent has been changed meanwhile";
+    /// The agent has tasks that have not ended.
+    AgentBusy = 1207, 409, "The agent has tasks that have not ended";
     /// The task is not known.
     UnknownTask = 1300, 404, "No such task";
     /// The same idempotency key came with another request.
@@ -85,16 +89,22 @@ codes! {
     NotReady = 1502, 503, "The node is not ready";
     /// Too much at once.
     Overloaded = 1503, 429, "Too many requests at once";
+    /// The node holds as much unended work as it may.
+    NodeFull = 1505, 429, "The node holds as much unended work as it may";
     /// It took too long.
     Timeout = 1504, 504, "The operation did not finish in time";
     /// The secret is not known.
     UnknownSecret = 1600, 404, "No such secret";
+    /// Secrets that people set and keys that nodes make are not treated alike.
+    SecretConflict = 1601, 409, "This secret cannot be changed so";
     /// The configuration does not validate.
     InvalidConfiguration = 1700, 422, "The configuration is not valid";
     /// The cluster has no such node.
     UnknownNode = 1800, 404, "No such node";
     /// The cluster cannot do that as it is now.
     ClusterConflict = 1801, 409, "The cluster cannot do that now";
+    /// The cluster knows no such join token.
+    UnknownJoinToken = 1802, 404, "No such join token";
     /// Something that should not happen.
     Internal = 1900, 500, "An internal error";
 }

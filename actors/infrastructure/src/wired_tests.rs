@@ -7,8 +7,9 @@ use crate::security::{SecurityCapability, SecurityConfig, SecurityNeeds};
 use futures::StreamExt;
 use octopussy_core::contract::Contract;
 use octopussy_core::ids::{MessageId, TraceId};
+use octopussy_core::key_set::KeySet;
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{Action, AuthError, NoMeasures, PrincipalRole, SecretName, SecretValue};
+use octopussy_core::ports::{Action, AuthError, KeyKind, NoMeasures, PrincipalRole, SecretName, SecretValue};
 use octopussy_core::problem::Finding;
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Provides, Requires, Running, StartContext, Wired};
@@ -104,8 +105,20 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
         ttl: Duration::from_secs(60),
     };
     let before = security.sign(draft());
-    secrets.rotate(&SecretName::new("message.signing_key").unwrap()).await.unwrap();
-    secrets.rotate(&SecretName::new("jwt.signing_key").unwrap()).await.unwrap();
+    // Those who decide about keys put the next one into the store beside the present one, then the other way round.
+    let mut next = Vec::new();
+    for kind in KeyKind::ALL {
+        let name = SecretName::new(kind.secret()).unwrap();
+        let first = KeySet::decode(secrets.get(&name).await.unwrap().expose()).unwrap();
+        let offered = KeySet::new(**first.active(), vec![[7; 32]]);
+        secrets.set(&name, SecretValue::new(offered.encode().unwrap().to_vec())).await.unwrap();
+        next.push((name, KeySet::new([7; 32], vec![**first.active()])));
+    }
+    assert_eq!(security.sign(draft()).key_id(), before.key_id(), "an offered key signs");
+    assert!(security.is_current(&token));
+    for (name, keys) in next {
+        secrets.set(&name, SecretValue::new(keys.encode().unwrap().to_vec())).await.unwrap();
+    }
     let rotated = async {
         while security.sign(draft()).key_id() == before.key_id()
             || security.issue_token("x", PrincipalRole::Viewer, Duration::ZERO).split('.').next()
@@ -116,14 +129,25 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     };
     tokio::time::timeout(Duration::from_secs(10), rotated).await.expect("the rotated keys come into force");
     security.verify(&before).expect("the key before still verifies");
-    assert!(security.authenticate(&token).is_ok());
+    assert!(security.authenticate(&token).is_ok() && !security.is_current(&token));
+    // Then the keys before are spent.
+    for kind in KeyKind::ALL {
+        let alone = KeySet::alone([7; 32]).encode().unwrap();
+        secrets.set(&SecretName::new(kind.secret()).unwrap(), SecretValue::new(alone.to_vec())).await.unwrap();
+    }
+    let ended = async {
+        while security.authenticate(&token).is_ok() || security.verify(&before).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("what the keys before have signed is refused");
 
     let by = Deadline::after(Duration::from_secs(10));
     securing.stop(by).await.unwrap();
     observing.stop(by).await.unwrap();
     watching.stop(by).await.unwrap();
     let audit = home.path().join("audit/audit.jsonl");
-    assert!(verify_audit(&audit).unwrap() >= 3);
+    assert!(verify_audit(&audit).unwrap().records >= 3);
     let text = std::fs::read_to_string(audit).unwrap();
     assert!(text.contains("ManageSecrets") && text.contains("the token is not valid"), "{text}");
     assert!(!text.contains(&token));

@@ -151,5 +151,6 @@ fn agent(name: &str, now: Timestamp) -> AgentRecord {
         usage: UsageWindow::default(),
         memory: None,
         tasks_ended: 0,
+        versions: Arc::new([]),
     }
 }

@@ -3,7 +3,7 @@
 use crate::copies::{copies, in_order};
 use crate::keeper::Found;
 use crate::limits::{ASKED_AT_ONCE, QUESTION_LIMIT, TRANSFER_LIMIT};
-use crate::serve::Serve;
+use crate::serve::{Missing, Serve};
 use crate::transfer::{next, receive, send};
 use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
 use async_trait::async_trait;
@@ -17,14 +17,17 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-/// Whether a node may be given copies: guests come and go and hold nothing for others.
-pub type MayHold = Arc<dyn Fn(NodeId) -> bool + Send + Sync>;
+/// The nodes that hold copies for others, this one among them if it does, whether or not they are connected: guests come and go and
+/// hold nothing.
+pub type Holders = Arc<dyn Fn() -> Vec<NodeId> + Send + Sync>;
 
 /// The blobs of a cluster. Implements [`BlobPort`] over this node's own store and those of the connected nodes.
 pub struct ClusterBlobs {
-    local: Arc<dyn BlobPort>,
+    pub(crate) local: Arc<dyn BlobPort>,
     mesh: Arc<dyn MeshPort>,
-    may_hold: MayHold,
+    holders: Holders,
+    /// What this node tells others that it lacks.
+    pub(crate) missing: Missing,
     /// One permit for each content that is fetched or copied.
     asking: Arc<Semaphore>,
 }
@@ -32,30 +35,50 @@ pub struct ClusterBlobs {
 impl ClusterBlobs {
     /// Blobs over this node's own store. From now on other nodes are served from it, too.
     #[must_use]
-    pub fn new(local: Arc<dyn BlobPort>, mesh: Arc<dyn MeshPort>, may_hold: MayHold) -> Arc<Self> {
-        let serve = Arc::new(Serve::new(local.clone()));
+    pub fn new(local: Arc<dyn BlobPort>, mesh: Arc<dyn MeshPort>, holders: Holders) -> Arc<Self> {
+        let missing = Missing::default();
+        let serve = Arc::new(Serve::new(local.clone(), missing.clone()));
         mesh.serve(Lane::Blob, serve.clone());
         mesh.serve_streams(StreamKind::BlobContent, serve);
-        Arc::new(Self { local, mesh, may_hold, asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)) })
+        Arc::new(Self { local, mesh, holders, missing, asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)) })
     }
 
     /// The connected nodes in the order in which the blob prefers them.
-    fn peers(&self, id: BlobId, may_hold: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
-        let peers = self.mesh.peers().into_iter().map(|peer| peer.incarnation.node);
-        in_order(id, peers.filter(|node| may_hold(*node)).collect())
+    fn peers(&self, id: BlobId) -> Vec<NodeId> {
+        in_order(id, self.mesh.peers().into_iter().map(|peer| peer.incarnation.node).collect())
+    }
+
+    /// The other nodes that hold copies for others.
+    fn others(&self) -> Vec<NodeId> {
+        let me = self.mesh.incarnation().node;
+        (self.holders)().into_iter().filter(|node| *node != me).collect()
     }
 
     /// Whether `node` has the blob; `None` when it does not say.
     async fn has(&self, node: NodeId, id: BlobId) -> Option<bool> {
-        let question = encode(&Question::Has(id)).ok()?;
-        let answer = self.mesh.call(node, Lane::Blob, question, QUESTION_LIMIT).await.ok()?;
-        let Answer::Has(has) = decode(&answer).ok()?;
-        Some(has)
+        match self.ask(node, &Question::Has(id)).await? {
+            Answer::Has(has) => Some(has),
+            Answer::Missing(_) => None,
+        }
+    }
+
+    /// Which of the blobs `node` lacks although a shard there names them; `None` when it does not say.
+    pub(crate) async fn missing_at(&self, node: NodeId, ids: Vec<BlobId>) -> Option<Vec<BlobId>> {
+        match self.ask(node, &Question::Missing(ids)).await? {
+            Answer::Missing(missing) => Some(missing),
+            Answer::Has(_) => None,
+        }
+    }
+
+    async fn ask(&self, node: NodeId, question: &Question) -> Option<Answer> {
+        let answer = self.mesh.call(node, Lane::Blob, encode(question).ok()?, QUESTION_LIMIT).await.ok()?;
+        decode(&answer).ok()
     }
 
     /// Makes sure that `node` has the blob.
     async fn copy(&self, node: NodeId, id: BlobId, content: Bytes) -> io::Result<()> {
-        if self.has(node, id).await == Some(true) {
+        // What is there counts as stored again, or it could go before it is named.
+        if self.ask(node, &Question::Renew(id)).await == Some(Answer::Has(true)) {
             return Ok(());
         }
         let copied = async {
@@ -101,9 +124,11 @@ impl ClusterBlobs {
         Ok(Found::Fetched)
     }
 
-    /// The content from whichever node has it. `Ok(None)`: every connected node says that it has not.
+    /// The content from whichever node has it. `Ok(None)`: every node that may have it says that it has not. One that is not
+    /// connected may.
     async fn fetch(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
-        let peers = self.peers(id, |_| true);
+        let away = self.others().into_iter().find(|node| !self.mesh.is_connected(*node));
+        let peers = self.peers(id);
         let ask = |node| async move { (node, self.has(node, id).await) };
         let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
         let mut failure = None;
@@ -121,7 +146,8 @@ impl ClusterBlobs {
                 None => failure = failure.or_else(|| Some(io::Error::other(format!("node {node} does not answer")))),
             }
         }
-        failure.map_or(Ok(None), |error| Err(BlobError::Io(error)))
+        let away = away.map(|node| io::Error::other(format!("node {node}, which may have it, is not connected")));
+        failure.or(away).map_or(Ok(None), |error| Err(BlobError::Io(error)))
     }
 }
 
@@ -129,9 +155,12 @@ impl ClusterBlobs {
 impl BlobPort for ClusterBlobs {
     async fn put(&self, content: Bytes) -> Result<BlobId, BlobError> {
         let id = self.local.put(content.clone()).await?;
-        let peers = self.peers(id, |node| (self.may_hold)(node));
-        let wanted = copies(peers.len() + 1);
+        let others = self.others();
+        // Of those that are to have copies, not of those that happen to be there: a node that is cut off acknowledges nothing.
+        let wanted = copies(others.len() + 1);
         let mut there = 1;
+        let peers = self.peers(id).into_iter().filter(|node| others.contains(node)).collect::<Vec<_>>();
+        let connected = peers.len();
         let mut peers = peers.into_iter();
         let mut copying = FuturesUnordered::new();
         let copy = |node, content| async move { (node, self.copy(node, id, content).await) };
@@ -147,8 +176,10 @@ impl BlobPort for ClusterBlobs {
                     copying.extend(peers.next().map(|node| copy(node, content.clone())));
                 }
                 None => {
-                    let why = failure.map_or_else(String::new, |error| format!(": {error}"));
-                    let error = format!("{there} of {wanted} copies could be written{why}");
+                    let away =
+                        || format!("{connected} of the {} other members that hold copies are connected", others.len());
+                    let why = failure.map_or_else(away, |error| error.to_string());
+                    let error = format!("{there} of {wanted} copies could be written: {why}");
                     return Err(BlobError::Io(io::Error::other(error)));
                 }
             }

@@ -3,8 +3,8 @@
 use crate::limits::MOST_COPIES;
 use octopussy_core::ids::{BlobId, NodeId};
 
-/// How many nodes must have a blob before it counts as stored, this one included: a majority of those that are connected, so
-/// that a quorum of any shard meets one, and no more than a shard has replicas.
+/// How many nodes must have a blob before it counts as stored, this one included: a majority of those that hold
+/// copies for others, so that a quorum of any shard meets one, and no more than a shard has replicas.
 pub(crate) const fn copies(members: usize) -> usize {
     let majority = members / 2 + 1;
     if majority < MOST_COPIES { majority } else { MOST_COPIES }

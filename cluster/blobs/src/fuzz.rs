@@ -39,6 +39,9 @@ mod tests {
         let id = BlobId([5; 32]);
         let seeds = [
             ("has", of_kind(0, &Question::Has(id))),
+            ("renew", of_kind(0, &Question::Renew(id))),
+            ("which-are-missing", of_kind(0, &Question::Missing(vec![id]))),
+            ("these-are-missing", of_kind(1, &Answer::Missing(vec![id]))),
             ("is-there", of_kind(1, &Answer::Has(true))),
             ("put", of_kind(2, &Opening::Put { id, bytes: 300_000 })),
             ("get", of_kind(2, &Opening::Get(id))),

@@ -17,5 +17,5 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use cluster_blobs::{ClusterBlobs, MayHold};
+pub use cluster_blobs::{ClusterBlobs, Holders};
 pub use keeper::BlobKeeper;

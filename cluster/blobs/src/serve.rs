@@ -7,26 +7,40 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::{BlobId, NodeId};
 use octopussy_core::ports::{BlobPort, LaneHandler, MeshStream, StreamHandler};
+use parking_lot::RwLock;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::debug;
 
+/// What the shards of this node name and is not here, as far as it was last looked; none before the first look.
+pub(crate) type Missing = Arc<RwLock<Option<BTreeSet<BlobId>>>>;
+
 /// Answers from this node's own store, never from other nodes: two nodes must not ask each other in a circle.
 #[derive(Clone)]
 pub(crate) struct Serve {
     local: Arc<dyn BlobPort>,
+    missing: Missing,
     places: Arc<Semaphore>,
 }
 
 impl Serve {
-    pub(crate) fn new(local: Arc<dyn BlobPort>) -> Self {
-        Self { local, places: Arc::new(Semaphore::new(SERVED_AT_ONCE)) }
+    pub(crate) fn new(local: Arc<dyn BlobPort>, missing: Missing) -> Self {
+        Self { local, missing, places: Arc::new(Semaphore::new(SERVED_AT_ONCE)) }
     }
 
     async fn has(&self, id: BlobId) -> bool {
         matches!(self.local.get(id).await, Ok(Some(_)))
+    }
+
+    /// Those of the blobs that the shards here name and that are not here; all of them before that is known.
+    fn missing_of(&self, ids: Vec<BlobId>) -> Vec<BlobId> {
+        match &*self.missing.read() {
+            Some(missing) => ids.into_iter().filter(|id| missing.contains(id)).collect(),
+            None => ids,
+        }
     }
 
     async fn serve(&self, stream: &mut MeshStream) -> io::Result<()> {
@@ -62,8 +76,12 @@ impl LaneHandler for Serve {
         let this = self.clone();
         Box::pin(async move {
             let refused = |error: io::Error| Arc::from(error.to_string());
-            let Question::Has(id) = decode(&request).map_err(refused)?;
-            encode(&Answer::Has(this.has(id).await)).map_err(refused)
+            let answer = match decode(&request).map_err(refused)? {
+                Question::Has(id) => Answer::Has(this.has(id).await),
+                Question::Renew(id) => Answer::Has(this.local.renew(id).await.unwrap_or(false)),
+                Question::Missing(ids) => Answer::Missing(this.missing_of(ids)),
+            };
+            encode(&answer).map_err(refused)
         })
     }
 }

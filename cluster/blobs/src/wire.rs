@@ -13,6 +13,10 @@ use std::io;
 pub(crate) enum Question {
     /// Is this blob there, whole?
     Has(BlobId),
+    /// The same; one that is there counts as stored again.
+    Renew(BlobId),
+    /// Which of these does a shard there name that are not there?
+    Missing(Vec<BlobId>),
 }
 
 /// The answer.
@@ -20,6 +24,8 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     /// It is, or it is not.
     Has(bool),
+    /// These.
+    Missing(Vec<BlobId>),
 }
 
 /// The first frame of a stream.

@@ -8,8 +8,8 @@ use octopussy_core::time::Timestamp;
 impl ControlState {
     /// Applies one command of the log. Deterministic: the same commands in the same order make the same state everywhere.
     ///
-    /// Every command that is applied makes `version` grow by one, and `now` never runs backwards: a command that names an
-    /// earlier moment is judged at the latest one known. Each command's rules are written at its variant.
+    /// Every command that is applied makes `version` grow by one. The time is the group's leader's, and stands still while that
+    /// is a little behind ([`Timestamp::then`]). Each command's rules are written at its variant.
     ///
     /// # Errors
     /// The refusal; the state is then exactly as it was, `version` and `now` included.
@@ -28,11 +28,17 @@ impl ControlState {
             ControlCommand::SetDesired { node, desired, now } => self.set_desired(node, desired, now),
             ControlCommand::Remove { node, now } => self.remove(node, now),
             ControlCommand::Plan { table_version, moves } => self.plan(table_version, moves),
-            ControlCommand::Settle { shard, place } => self.settle(shard, place),
+            ControlCommand::Settle { shard, place, at, planned } => self.settle(shard, place, at, planned),
             ControlCommand::PutSecret { name, secret } => self.put_secret(name, secret),
             ControlCommand::RemoveSecret { name, now } => self.remove_secret(&name, now),
             ControlCommand::Recover { node, shards, now } => self.recover(node, &shards, now),
             ControlCommand::Tick { now } => self.tick(now),
+            ControlCommand::Start { node, lineage, now } => self.start(node, &lineage, now),
+            ControlCommand::OfferKey { kind, tag, sealed, now } => self.offer_key(kind, tag, sealed, now),
+            ControlCommand::KnowKey { kind, tag, node, now } => self.know_key(kind, tag, node, now),
+            ControlCommand::ActivateKey { kind, tag, now } => self.activate_key(kind, tag, now),
+            ControlCommand::EndKeyOverlap { kind, now } => self.end_key_overlap(kind, now),
+            ControlCommand::Stolen { node, now } => self.stolen(node, now),
         }?;
         self.version += 1;
         Ok(applied)
@@ -62,12 +68,13 @@ impl ControlState {
     fn tick(&mut self, now: Timestamp) -> Result<ControlApplied, ControlRefusal> {
         self.pass(now);
         self.forget_tokens();
+        self.forget_keys();
         Ok(ControlApplied::Done)
     }
 
-    /// The moment at which a command that names `now` is judged.
+    /// The moment at which a command is judged of which the leader says that it is `now`.
     pub(crate) fn at(&self, now: Timestamp) -> Timestamp {
-        self.now.max(now)
+        self.now.then(now)
     }
 
     /// Remembers that `now` has come.

@@ -1,8 +1,8 @@
 //! What must always be true of a state.
 
-use crate::limits::{MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
-use crate::{ControlState, Fault, JoinToken, MemberRecord};
-use octopussy_core::ids::ShardCount;
+use crate::limits::{MAX_KEYS, MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
+use crate::{ControlState, Fault, JoinToken, MemberRecord, SharedKeyPhase};
+use octopussy_core::ids::{NodeId, ShardCount};
 use octopussy_core::ports::TokenUse;
 use std::collections::BTreeSet;
 
@@ -30,10 +30,10 @@ impl ControlState {
         ensure!(shards <= ShardCount::MAX, "{shards} shards");
         ensure!(cluster.replication >= 1, "no replicas");
         ensure!(self.table.len() == usize::from(shards), "{} places for {shards} shards", self.table.len());
-        ensure!(self.now >= cluster.founded_at, "time is before the cluster's foundation");
         self.check_members()?;
         self.check_table()?;
         self.check_tokens()?;
+        self.check_keys()?;
         ensure!(self.secrets.len() <= MAX_SECRETS, "{} secrets", self.secrets.len());
         Ok(())
     }
@@ -48,10 +48,9 @@ impl ControlState {
             ensure!(names.insert(&member.name), "two members are called '{}'", member.name);
             ensure!(!self.departed.contains_key(id), "node {id} is a member and has left");
             ensure!(member.capacity >= 1, "node {id} has no weight");
-            ensure!(member.joined_at <= self.now, "node {id} joined in the future");
         }
         ensure!(self.versions().is_some_and(|range| range.min <= range.max), "no version is understood by all");
-        ensure!(self.departed.values().all(|at| *at <= self.now), "a node left in the future");
+        ensure!(self.lives.keys().all(|id| self.members.contains_key(id)), "the start of a stranger is remembered");
         Ok(())
     }
 
@@ -69,10 +68,34 @@ impl ControlState {
         Ok(())
     }
 
+    fn check_keys(&self) -> Result<(), Fault> {
+        let known = |node: &NodeId| self.members.contains_key(node) || self.departed.contains_key(node);
+        ensure!(self.stolen.keys().all(known), "a stranger was stolen");
+        ensure!(self.stolen.values().all(|kinds| !kinds.is_empty()), "a theft without consequences is remembered");
+        for (kind, keys) in &self.keys {
+            let count = |wanted: fn(&SharedKeyPhase) -> bool| keys.iter().filter(|key| wanted(&key.phase)).count();
+            let active = count(|phase| matches!(phase, SharedKeyPhase::Active));
+            ensure!(active == 1, "{active} keys of {kind:?} sign");
+            let offered = count(|phase| matches!(phase, SharedKeyPhase::Offered { .. }));
+            ensure!(offered <= 1, "{offered} keys of {kind:?} are offered");
+            ensure!(keys.len() <= MAX_KEYS, "{} keys of {kind:?}", keys.len());
+            let tags: BTreeSet<_> = keys.iter().map(|key| key.tag).collect();
+            ensure!(tags.len() == keys.len(), "a key of {kind:?} is there twice");
+            for key in keys {
+                if let SharedKeyPhase::Offered { known_by, .. } = &key.phase {
+                    let members = known_by.iter().all(|node| self.members.contains_key(node));
+                    ensure!(members, "a stranger has a key of {kind:?}");
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check_tokens(&self) -> Result<(), Fault> {
         ensure!(self.tokens.len() <= MAX_TOKENS, "{} tokens", self.tokens.len());
         for (id, token) in &self.tokens {
             ensure!(*id == JoinToken::id_of(&token.digest), "token {id} is filed under another's id");
+            ensure!(self.members.contains_key(&token.made_by.node), "token {id} was made by a stranger");
             ensure!(token.uses == TokenUse::Timed || token.used_by.len() <= 1, "token {id} was used twice");
             let users: BTreeSet<_> = token.used_by.iter().collect();
             ensure!(users.len() == token.used_by.len(), "token {id} counts a node twice");

@@ -7,6 +7,7 @@
 mod apply;
 mod check;
 mod command;
+mod keys;
 mod limits;
 mod membership;
 mod queries;
@@ -20,11 +21,13 @@ mod tokens;
 mod tests;
 
 pub use command::{ControlApplied, ControlCommand};
+pub use keys::{KeyTag, SharedKey, SharedKeyPhase, kept_for};
 pub use limits::{
-    MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES, MAX_SECRET_BYTES, MAX_SECRETS, MAX_TOKENS, TOKEN_MEMORY,
+    KEY_OFFER_LIMIT, MAX_ADDRESSES, MAX_KEYS, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES, MAX_SECRET_BYTES, MAX_SECRETS,
+    MAX_TOKEN_LIFETIME, MAX_TOKENS, TOKEN_KEY_KEPT_AFTER_THEFT, TOKEN_MEMORY,
 };
 pub use refusal::ControlRefusal;
 pub use state::{
-    ClusterRecord, ControlState, Fault, JoinToken, MemberRecord, ReplicaSet, SealedSecret, ShardPlace, TokenId,
-    VersionRange,
+    ClusterRecord, ControlState, Fault, JoinToken, MemberRecord, MembershipStamp, ReplicaSet, SealedSecret, ShardPlace,
+    TokenId, TokenMaker, VersionRange,
 };

@@ -14,6 +14,22 @@ pub const MAX_TOKENS: usize = 1_024;
 /// How many shared secrets there are at most.
 pub const MAX_SECRETS: usize = 1_024;
 
+/// How many shared keys of a kind there are at once: the one that signs, one that is offered, and those of fourteen rotations that still verify.
+pub const MAX_KEYS: usize = 16;
+
+/// After this time an offered key signs although a member has not said that it has it: that one is down, and asks for it before
+/// it verifies anything when it is back.
+pub const KEY_OFFER_LIMIT: Duration = Duration::from_secs(2 * 60);
+
+/// For how long a replaced key still verifies messages: the longest time to live, and an hour for clocks and elections.
+pub(crate) const MESSAGE_KEY_KEPT: Duration = Duration::from_secs((7 * 24 + 1) * 60 * 60);
+
+/// For how long tokens of a replaced key still count: a day, in which programs are given others.
+pub(crate) const TOKEN_KEY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The same when whoever stole a member could sign tokens with the key.
+pub const TOKEN_KEY_KEPT_AFTER_THEFT: Duration = Duration::from_secs(5 * 60);
+
 /// The longest sealed secret, in bytes: private keys and service account files fit.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
@@ -22,6 +38,9 @@ pub const MAX_NAME_BYTES: usize = 253;
 
 /// How many addresses a member may report: a machine with both protocols on a handful of networks.
 pub const MAX_ADDRESSES: usize = 32;
+
+/// The longest life of a join token: one that was forgotten somewhere ends within a month.
+pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How long a join token is remembered after it has expired, so that a late node is told why it is refused.
 pub const TOKEN_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);

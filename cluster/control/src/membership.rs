@@ -3,6 +3,7 @@
 use crate::limits::{MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES};
 use crate::{ControlApplied, ControlRefusal, ControlState, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use std::net::SocketAddr;
@@ -45,6 +46,11 @@ impl ControlState {
         }
         let now = self.at(now);
         let token_id = self.usable_token(digest, member.id, now)?;
+        let role = self.tokens.get(&token_id).map_or(member.role, |token| token.role);
+        let known_role = self.members.get(&member.id).map_or(member.role, |known| known.role);
+        if member.role != role || known_role != role {
+            return Err(ControlRefusal::WrongRole { token: role });
+        }
         member.tidy()?;
         self.compatible(member.id, member.versions)?;
         let record = match self.members.get(&member.id) {
@@ -91,6 +97,24 @@ impl ControlState {
         Ok(ControlApplied::Member(Box::new(record)))
     }
 
+    pub(crate) fn start(
+        &mut self,
+        node: NodeId,
+        lineage: &Lineage,
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        if !self.members.contains_key(&node) {
+            return Err(ControlRefusal::UnknownMember(node));
+        }
+        if !lineage.is_sound() {
+            return Err(ControlRefusal::BadMember("its lives are not told in their order".to_owned()));
+        }
+        let met = lineage.remembered(self.lives.get(&node), self.at(now)).map_err(ControlRefusal::OtherLife)?;
+        self.pass(now);
+        self.lives.insert(node, met);
+        Ok(ControlApplied::Done)
+    }
+
     pub(crate) fn set_desired(
         &mut self,
         node: NodeId,
@@ -105,6 +129,16 @@ impl ControlState {
         let record = MemberRecord { desired, ..known.clone() };
         self.pass(now);
         self.members.insert(node, record.clone());
+        match desired {
+            MemberDesired::Leaving => {
+                self.withdraw_tokens_of(node);
+                self.promote_known_keys();
+            }
+            // Whoever is called back was not stolen.
+            MemberDesired::Active | MemberDesired::Draining => {
+                self.stolen.remove(&node);
+            }
+        }
         Ok(ControlApplied::Member(Box::new(record)))
     }
 
@@ -121,7 +155,11 @@ impl ControlState {
         let record = known.clone();
         self.pass(now);
         self.members.remove(&node);
+        self.lives.remove(&node);
         self.departed.insert(node, self.now);
+        self.withdraw_tokens_of(node);
+        self.forget_knower(node);
+        self.promote_known_keys();
         // A single-use token of a node that has left can serve nobody any more.
         self.tokens.retain(|_, token| token.uses == TokenUse::Timed || !token.used_by.contains(&node));
         for token in self.tokens.values_mut() {

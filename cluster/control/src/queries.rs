@@ -3,7 +3,6 @@
 use crate::{ControlState, MemberRecord, ReplicaSet, ShardPlace, VersionRange};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{MemberDesired, MemberRole};
-use std::collections::BTreeSet;
 
 impl VersionRange {
     /// What all of `ranges` understand; `None` when there are none of them. Where nothing is common to all, `min` is
@@ -31,7 +30,7 @@ impl ShardPlace {
     /// The place of a shard that `node` holds alone.
     pub(crate) fn alone(node: NodeId) -> Self {
         let current = ReplicaSet { voters: vec![node], learners: Vec::new() };
-        Self { current, target: None, former: BTreeSet::new() }
+        Self { current, ..Self::default() }
     }
 
     /// Whether `node` holds a replica of it, will hold one once the move under way is done, or may still hold one.

@@ -3,6 +3,8 @@
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::lineage::Conflict;
+use octopussy_core::ports::MemberRole;
 use serde::{Deserialize, Serialize};
 
 /// Why a command changed nothing at all.
@@ -93,4 +95,31 @@ pub enum ControlRefusal {
     /// It cannot be a secret.
     #[error("this secret cannot be: {0}")]
     BadSecret(String),
+    /// The home of the node is not the one that the cluster knows.
+    #[error("the node cannot start: {0}")]
+    OtherLife(Conflict),
+    /// The token makes something else of a node than this node is or wants to be.
+    #[error("{}", wrong_role(*token))]
+    WrongRole {
+        /// What the token makes of a node.
+        token: MemberRole,
+    },
+    /// One key at a time takes the place of another.
+    #[error("a rotation of this key is under way: members are taking up the new one")]
+    RotationUnderWay,
+    /// No such key, or it is not offered.
+    #[error("the cluster has no such key")]
+    UnknownKey,
+}
+
+const fn wrong_role(token: MemberRole) -> &'static str {
+    match token {
+        MemberRole::Full => {
+            "this join token makes a node a full member, and this one is a guest or asks to be one: `octopussy cluster token --guest` \
+             makes a token for guests"
+        }
+        MemberRole::Guest => {
+            "this join token makes a node a guest, and this one is a full member: `octopussy cluster token` makes a token for members"
+        }
+    }
 }

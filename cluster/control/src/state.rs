@@ -1,7 +1,9 @@
 //! What the control group knows.
 
+use crate::SharedKey;
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
-use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
+use octopussy_core::lineage::Met;
+use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +63,15 @@ pub struct ReplicaSet {
     pub learners: Vec<NodeId>,
 }
 
+/// The entry of a group's log that holds a membership. Of two of one log, the later one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct MembershipStamp {
+    /// The term of its leader.
+    pub term: u64,
+    /// Its index.
+    pub index: u64,
+}
+
 /// Where a shard is, and where it is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ShardPlace {
@@ -71,10 +82,25 @@ pub struct ShardPlace {
     /// Nodes of targets that were replaced: they may hold a replica, and even have a vote, until the shard's leader has
     /// reported where the shard is. Nobody in it can be removed from the cluster.
     pub former: BTreeSet<NodeId>,
+    /// The membership that was reported last: an older one changes nothing.
+    pub reported: MembershipStamp,
+    /// The version of the table when a move was last planned: a report that does not know of it changes nothing.
+    pub planned: u64,
 }
 
 /// Names a join token without telling it: the first eight bytes of its secret's SHA-256, in hexadecimal.
 pub type TokenId = String;
+
+/// Who made a join token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenMaker {
+    /// The member where it was asked for.
+    pub node: NodeId,
+    /// Who asked there.
+    pub principal: String,
+    /// When.
+    pub at: Timestamp,
+}
 
 /// A join token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +113,10 @@ pub struct JoinToken {
     pub expires_at: Timestamp,
     /// Who has used it.
     pub used_by: Vec<NodeId>,
+    /// What a node becomes that joins with it. Whoever makes the token decides, and whoever joins does not.
+    pub role: MemberRole,
+    /// Who made it: it ends when that member leaves.
+    pub made_by: TokenMaker,
 }
 
 /// A secret, encrypted with the cluster's data key, which only members have.
@@ -117,8 +147,14 @@ pub struct ControlState {
     pub tokens: BTreeMap<TokenId, JoinToken>,
     /// Shared secrets, by name.
     pub secrets: BTreeMap<String, SealedSecret>,
+    /// The keys that members share to sign and verify, the oldest of each kind first.
+    pub keys: BTreeMap<KeyKind, Vec<SharedKey>>,
+    /// Members that were stolen, with the kinds of keys that are yet to be replaced because of it.
+    pub stolen: BTreeMap<NodeId, BTreeSet<KeyKind>>,
     /// The latest moment any command has named: time does not run backwards here.
     pub now: Timestamp,
+    /// The latest life of each member that has told of one.
+    pub lives: BTreeMap<NodeId, Met>,
 }
 
 impl ControlState {

@@ -1,6 +1,6 @@
 //! The replica table: planned, settled, recovered.
 
-use crate::{ControlApplied, ControlRefusal, ControlState, ReplicaSet, ShardPlace};
+use crate::{ControlApplied, ControlRefusal, ControlState, MembershipStamp, ReplicaSet, ShardPlace};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Timestamp;
@@ -56,24 +56,35 @@ impl ControlState {
         if targets.is_empty() {
             return Ok(ControlApplied::Done);
         }
+        let planned = self.version + 1;
         for (shard, target) in targets {
             let entry = &mut self.table[usize::from(shard.0)];
             let replaced = std::mem::replace(&mut entry.target, target);
             // The group may have come to the replaced target already, or halfway: its nodes are not forgotten yet.
             entry.former.extend(replaced.iter().flat_map(ReplicaSet::nodes));
+            entry.planned = planned;
         }
         self.table_changed();
         Ok(ControlApplied::Done)
     }
 
-    pub(crate) fn settle(&mut self, shard: ShardId, place: ReplicaSet) -> Result<ControlApplied, ControlRefusal> {
+    pub(crate) fn settle(
+        &mut self,
+        shard: ShardId,
+        place: ReplicaSet,
+        at: MembershipStamp,
+        planned: u64,
+    ) -> Result<ControlApplied, ControlRefusal> {
         let known = self.place(shard).ok_or(ControlRefusal::UnknownShard(shard))?;
+        if at < known.reported || planned != known.planned {
+            return Err(ControlRefusal::StaleTable);
+        }
         self.placed(shard, &place)?;
         let target = known.target.clone().filter(|target| *target != place);
         if known.target.is_none() && known.current != place {
             return Err(ControlRefusal::StaleTable);
         }
-        let settled = ShardPlace { current: place, target, former: BTreeSet::new() };
+        let settled = ShardPlace { current: place, target, former: BTreeSet::new(), reported: at, planned };
         if settled != *known {
             self.table[usize::from(shard.0)] = settled;
             self.table_changed();
@@ -102,10 +113,12 @@ impl ControlState {
             }
         }
         self.pass(now);
-        let place = ShardPlace::alone(node);
+        let planned = self.version + 1;
         for shard in shards {
             let entry = &mut self.table[usize::from(shard.0)];
+            let place = ShardPlace { reported: entry.reported, planned: entry.planned, ..ShardPlace::alone(node) };
             if *entry != place {
+                let place = ShardPlace { planned, ..place };
                 entry.clone_from(&place);
                 self.table_changed();
             }

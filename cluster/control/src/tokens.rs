@@ -1,9 +1,9 @@
 //! Join tokens: made, shown, used up, forgotten.
 
-use crate::limits::{MAX_NODES, MAX_TOKENS, TOKEN_MEMORY};
+use crate::limits::{MAX_NAME_BYTES, MAX_NODES, MAX_TOKEN_LIFETIME, MAX_TOKENS, TOKEN_MEMORY};
 use crate::{ControlApplied, ControlRefusal, ControlState, JoinToken, TokenId};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::TokenUse;
+use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -28,10 +28,10 @@ impl JoinToken {
 }
 
 impl ControlState {
-    /// Whether a `Tick` at `now` would forget a token.
+    /// Whether a `Tick` at `now` would forget a token or a key.
     #[must_use]
-    pub fn has_forgotten_tokens(&self, now: Timestamp) -> bool {
-        self.tokens.values().any(|token| token.is_forgotten(now))
+    pub fn wants_tick(&self, now: Timestamp) -> bool {
+        self.tokens.values().any(|token| token.is_forgotten(now)) || self.has_spent_keys(now)
     }
 
     pub(crate) fn forget_tokens(&mut self) {
@@ -52,13 +52,23 @@ impl ControlState {
         if token.expires_at <= now {
             return Err(ControlRefusal::TokenExpired);
         }
+        if token.expires_at > now.plus(MAX_TOKEN_LIFETIME) {
+            let days = MAX_TOKEN_LIFETIME.as_secs() / (24 * 60 * 60);
+            return Err(ControlRefusal::BadToken(format!("it is valid for more than {days} days")));
+        }
         if !token.used_by.is_empty() {
             return Err(ControlRefusal::TokenUsed);
         }
+        if token.made_by.principal.len() > MAX_NAME_BYTES {
+            return Err(ControlRefusal::BadToken("the name of whoever made it is too long".to_owned()));
+        }
+        let maker = self.members.get(&token.made_by.node).ok_or(ControlRefusal::UnknownMember(token.made_by.node))?;
+        if maker.role == MemberRole::Guest || maker.desired == MemberDesired::Leaving {
+            return Err(ControlRefusal::BadToken("a guest, or a member that is leaving, lets nobody in".to_owned()));
+        }
         match self.tokens.get(&id) {
-            Some(known)
-                if known.digest == token.digest && known.uses == token.uses && known.expires_at == token.expires_at =>
-            {
+            // Its end is counted from when the leader took it, which was earlier for the first one.
+            Some(known) if known.digest == token.digest && known.uses == token.uses && known.role == token.role => {
                 // The answer to the first one was lost; who has used it since is kept.
                 self.pass(now);
                 return Ok(ControlApplied::Done);
@@ -82,6 +92,11 @@ impl ControlState {
         }
         self.pass(now);
         Ok(ControlApplied::Done)
+    }
+
+    /// Withdraws what `node` made: whoever is sent away invites nobody any more.
+    pub(crate) fn withdraw_tokens_of(&mut self, node: NodeId) {
+        self.tokens.retain(|_, token| token.made_by.node != node);
     }
 
     /// The token with this digest, when `node` may join with it at `now`.

@@ -35,6 +35,13 @@ pub(crate) struct NodeRecord {
 pub(crate) struct LoadRecord {
     load: f32,
     active_agents: u64,
+    stuck_groups: u16,
+}
+
+impl LoadRecord {
+    const fn of(facts: &NodeFactsView) -> Self {
+        Self { load: facts.load, active_agents: facts.active_agents, stuck_groups: facts.stuck_groups }
+    }
 }
 
 /// Facts, ready to be told.
@@ -50,7 +57,7 @@ pub(crate) struct Encoded {
 
 /// Encodes `facts`; of the models, as many as fit, from the first.
 pub(crate) fn encode(facts: &NodeFactsView) -> Result<Encoded, FactsError> {
-    let load = text(&LoadRecord { load: facts.load, active_agents: facts.active_agents })?;
+    let load = text(&LoadRecord::of(facts))?;
     let mut record = NodeRecord {
         version: facts.version.clone(),
         profile: facts.profile.clone(),
@@ -74,7 +81,7 @@ pub(crate) fn encode(facts: &NodeFactsView) -> Result<Encoded, FactsError> {
         record.models.push(model.clone());
     }
     let node = text(&record)?;
-    let view = view(&record, LoadRecord { load: facts.load, active_agents: facts.active_agents });
+    let view = view(&record, LoadRecord::of(facts));
     Ok(Encoded { models_left_out: facts.models.len() - record.models.len(), node, load, view })
 }
 
@@ -98,6 +105,7 @@ pub(crate) fn view(node: &NodeRecord, load: LoadRecord) -> NodeFactsView {
         gpus: node.gpus.clone(),
         models: node.models.clone(),
         api: node.api.clone(),
+        stuck_groups: load.stuck_groups,
     }
 }
 

@@ -14,11 +14,11 @@ impl Machine {
             // The very same request again: its sender repeats it when the answer was lost.
             let repeated = existing.created_at == agent.created_at
                 && existing.spec == agent.spec
-                && existing.documents == agent.documents;
+                && existing.documents == agent.documents
+                && existing.versions == agent.versions;
             let refusal = || Refusal::AgentExists(agent.spec.name.clone()).into();
             return if repeated { Ok(Applied::Agent(existing)) } else { Err(refusal()) };
         }
-        self.advance(agent.created_at);
         let agent = Arc::new(agent);
         effects.writes.push(Write::Blueprint(Arc::clone(&agent)));
         effects.writes.push(Write::Agent(Arc::clone(&agent)));
@@ -99,6 +99,7 @@ fn latest_agent(effects: &Effects) -> Option<Arc<AgentRecord>> {
         | Write::Forgotten(_)
         | Write::Step(..)
         | Write::Key(..)
-        | Write::KeyForgotten(..) => None,
+        | Write::KeyForgotten(..)
+        | Write::AgentForgotten(_) => None,
     })
 }

@@ -70,6 +70,12 @@ pub trait Cold {
     /// [`ColdError`].
     fn ended_before(&self, before: Timestamp, limit: usize) -> Result<Vec<EndedTask>, ColdError>;
 
+    /// The `limit` dead letters that were submitted first, by their ids.
+    ///
+    /// # Errors
+    /// [`ColdError`].
+    fn dead_letters(&self, limit: usize) -> Result<Vec<TaskId>, ColdError>;
+
     /// The `limit` oldest keys used before `before`, oldest first.
     ///
     /// # Errors

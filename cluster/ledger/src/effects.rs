@@ -2,7 +2,7 @@
 
 use crate::{HotTask, IdempotencyEntry, IdempotencyKey};
 use octopussy_core::agent::AgentRecord;
-use octopussy_core::ids::TaskId;
+use octopussy_core::ids::{AgentId, TaskId};
 use octopussy_core::task::{Applied, LedgerEvent, Refusal, StepRecord, TaskRecord};
 use octopussy_core::time::Timestamp;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A change to be stored. Later ones of the same thing replace earlier ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    /// The part of a new agent that never changes. A [`Write::Agent`] follows.
+    /// The part of an agent that only another version of it changes. A [`Write::Agent`] follows.
     Blueprint(Arc<AgentRecord>),
     /// The part of an agent that changes, as it now is.
     Agent(Arc<AgentRecord>),
@@ -30,6 +30,8 @@ pub enum Write {
     Key(IdempotencyKey, IdempotencyEntry),
     /// A key that is to be removed, with the moment it was used.
     KeyForgotten(IdempotencyKey, Timestamp),
+    /// An agent that is to be removed.
+    AgentForgotten(AgentId),
 }
 
 /// What comes of a command.

@@ -15,6 +15,7 @@ mod queries;
 mod recovery;
 mod runs;
 mod tasks;
+mod versions;
 
 #[cfg(test)]
 mod model_tests;
@@ -24,6 +25,8 @@ mod repeat_tests;
 mod test_support;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_tests;
 
 pub use cold::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
 pub use effects::{Effects, Write};

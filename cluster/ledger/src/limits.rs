@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long an idempotency key is remembered.
+/// How long an idempotency key is remembered, and a task's result at least after its end.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many steps a task may have: far beyond any sensible run, near enough to stop one that loops.

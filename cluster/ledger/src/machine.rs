@@ -3,11 +3,12 @@
 use crate::mailbox::Mailbox;
 use crate::{Cold, ColdError, Effects, Write};
 use octopussy_core::agent::{AgentRecord, Desired};
-use octopussy_core::ids::{AgentId, Epoch, NodeId, ShardId, TaskId};
-use octopussy_core::task::{Applied, Command, Refusal, TaskRecord, TaskState};
+use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
+use octopussy_core::ports::Incarnation;
+use octopussy_core::task::{Applied, Command, Refusal, StepOutcome, StepRecord, TaskRecord, TaskState};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What a shard keeps of itself.
@@ -15,9 +16,9 @@ use std::sync::Arc;
 pub struct ShardRecord {
     /// The present fence.
     pub epoch: Epoch,
-    /// Who holds it.
-    pub leader: Option<NodeId>,
-    /// The latest moment any command has named: time does not run backwards here.
+    /// Who holds it, in which life.
+    pub leader: Option<Incarnation>,
+    /// The time of the last command that named one, see [`Timestamp::then`].
     pub now: Timestamp,
     /// How many ended tasks it keeps, dead letters aside.
     pub ended: u64,
@@ -41,7 +42,8 @@ pub struct HotTask {
 pub(crate) struct HotAgent {
     pub(crate) record: Arc<AgentRecord>,
     pub(crate) mailbox: Mailbox,
-    pub(crate) running: usize,
+    /// Those that wait and those that run.
+    pub(crate) tasks: BTreeSet<TaskId>,
 }
 
 /// The state machine of one shard. Two of them that applied the same commands in the same order are equal.
@@ -49,10 +51,15 @@ pub(crate) struct HotAgent {
 pub struct Machine {
     pub(crate) shard: ShardId,
     pub(crate) record: ShardRecord,
-    pub(crate) tasks: HashMap<TaskId, HotTask>,
+    /// By id, so that pages of them begin anywhere.
+    pub(crate) tasks: BTreeMap<TaskId, HotTask>,
+    /// Those of them that run.
+    pub(crate) running: BTreeSet<TaskId>,
     pub(crate) agents: HashMap<AgentId, HotAgent>,
     /// Waiting tasks by the moment they expire.
     pub(crate) expiries: BTreeSet<(Timestamp, TaskId)>,
+    /// Roughly how many bytes the tasks take.
+    pub(crate) bytes: u64,
 }
 
 /// What a handler says: an answer, a refusal that changed nothing, or that the store could not be read.
@@ -82,9 +89,11 @@ impl Machine {
         Self {
             shard,
             record: ShardRecord::default(),
-            tasks: HashMap::new(),
+            tasks: BTreeMap::new(),
+            running: BTreeSet::new(),
             agents: HashMap::new(),
             expiries: BTreeSet::new(),
+            bytes: 0,
         }
     }
 
@@ -134,15 +143,16 @@ impl Machine {
 
     fn handle(&mut self, position: u64, command: Command, cold: &impl Cold, effects: &mut Effects) -> Handled {
         match command {
-            Command::Activate { shard: _, node, now, max_age } => {
+            Command::Activate { shard: _, node, now, max_age, boot, gone } => {
                 let now = self.advance(now);
-                Ok(self.activate(Epoch(position), node, now, max_age, effects))
+                let leader = Incarnation { node, boot };
+                Ok(self.activate(Epoch(position), leader, gone, now, max_age, effects))
             }
             Command::CreateAgent { agent } => self.create_agent(*agent, cold, effects),
             Command::SetDesired { agent, desired, now } => self.set_desired(agent, desired, now, cold, effects),
             Command::Accept { task, now } => self.accept(position, *task, now, cold, effects),
-            Command::Begin { task, epoch, now } => self.begin(task, epoch, now, cold, effects),
-            Command::Step { task, step } => self.step(task, step, cold, effects),
+            Command::Begin { task, epoch, version, now } => self.begin(task, epoch, version, now, cold, effects),
+            Command::Step { task, step, now } => self.step(task, step, now, cold, effects),
             Command::End { task, epoch, outcome, memory, now } => {
                 self.end(task, epoch, outcome, memory, now, cold, effects)
             }
@@ -151,14 +161,26 @@ impl Machine {
             Command::Discard { task } => self.discard(task, cold, effects),
             Command::Tick { shard: _, now } => self.tick(now, cold, effects),
             Command::Forget { shard: _, before } => self.forget(before, cold, effects),
+            Command::ForgetDead { shard: _, before, keep } => self.forget_dead(before, keep, cold, effects),
             Command::RecordUsage { agent, usage, now } => self.record_usage(agent, usage, now, cold, effects),
             Command::ResetUsage { agent } => self.reset_usage(agent, cold, effects),
+            Command::UpdateAgent { agent, from, spec, version } => {
+                self.update_agent(agent, from, spec, *version, cold, effects)
+            }
+            Command::DeleteAgent { agent, force, reason, now } => {
+                self.delete_agent(agent, force, &reason, now, cold, effects)
+            }
         }
     }
 
-    /// The moment to work with: `now`, or the latest known one when the proposer's clock went back.
+    /// The moment to work with when the leader says that it is `now`.
+    pub(crate) fn at(&self, now: Timestamp) -> Timestamp {
+        self.record.now.then(now)
+    }
+
+    /// The same, which is the present moment from here on.
     pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
-        self.record.now = self.record.now.max(now);
+        self.record.now = self.at(now);
         self.record.now
     }
 
@@ -184,29 +206,33 @@ impl Machine {
         let hot = self.agents.entry(task.record.agent).or_insert_with(|| HotAgent {
             record: agent,
             mailbox: Mailbox::default(),
-            running: 0,
+            tasks: BTreeSet::new(),
         });
         if task.record.state == TaskState::Running {
-            hot.running += 1;
+            self.running.insert(task.record.id);
         } else {
             hot.mailbox.insert(&task.record);
             self.expiries.insert((task.record.expires_at, task.record.id));
         }
+        hot.tasks.insert(task.record.id);
+        self.bytes += size(&task.record);
         self.tasks.insert(task.record.id, task);
     }
 
     /// Takes a task out of memory, and its agent when that was its last.
     pub(crate) fn take_hot(&mut self, id: TaskId) -> Option<(Arc<AgentRecord>, HotTask)> {
         let task = self.tasks.remove(&id)?;
+        self.bytes = self.bytes.saturating_sub(size(&task.record));
         let hot = self.agents.get_mut(&task.record.agent)?;
         if task.record.state == TaskState::Running {
-            hot.running = hot.running.saturating_sub(1);
+            self.running.remove(&id);
         } else {
             hot.mailbox.remove(&task.record);
             self.expiries.remove(&(task.record.expires_at, id));
         }
+        hot.tasks.remove(&id);
         let record = Arc::clone(&hot.record);
-        if hot.running == 0 && hot.mailbox.is_empty() {
+        if hot.tasks.is_empty() {
             self.agents.remove(&task.record.agent);
         }
         Some((record, task))
@@ -224,4 +250,22 @@ impl Machine {
     pub(crate) fn takes_work(agent: &AgentRecord) -> bool {
         agent.desired == Desired::Active
     }
+}
+
+/// What a task takes in memory besides its texts, with its places in the mailbox and the maps.
+const TASK_BYTES: u64 = 768;
+
+/// What a step takes besides its text.
+const STEP_BYTES: u64 = 256;
+
+/// Roughly how many bytes a task takes in memory.
+fn size(task: &TaskRecord) -> u64 {
+    let steps: u64 = task.steps.iter().map(|step| step_size(step)).sum();
+    TASK_BYTES + task.message.payload().as_str().len() as u64 + steps
+}
+
+/// Roughly how many bytes a step takes in memory.
+pub(crate) fn step_size(step: &StepRecord) -> u64 {
+    let (StepOutcome::Done(text) | StepOutcome::Failed(text)) = &step.outcome;
+    STEP_BYTES + text.len() as u64
 }

@@ -1,8 +1,8 @@
 //! Random commands against what must hold after each of them.
 
-use crate::Machine;
 use crate::test_support::*;
-use octopussy_core::agent::Desired;
+use crate::{HotTask, IDEMPOTENCY_WINDOW, Machine};
+use octopussy_core::agent::{Desired, VERSIONS_KEPT};
 use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
 use octopussy_core::message::Priority;
 use octopussy_core::task::{Applied, Command, DeadLetterReason, Outcome, TaskState};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const NAMES: [&str; 2] = ["alice", "bob"];
+
+/// By how much time may have gone back since a key was forgotten.
+const SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// A command in outline; what depends on the present (epochs, indexes) is filled in when it is applied.
 #[derive(Debug, Clone)]
@@ -25,9 +28,13 @@ enum Act {
     Replay { task: usize },
     Discard { task: usize },
     Desire { agent: usize, desired: u8 },
-    Activate { max_age_minutes: u64 },
+    Update { agent: usize, stale: bool },
+    Delete { agent: usize, force: bool },
+    Create { agent: usize },
+    Activate { max_age_minutes: u64, boot: u64, gone: bool },
     Tick,
     Forget { hours: u64 },
+    ForgetDead { hours: u64, keep: u64 },
     Pass { millis: i64 },
 }
 
@@ -45,9 +52,15 @@ fn act() -> impl Strategy<Value = Act> {
         2 => task.clone().prop_map(|task| Act::Replay { task }),
         1 => task.prop_map(|task| Act::Discard { task }),
         2 => (0..2_usize, 0..20_u8).prop_map(|(agent, desired)| Act::Desire { agent, desired }),
-        1 => (0..120_u64).prop_map(|max_age_minutes| Act::Activate { max_age_minutes }),
+        2 => (0..2_usize, proptest::bool::weighted(0.1)).prop_map(|(agent, stale)| Act::Update { agent, stale }),
+        1 => (0..2_usize, proptest::bool::ANY).prop_map(|(agent, force)| Act::Delete { agent, force }),
+        2 => (0..2_usize).prop_map(|agent| Act::Create { agent }),
+        2 => (0..120_u64, 0..3_u64, proptest::bool::ANY)
+            .prop_map(|(max_age_minutes, boot, gone)| Act::Activate { max_age_minutes, boot, gone }),
         1 => Just(Act::Tick),
-        1 => (0..3_u64).prop_map(|hours| Act::Forget { hours }),
+        1 => (0..30_u64).prop_map(|hours| Act::Forget { hours }),
+        1 => (0..30_u64, 0..4_u64).prop_map(|(hours, keep)| Act::ForgetDead { hours, keep }),
+        1 => Just(Act::Pass { millis: 13 * 3_600_000 }),
         3 => (-100_000..400_000_i64).prop_map(|millis| Act::Pass { millis }),
     ]
 }
@@ -58,13 +71,24 @@ struct Model {
     removable: BTreeSet<TaskId>,
     finished: BTreeMap<TaskId, TaskState>,
     keys: BTreeMap<(AgentId, u8), TaskId>,
+    /// When the tasks with keys were accepted.
+    accepted: BTreeMap<TaskId, Timestamp>,
+    discarded: BTreeSet<TaskId>,
 }
 
 impl Model {
     fn new() -> Self {
         let mut bench = Bench::new();
         bench.apply(Command::CreateAgent { agent: Box::new(agent("bob")) }).unwrap();
-        Self { bench, known: Vec::new(), removable: BTreeSet::new(), finished: BTreeMap::new(), keys: BTreeMap::new() }
+        Self {
+            bench,
+            known: Vec::new(),
+            removable: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            discarded: BTreeSet::new(),
+        }
     }
 
     fn pick(&self, task: usize) -> TaskId {
@@ -84,12 +108,15 @@ impl Model {
                 new.idempotency = key.map(|key| (key.to_string().into(), u64::from(key)));
                 Command::Accept { task: Box::new(new), now }
             }
-            Act::Begin { task, stale } => Command::Begin { task: self.pick(*task), epoch: self.epoch(*stale), now },
+            Act::Begin { task, stale } => {
+                let task = self.pick(*task);
+                Command::Begin { task, epoch: self.epoch(*stale), version: self.bench.version_of(task), now }
+            }
             Act::Step { task, stale, off } => {
                 let task = self.pick(*task);
                 let done = self.bench.memory.tasks.get(&task).map_or(0, |task| task.record.steps.len());
                 let index = u32::try_from(done).unwrap() + off;
-                Command::Step { task, step: Arc::new(step(index, self.epoch(*stale), self.bench.now)) }
+                Command::Step { task, step: Arc::new(step(index, self.epoch(*stale), self.bench.now)), now }
             }
             Act::End { task, stale, outcome } => {
                 let outcome = match outcome {
@@ -115,16 +142,38 @@ impl Model {
                 };
                 Command::SetDesired { agent: AgentId::from_name(NAMES[*agent]), desired, now }
             }
-            Act::Activate { max_age_minutes } => Command::Activate {
+            Act::Update { agent: name, stale } => {
+                let record = self.bench.memory.agents.get(&AgentId::from_name(NAMES[*name]))?;
+                let from = if *stale { record.version() + 1 } else { record.version() };
+                let mut spec = (*record.spec).clone();
+                spec.persona = format!("version {from}");
+                let version = Box::new(version(from + 1, &spec.persona));
+                Command::UpdateAgent { agent: record.id, from, spec: Arc::new(spec), version }
+            }
+            Act::Delete { agent, force } => Command::DeleteAgent {
+                agent: AgentId::from_name(NAMES[*agent]),
+                force: *force,
+                reason: "deleted".into(),
+                now,
+            },
+            Act::Create { agent: name } => Command::CreateAgent { agent: Box::new(agent(NAMES[*name])) },
+            Act::Activate { max_age_minutes, boot, gone } => Command::Activate {
                 shard: ShardId(0),
                 node: NODE,
                 now,
                 max_age: Duration::from_secs(60 * max_age_minutes),
+                boot: *boot,
+                gone: *gone,
             },
             Act::Tick => Command::Tick { shard: ShardId(0), now },
             Act::Forget { hours } => {
                 Command::Forget { shard: ShardId(0), before: Timestamp::from_millis(self.bench.now - hours * HOUR) }
             }
+            Act::ForgetDead { hours, keep } => Command::ForgetDead {
+                shard: ShardId(0),
+                before: Timestamp::from_millis(self.bench.now - hours * HOUR),
+                keep: *keep,
+            },
             Act::Pass { .. } => return None,
         })
     }
@@ -154,18 +203,39 @@ impl Model {
                 assert!(!self.known.contains(&record.id) || self.removable.contains(&record.id), "accepted twice");
                 self.known.push(record.id);
                 self.removable.remove(&record.id);
+                self.discarded.remove(&record.id);
                 self.finished.remove(&record.id);
                 // An id that comes again after it was forgotten (checked above) is a new task, without its old key.
                 self.keys.retain(|_, task| *task != record.id);
                 if let Some((_, key)) = &task.idempotency {
                     let key = (task.agent, u8::try_from(*key).unwrap());
                     let before = self.keys.insert(key, record.id);
-                    let gone = before.is_none_or(|before| !self.bench.memory.tasks.contains_key(&before));
+                    let window = IDEMPOTENCY_WINDOW;
+                    let over = |id: &TaskId| {
+                        self.accepted.get(id).is_none_or(|at| record.accepted_at.since(*at) + SLACK > window)
+                    };
+                    let gone = before.is_none_or(|before| self.discarded.contains(&before) || over(&before));
                     assert!(gone, "a key accepted two tasks");
+                    self.accepted.insert(record.id, record.accepted_at);
                 }
             }
-            (Command::Discard { task }, Ok(_)) => drop(self.removable.insert(*task)),
+            (Command::Discard { task }, Ok(_)) => {
+                self.removable.insert(*task);
+                self.discarded.insert(*task);
+            }
             (Command::Replay { task, .. }, Ok(_)) => drop(self.finished.remove(task)),
+            (Command::ForgetDead { keep, .. }, Ok(_)) => {
+                for task in &self.known {
+                    let dead = self.finished.get(task) == Some(&TaskState::DeadLettered);
+                    if dead && !self.bench.memory.tasks.contains_key(task) {
+                        self.removable.insert(*task);
+                    }
+                }
+                let window = self.bench.machine.record().now.minus(IDEMPOTENCY_WINDOW);
+                let dead = |task: &&HotTask| task.record.state == TaskState::DeadLettered;
+                let young = self.bench.memory.tasks.values().filter(dead).any(|task| task.record.updated_at >= window);
+                assert!(young || self.bench.machine.record().dead <= *keep, "more dead letters are kept than may be");
+            }
             (Command::Forget { before, .. }, Ok(_)) => {
                 for task in &self.known {
                     let old = self.finished.get(task).is_some_and(|state| *state != TaskState::DeadLettered);
@@ -175,7 +245,8 @@ impl Model {
                 }
                 let kept = self.bench.memory.tasks.values().filter(|task| task.record.state.is_ended());
                 let mut kept = kept.filter(|task| task.record.state != TaskState::DeadLettered);
-                assert!(kept.all(|task| task.record.updated_at >= *before), "history was left over");
+                let before = (*before).min(self.bench.machine.record().now.minus(IDEMPOTENCY_WINDOW));
+                assert!(kept.all(|task| task.record.updated_at >= before), "history was left over");
             }
             _ => {}
         }
@@ -206,7 +277,12 @@ impl Model {
             let waiting =
                 || memory.hot().filter(|task| task.record.agent == id && task.record.state == TaskState::Accepted);
             assert_eq!(machine.waiting(id), waiting().count());
-            let active = memory.agents[&id].desired == Desired::Active;
+            let Some(agent) = memory.agents.get(&id) else {
+                assert!(memory.hot().all(|task| task.record.agent != id), "a task outlives its agent unended");
+                continue;
+            };
+            assert!(agent.versions.len() <= VERSIONS_KEPT, "the history is bounded");
+            let active = agent.desired == Desired::Active;
             let mut queue: Vec<_> = waiting().filter(|_| active).map(|task| &task.record).collect();
             queue.sort_unstable_by_key(|task| (task.priority, task.sequence));
             assert_eq!(machine.next_task(id).map(|task| task.id), queue.first().map(|task| task.id));

@@ -3,8 +3,9 @@
 use crate::{HotTask, Machine};
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, Epoch, TaskId};
-use octopussy_core::task::TaskRecord;
+use octopussy_core::task::{TaskRecord, TaskState};
 use octopussy_core::time::Timestamp;
+use std::ops::Bound;
 use std::sync::Arc;
 
 impl Machine {
@@ -20,15 +21,47 @@ impl Machine {
         self.tasks.get(&id).map(|task| &task.record)
     }
 
-    /// Every task that has not ended, in no particular order.
+    /// Every task that has not ended, by id.
     pub fn hot_tasks(&self) -> impl Iterator<Item = &HotTask> {
         self.tasks.values()
+    }
+
+    /// Tasks that have not ended, newest first: of this agent, in this state, older than this one. Costs what is looked at,
+    /// not what there is; only of one agent's, or among all that wait, are those in the other state passed over.
+    pub fn hot_newest(
+        &self,
+        agent: Option<AgentId>,
+        state: Option<TaskState>,
+        before: Option<TaskId>,
+    ) -> Box<dyn Iterator<Item = &Arc<TaskRecord>> + '_> {
+        let older = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
+        let wanted = move |task: &&Arc<TaskRecord>| state.is_none_or(|state| task.state == state);
+        if let Some(agent) = agent {
+            let ids = self.agents.get(&agent).map(|hot| hot.tasks.range(older).rev());
+            return Box::new(ids.into_iter().flatten().filter_map(|id| self.hot_task(*id)).filter(wanted));
+        }
+        if state == Some(TaskState::Running) {
+            return Box::new(self.running.range(older).rev().filter_map(|id| self.hot_task(*id)));
+        }
+        Box::new(self.tasks.range(older).rev().map(|(_, task)| &task.record).filter(wanted))
     }
 
     /// How many tasks have not ended.
     #[must_use]
     pub fn hot_count(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// How many tasks are being run.
+    #[must_use]
+    pub fn running_count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Roughly how many bytes the tasks that have not ended take in memory.
+    #[must_use]
+    pub const fn hot_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// An agent that has tasks.

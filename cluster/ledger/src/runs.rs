@@ -1,6 +1,6 @@
 //! Runs of tasks: begin, steps, end.
 
-use crate::machine::Handled;
+use crate::machine::{Handled, step_size};
 use crate::{Cold, Effects, HotTask, MAX_STEPS, Machine, Write};
 use octopussy_core::agent::{AgentRecord, Desired};
 use octopussy_core::ids::{Epoch, TaskId};
@@ -17,6 +17,7 @@ impl Machine {
         &mut self,
         id: TaskId,
         epoch: Epoch,
+        version: u32,
         now: Timestamp,
         cold: &impl Cold,
         effects: &mut Effects,
@@ -29,8 +30,12 @@ impl Machine {
         if epoch != self.record.epoch {
             return Err(Refusal::StaleEpoch { given: epoch, current: self.record.epoch }.into());
         }
-        if self.agents.get(&record.agent).is_none_or(|agent| !Self::takes_work(&agent.record)) {
+        let Some(agent) = self.agents.get(&record.agent).filter(|agent| Self::takes_work(&agent.record)) else {
             return Err(Refusal::NotWaiting(id).into());
+        };
+        let current = record.version_to_run(&agent.record);
+        if version != current {
+            return Err(Refusal::AgentChanged { agent: record.agent, given: version, current }.into());
         }
         let now = self.advance(now);
         if now > record.expires_at {
@@ -44,7 +49,9 @@ impl Machine {
         let begun = Arc::make_mut(&mut task.record);
         begun.state = TaskState::Running;
         begun.attempts += 1;
+        begun.begun = begun.begun.saturating_add(1);
         begun.epoch = epoch;
+        begun.agent_version = version;
         begun.updated_at = now;
         let record = Arc::clone(&task.record);
         effects.writes.push(Write::Hot(task.clone()));
@@ -69,6 +76,7 @@ impl Machine {
         &mut self,
         id: TaskId,
         step: Arc<StepRecord>,
+        now: Timestamp,
         cold: &impl Cold,
         effects: &mut Effects,
     ) -> Handled {
@@ -77,12 +85,13 @@ impl Machine {
         if step.index != expected || expected >= MAX_STEPS {
             return Err(Refusal::StepOutOfOrder { given: step.index, expected }.into());
         }
-        let now = self.advance(step.ended_at);
+        let now = self.advance(now);
         let Some(task) = self.tasks.get_mut(&id) else { return Err(Self::not_hot(id, cold)) };
         let record = Arc::make_mut(&mut task.record);
         record.steps.push(Arc::clone(&step));
         record.updated_at = now;
         let agent = record.agent;
+        self.bytes += step_size(&step);
         effects.writes.push(Write::Step(id, Arc::clone(&step)));
         effects.writes.push(Write::Hot(task.clone()));
         if step.usage != octopussy_core::agent::Usage::default()
@@ -133,6 +142,10 @@ impl Machine {
             Outcome::HandedBack => {
                 self.hand_back(id, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
             }
+            Outcome::Postponed(why) => self.hand_back(id, now, effects, |record| {
+                record.attempts = record.attempts.saturating_sub(1);
+                record.error = Some(why);
+            }),
         }
     }
 

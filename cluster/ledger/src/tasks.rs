@@ -20,7 +20,7 @@ impl Machine {
         cold: &impl Cold,
         effects: &mut Effects,
     ) -> Handled {
-        let now = now.max(self.record.now);
+        let now = self.at(now);
         let key = task.idempotency.as_ref().map(|(key, fingerprint)| {
             (IdempotencyKey { agent: task.agent, sender: task.sender, key: Arc::clone(key) }, *fingerprint)
         });
@@ -43,7 +43,7 @@ impl Machine {
             state: TaskState::Accepted,
             accepted_at: now,
             updated_at: now,
-            expires_at: task.message.expires_at(),
+            expires_at: now.plus(task.message.ttl()),
             attempts: 0,
             max_attempts: task.max_attempts.max(1),
             epoch: self.record.epoch,
@@ -52,6 +52,9 @@ impl Machine {
             error: None,
             dead_letter: None,
             idempotency_key: task.idempotency.map(|(key, _)| key),
+            begun: 0,
+            crashes: 0,
+            agent_version: 0,
             message: task.message,
         });
         if let Some((key, fingerprint)) = key {
@@ -125,7 +128,7 @@ impl Machine {
     ) -> Handled {
         let Some(task) = self.tasks.get_mut(&id) else {
             return match cold.task(id)? {
-                Some(record) if is_cancelled_by(&record, &reason, now) => Ok(Applied::Task(record)),
+                Some(record) if is_cancelled_by(&record, &reason) => Ok(Applied::Task(record)),
                 Some(_) => Err(Refusal::TaskEnded(id).into()),
                 None => Err(Refusal::UnknownTask(id).into()),
             };
@@ -160,13 +163,14 @@ impl Machine {
         effects.writes.push(Write::Revived(Arc::clone(&record)));
         let task = Arc::make_mut(&mut record);
         task.priority = message.priority();
-        task.expires_at = message.expires_at();
+        task.expires_at = now.plus(message.ttl());
         task.message = message;
         task.sequence = position;
         task.state = TaskState::Accepted;
         task.accepted_at = now;
         task.updated_at = now;
         task.attempts = 0;
+        task.crashes = 0;
         task.error = None;
         task.dead_letter = None;
         self.record.dead = self.record.dead.saturating_sub(1);
@@ -252,7 +256,7 @@ impl Machine {
     }
 }
 
-/// Whether the task was ended by this very request: its sender repeats it when the answer was lost.
-fn is_cancelled_by(record: &TaskRecord, reason: &Arc<str>, at: Timestamp) -> bool {
-    record.state == TaskState::Cancelled && record.error.as_ref() == Some(reason) && at <= record.updated_at
+/// Whether the task was ended by such a request: its sender repeats it when the answer was lost.
+fn is_cancelled_by(record: &TaskRecord, reason: &Arc<str>) -> bool {
+    record.state == TaskState::Cancelled && record.error.as_ref() == Some(reason)
 }

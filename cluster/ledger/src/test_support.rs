@@ -1,8 +1,8 @@
 //! A store in memory for the tests, and short ways to make commands.
 
 use crate::{Cold, ColdError, EndedTask, HotTask, IdempotencyEntry, IdempotencyKey, Machine, Write};
-use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Usage, UsageWindow};
-use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
+use octopussy_core::agent::{AgentRecord, AgentSpec, AgentVersion, Desired, Usage, UsageWindow};
+use octopussy_core::ids::{AgentId, BlobId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
 use octopussy_core::message::{KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey};
 use octopussy_core::task::{
     Applied, Command, LedgerEvent, NewTask, Outcome, Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState,
@@ -33,6 +33,7 @@ impl Memory {
             match write {
                 Write::Blueprint(_) | Write::Head(_) | Write::Revived(_) => {}
                 Write::Agent(agent) => drop(self.agents.insert(agent.id, agent)),
+                Write::AgentForgotten(agent) => drop(self.agents.remove(&agent).expect("it was there")),
                 Write::Hot(task) => drop(self.tasks.insert(task.record.id, task)),
                 Write::Ended(record) => drop(self.tasks.insert(record.id, HotTask { record, cancel: None })),
                 Write::Forgotten(record) => {
@@ -79,6 +80,11 @@ impl Cold for Memory {
         ended.sort_unstable();
         ended.truncate(limit);
         Ok(ended)
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<TaskId>, ColdError> {
+        let dead = self.tasks.iter().filter(|(_, task)| task.record.state == TaskState::DeadLettered);
+        Ok(dead.map(|(id, _)| *id).take(limit).collect())
     }
 
     fn keys_before(
@@ -136,7 +142,11 @@ impl Bench {
     }
 
     pub(crate) fn activate(&mut self, max_age: Duration) -> Result_ {
-        self.apply(Command::Activate { shard: ShardId(0), node: NODE, now: self.now(), max_age })
+        self.activate_as(NODE, 1, false, max_age)
+    }
+
+    pub(crate) fn activate_as(&mut self, node: NodeId, boot: u64, gone: bool, max_age: Duration) -> Result_ {
+        self.apply(Command::Activate { shard: ShardId(0), node, now: self.now(), max_age, boot, gone })
     }
 
     pub(crate) fn accept(&mut self, task: NewTask) -> Result_ {
@@ -151,12 +161,13 @@ impl Bench {
     }
 
     pub(crate) fn begin(&mut self, task: TaskId) -> Result_ {
-        self.apply(Command::Begin { task, epoch: self.epoch(), now: self.now() })
+        let version = self.version_of(task);
+        self.apply(Command::Begin { task, epoch: self.epoch(), version, now: self.now() })
     }
 
     pub(crate) fn step(&mut self, task: TaskId, index: u32, epoch: Epoch) -> Result_ {
         let step = step(index, epoch, self.now);
-        self.apply(Command::Step { task, step: Arc::new(step) })
+        self.apply(Command::Step { task, step: Arc::new(step), now: self.now() })
     }
 
     pub(crate) fn end(&mut self, task: TaskId, outcome: Outcome) -> Result_ {
@@ -175,6 +186,25 @@ impl Bench {
         self.machine.find_task(id, &self.memory).unwrap().unwrap()
     }
 
+    /// The version that the task is to be begun with; the first one where that cannot be said.
+    pub(crate) fn version_of(&self, id: TaskId) -> u32 {
+        let task = self.machine.find_task(id, &self.memory).unwrap();
+        let agent = task.as_ref().and_then(|task| self.memory.agents.get(&task.agent));
+        task.zip(agent).map_or(1, |(task, agent)| task.version_to_run(agent))
+    }
+
+    /// Gives alice another version, with this persona.
+    pub(crate) fn update(&mut self, from: u32, persona: &str) -> Result_ {
+        let spec = AgentSpec { name: "alice".to_owned(), persona: persona.to_owned(), ..AgentSpec::default() };
+        let version = Box::new(version(from + 1, persona));
+        self.apply(Command::UpdateAgent { agent: alice(), from, spec: Arc::new(spec), version })
+    }
+
+    pub(crate) fn delete(&mut self, force: bool) -> Result_ {
+        let reason = "its agent was deleted".into();
+        self.apply(Command::DeleteAgent { agent: alice(), force, reason, now: self.now() })
+    }
+
     pub(crate) fn state(&self, id: TaskId) -> TaskState {
         self.task(id).state
     }
@@ -182,6 +212,16 @@ impl Bench {
 
 pub(crate) fn alice() -> AgentId {
     AgentId::from_name("alice")
+}
+
+pub(crate) fn version(number: u32, text: &str) -> AgentVersion {
+    AgentVersion {
+        number,
+        at: Timestamp::from_millis(START),
+        by: "owner".into(),
+        content: BlobId::of(text.as_bytes()),
+        documents: Arc::new([]),
+    }
 }
 
 pub(crate) fn agent(name: &str) -> AgentRecord {
@@ -195,6 +235,7 @@ pub(crate) fn agent(name: &str) -> AgentRecord {
         usage: UsageWindow::default(),
         memory: None,
         tasks_ended: 0,
+        versions: Arc::new([version(1, name)]),
     }
 }
 

@@ -3,12 +3,12 @@
 use crate::test_support::*;
 use crate::{IDEMPOTENCY_WINDOW, MAX_STEPS};
 use octopussy_core::agent::{Desired, Period};
-use octopussy_core::ids::Epoch;
+use octopussy_core::ids::{Epoch, NodeId};
 use octopussy_core::message::Priority;
 use octopussy_core::task::{
-    Applied, Command, DeadLetterReason, LedgerEvent, MAILBOX_CAPACITY, Outcome, Refusal, TaskState,
+    Applied, Command, DeadLetterReason, LedgerEvent, MAILBOX_CAPACITY, MAX_CRASHES, Outcome, Refusal, TaskState,
 };
-use octopussy_core::time::Timestamp;
+use octopussy_core::time::{STANDS_STILL, Timestamp};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -85,12 +85,16 @@ fn only_the_present_epoch_may_change_a_task() {
     let current = bench.epoch();
     assert!(current > old);
     let stale = Err(Refusal::StaleEpoch { given: old, current });
-    assert_eq!(bench.apply(Command::Begin { task, epoch: old, now: bench.now() }), stale);
+    assert_eq!(bench.apply(Command::Begin { task, epoch: old, version: 1, now: bench.now() }), stale);
     assert_eq!(bench.step(task, 1, old), stale);
     let outcome = Outcome::Failed("late".into());
     assert_eq!(bench.apply(Command::End { task, epoch: old, outcome, memory: None, now: bench.now() }), stale);
     let Ok(Applied::Task(begun)) = bench.begin(task) else { panic!("not begun") };
-    assert_eq!((begun.attempts, begun.steps.len(), begun.epoch), (2, 1, current), "the journal is kept");
+    assert_eq!(
+        (begun.attempts, begun.begun, begun.steps.len(), begun.epoch),
+        (1, 2, 1, current),
+        "the journal is kept"
+    );
     assert_eq!(bench.step(task, 0, current), Err(Refusal::StepOutOfOrder { given: 0, expected: 1 }));
     bench.step(task, 1, current).unwrap();
     bench.end(task, Outcome::Succeeded(message(Priority::Normal, START))).unwrap();
@@ -105,8 +109,11 @@ fn attempts_are_used_up_and_hand_backs_do_not_count() {
     for _ in 0..5 {
         bench.begin(task).unwrap();
         bench.end(task, Outcome::HandedBack).unwrap();
+        bench.begin(task).unwrap();
+        bench.end(task, Outcome::Postponed("come back in a minute".into())).unwrap();
     }
     assert_eq!(bench.task(task).attempts, 0);
+    assert_eq!(bench.task(task).error.as_deref(), Some("come back in a minute"));
     for attempt in 1..=3 {
         bench.begin(task).unwrap();
         assert_eq!(bench.task(task).attempts, attempt);
@@ -119,14 +126,53 @@ fn attempts_are_used_up_and_hand_backs_do_not_count() {
 }
 
 #[test]
-fn crashes_use_attempts_up_too() {
+fn elections_and_moves_use_up_no_attempt() {
     let mut bench = Bench::new();
-    let task = bench.accepted(1);
-    for _ in 0..3 {
+    let other = NodeId([2; 16]);
+    let mut new = new_task("alice", 1, Priority::Normal, START);
+    new.max_attempts = 1;
+    let task = new.id;
+    bench.accept(new).unwrap();
+    for round in 1..=100 {
         bench.begin(task).unwrap();
-        bench.activate(DAY).unwrap();
+        assert_eq!((bench.task(task).attempts, bench.task(task).begun), (1, round));
+        // The same process leads again, or another that is told that the one before is still there.
+        if round % 2 == 0 {
+            bench.activate(DAY).unwrap()
+        } else {
+            bench.activate_as(other, 1, false, DAY).unwrap()
+        };
+        assert_eq!((bench.state(task), bench.task(task).attempts), (TaskState::Accepted, 0));
+        if round % 2 == 1 {
+            bench.activate(DAY).unwrap();
+        }
     }
-    assert_eq!(bench.task(task).dead_letter, Some(DeadLetterReason::AttemptsExhausted));
+    bench.begin(task).unwrap();
+    bench.end(task, Outcome::Retry("busy".into())).unwrap();
+    assert_eq!(bench.task(task).dead_letter, Some(DeadLetterReason::AttemptsExhausted), "a failure does");
+}
+
+#[test]
+fn a_task_whose_processes_keep_ending_under_it_is_set_aside_with_the_reason() {
+    let mut bench = Bench::new();
+    let (task, bystander) = (bench.accepted(1), bench.accepted(2));
+    for crash in 1..=MAX_CRASHES {
+        assert_eq!((bench.state(task), bench.task(task).crashes), (TaskState::Accepted, crash - 1));
+        bench.begin(task).unwrap();
+        // The same node in its next life, whatever is thought of the one before.
+        bench.activate_as(NODE, 1 + u64::from(crash), crash % 2 == 0, DAY).unwrap();
+    }
+    let dead = bench.task(task);
+    assert_eq!((dead.dead_letter, dead.attempts), (Some(DeadLetterReason::CrashSuspect), 1));
+    assert!(dead.error.as_deref().unwrap().contains("ended 16 times"), "{:?}", dead.error);
+    assert_eq!(
+        (bench.state(bystander), bench.task(bystander).crashes),
+        (TaskState::Accepted, 0),
+        "one that did not run"
+    );
+    bench.begin(bystander).unwrap();
+    bench.activate_as(NodeId([2; 16]), 1, true, DAY).unwrap();
+    assert_eq!(bench.task(bystander).crashes, 1, "a node that is gone with the task may have been ended by it");
 }
 
 #[test]
@@ -156,14 +202,51 @@ fn expired_work_is_not_begun() {
 }
 
 #[test]
-fn time_does_not_run_backwards() {
+fn time_stands_still_while_a_leader_is_a_little_behind() {
     let mut bench = Bench::new();
     let first = bench.accepted(1);
-    bench.now -= HOUR;
+    bench.now -= u64::try_from(STANDS_STILL.as_millis()).unwrap();
     let second = bench.accepted(2);
     assert_eq!(bench.task(second).accepted_at, bench.task(first).accepted_at);
     bench.begin(first).unwrap();
     assert_eq!(bench.task(first).updated_at, Timestamp::from_millis(START));
+}
+
+#[test]
+fn a_leader_that_once_was_years_ahead_does_not_expire_what_comes_after_it() {
+    let mut bench = Bench::new();
+    bench.now += 10 * 365 * 24 * HOUR;
+    let (used, early) = (bench.accepted(1), bench.accepted(2));
+    bench.now = START;
+    bench.activate(DAY).unwrap();
+    assert_eq!(bench.machine.record().now, Timestamp::from_millis(START), "the shard's time is right again");
+    let later = bench.accepted(3);
+    assert_eq!(bench.task(later).expires_at, Timestamp::from_millis(START).plus(TTL));
+    bench.tick().unwrap();
+    for task in [used, early, later] {
+        let Ok(Applied::Task(begun)) = bench.begin(task) else { panic!("not begun") };
+        assert_eq!(begun.state, TaskState::Running);
+    }
+    let with_key = |number| {
+        let mut task = new_task("alice", number, Priority::Normal, START);
+        task.idempotency = Some(("key".into(), 7));
+        task
+    };
+    bench.accept(with_key(4)).unwrap();
+    bench.now += HOUR;
+    bench.tick().unwrap();
+    assert!(matches!(bench.accept(with_key(5)), Ok(Applied::Duplicate(_))), "nor is the window of keys over");
+}
+
+#[test]
+fn the_time_to_live_counts_from_the_acceptance_whatever_the_sender_s_clock_shows() {
+    let mut bench = Bench::new();
+    for (number, at) in [(1, START - HOUR), (2, START + HOUR)] {
+        let new = new_task("alice", number, Priority::Normal, at);
+        let id = new.id;
+        bench.accept(new).unwrap();
+        assert_eq!(bench.task(id).expires_at, Timestamp::from_millis(START).plus(TTL));
+    }
 }
 
 #[test]
@@ -201,7 +284,7 @@ fn a_cancelled_task_stays_cancelled_whatever_its_run_does() {
     cancel(&mut bench, waiting).unwrap();
     assert_eq!(bench.state(waiting), TaskState::Cancelled);
     bench.now += 1;
-    assert_eq!(cancel(&mut bench, waiting), Err(Refusal::TaskEnded(waiting)), "a later request is another one");
+    assert!(matches!(cancel(&mut bench, waiting), Ok(Applied::Task(task)) if task.id == waiting), "asked again");
     bench.begin(running).unwrap();
     bench.begin(crashed).unwrap();
     cancel(&mut bench, running).unwrap();
@@ -247,11 +330,39 @@ fn history_is_forgotten_and_dead_letters_are_not() {
     bench.begin(dead).unwrap();
     bench.end(dead, Outcome::DeadLetter(DeadLetterReason::Quarantined, "odd".into())).unwrap();
     let forget = |at| Command::Forget { shard: octopussy_core::ids::ShardId(0), before: Timestamp::from_millis(at) };
+    bench.now += u64::try_from(IDEMPOTENCY_WINDOW.as_millis()).unwrap() + 1;
+    bench.desire(Desired::Paused).unwrap();
     assert_eq!(bench.apply(forget(START)), Ok(Applied::Count(0)), "before is exclusive");
     assert_eq!(bench.apply(forget(START + 1)), Ok(Applied::Count(1)));
     assert_eq!(bench.begin(done), Err(Refusal::UnknownTask(done)));
     assert_eq!((bench.state(dead), bench.state(waiting)), (TaskState::DeadLettered, TaskState::Accepted));
     assert_eq!((bench.machine.record().ended, bench.machine.record().dead), (0, 1));
+}
+
+#[test]
+fn a_result_and_its_key_outlive_their_window_whoever_asks_to_forget_them() {
+    let mut bench = Bench::new();
+    let with_key = |number| {
+        let mut task = new_task("alice", number, Priority::Normal, START);
+        task.idempotency = Some(("key".into(), 7));
+        task
+    };
+    let first = with_key(1);
+    bench.accept(first.clone()).unwrap();
+    bench.begin(first.id).unwrap();
+    bench.end(first.id, Outcome::Succeeded(message(Priority::Normal, START))).unwrap();
+    let everything =
+        Command::Forget { shard: octopussy_core::ids::ShardId(0), before: Timestamp::from_millis(u64::MAX) };
+    for number in 2..24 {
+        bench.now += HOUR;
+        assert_eq!(bench.apply(everything.clone()), Ok(Applied::Count(0)));
+        let Ok(Applied::Duplicate(known)) = bench.accept(with_key(number)) else { panic!("it is run again") };
+        assert_eq!((known.id, known.result.is_some()), (first.id, true));
+    }
+    bench.now += 4 * HOUR;
+    bench.tick().unwrap();
+    assert_eq!(bench.apply(everything), Ok(Applied::Count(1)));
+    assert!(bench.memory.tasks.is_empty());
 }
 
 #[test]
@@ -289,4 +400,48 @@ fn a_run_that_never_ends_is_stopped_by_its_journal() {
     }
     let refused = bench.step(task, MAX_STEPS, epoch);
     assert_eq!(refused, Err(Refusal::StepOutOfOrder { given: MAX_STEPS, expected: MAX_STEPS }));
+}
+
+#[test]
+fn of_dead_letters_the_newest_are_kept() {
+    let mut bench = Bench::new();
+    let dead: Vec<_> = (1..=6)
+        .map(|number| {
+            let task = bench.accepted(number);
+            bench.begin(task).unwrap();
+            bench.now += 1_000;
+            bench.end(task, Outcome::DeadLetter(DeadLetterReason::Quarantined, "odd".into())).unwrap();
+            task
+        })
+        .collect();
+    let forget = |before: u64, keep| Command::ForgetDead {
+        shard: octopussy_core::ids::ShardId(0),
+        before: Timestamp::from_millis(before),
+        keep,
+    };
+    assert_eq!(bench.apply(forget(START, 4)), Ok(Applied::Count(0)), "their keys may still be repeated");
+    bench.now += u64::try_from(IDEMPOTENCY_WINDOW.as_millis()).unwrap() + 10_000;
+    let (shard, now) = (octopussy_core::ids::ShardId(0), Timestamp::from_millis(bench.now));
+    bench.apply(Command::Tick { shard, now }).unwrap();
+    assert_eq!(bench.apply(forget(START, 6)), Ok(Applied::Count(0)), "neither too many nor too old");
+    assert_eq!(bench.apply(forget(START, 4)), Ok(Applied::Count(2)), "too many");
+    assert_eq!(bench.apply(forget(START + 3_001, 4)), Ok(Applied::Count(1)), "too old");
+    let left: Vec<_> = dead.iter().filter(|task| bench.memory.tasks.contains_key(task)).collect();
+    assert_eq!(left, dead[3..].iter().collect::<Vec<_>>());
+    assert_eq!(bench.machine.record().dead, 3);
+}
+
+#[test]
+fn the_bytes_of_unended_work_are_counted_and_given_back() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.machine.hot_bytes(), 0);
+    let task = bench.accepted(1);
+    let waiting = bench.machine.hot_bytes();
+    assert!(waiting > 0);
+    bench.begin(task).unwrap();
+    assert_eq!(bench.machine.hot_bytes(), waiting);
+    bench.step(task, 0, bench.epoch()).unwrap();
+    assert!(bench.machine.hot_bytes() > waiting, "a journal takes room, too");
+    bench.end(task, Outcome::Failed("no".into())).unwrap();
+    assert_eq!(bench.machine.hot_bytes(), 0);
 }

@@ -38,9 +38,8 @@ fn lane(frame: &Bytes) {
     if let Some((id, within, body)) = request(frame.clone()) {
         assert_eq!([&request_head(id, within)[..], &body].concat(), frame.as_ref(), "a request");
     }
-    if let Some((id, outcome)) = answer(frame.clone()) {
-        let head = answer_head(id, outcome.is_ok());
-        let (Ok(body) | Err(body)) = outcome;
+    if let Some((id, kind, body)) = answer(frame.clone()) {
+        let head = answer_head(id, kind);
         assert_eq!([&head[..], &body].concat(), frame.as_ref(), "an answer");
     }
 }
@@ -58,7 +57,9 @@ pub fn hello(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lane::Kind;
     use crate::wire::OutBuffer;
+    use octopussy_core::lineage::Lineage;
     use octopussy_corpus::replay;
     use std::sync::Arc;
     use std::time::Duration;
@@ -67,8 +68,8 @@ mod tests {
     fn the_corpus_of_frames_passes() {
         let mut out = OutBuffer::default();
         out.push(&request_head(7, Duration::from_millis(250)), Bytes::from_static(b"a request"));
-        out.push(&answer_head(7, true), Bytes::from_static(b"an answer"));
-        out.push(&answer_head(8, false), Bytes::from_static(b"a refusal"));
+        out.push(&answer_head(7, Kind::Answer), Bytes::from_static(b"an answer"));
+        out.push(&answer_head(8, Kind::Refusal), Bytes::from_static(b"a refusal"));
         out.push(&[], Bytes::from(vec![3; 5_000]));
         let stream = out.take().concat();
         let cut = |cut: u8| [&[cut][..], &stream].concat();
@@ -81,7 +82,7 @@ mod tests {
             cluster: Arc::from("01234567-89ab-cdef-0123-456789abcdef"),
             oldest: 1,
             newest: 2,
-            boot: 1_700_000_000,
+            lineage: Lineage::numbered(3),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
             attempt: 3,
         };

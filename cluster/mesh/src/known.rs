@@ -5,7 +5,7 @@ use crate::link::canonical;
 use crate::refusal::Refusal;
 use octopussy_core::ids::NodeId;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -123,6 +123,12 @@ impl Known {
         addresses
     }
 
+    /// Whether a node that is known may be reached at this address.
+    pub(crate) fn has_address(&self, ip: IpAddr) -> bool {
+        let is_there = |address: &SocketAddr| address.ip() == ip;
+        self.entries.values().any(|entry| entry.learned.iter().chain(&entry.heard).any(is_there))
+    }
+
     /// Wakes whoever keeps up the connection with the node.
     pub(crate) fn wake(&self, node: NodeId) {
         if let Some(peer) = self.entries.get(&node).and_then(|entry| entry.peer.as_ref()) {
@@ -178,6 +184,8 @@ mod tests {
         let mapped = address("[::ffff:192.0.2.3]:3");
         assert!(known.learn(A, &[mapped], token()).is_none());
         assert_eq!(known.addresses(A), [address("192.0.2.3:3"), two, one]);
+        assert!(known.has_address(two.ip()) && known.has_address(mapped.ip().to_canonical()));
+        assert!(!known.has_address("192.0.2.9".parse().unwrap()));
     }
 
     #[test]

@@ -55,8 +55,18 @@ pub(crate) const MAX_ADDRESSES: usize = 16;
 /// How many nodes that have left are remembered so that they are refused.
 pub(crate) const MAX_FORGOTTEN: usize = 4_096;
 
+/// How many nodes are remembered of which a copy was refused: an operator looks after the first.
+pub(crate) const MAX_IMPOSTORS: usize = 64;
+
 /// How many connections may be shaking hands at once: a handshake costs a signature and a few tens of kilobytes.
 pub(crate) const MAX_HANDSHAKES: usize = 128;
+
+/// How many of them may come from one address: several nodes behind one router come back at once.
+pub(crate) const HANDSHAKES_OF_ONE_SOURCE: usize = 24;
+
+/// How many of them only come from addresses of nodes that are known, so that members find each other again whoever else
+/// knocks.
+pub(crate) const HANDSHAKES_KEPT: usize = 32;
 
 /// From how many handshakes on a peer has to prove its address first.
 pub(crate) const RETRY_HANDSHAKES: usize = 16;
@@ -103,6 +113,15 @@ pub(crate) const JOIN_SOURCES: usize = 1_024;
 /// How many attempts to join are served at once.
 pub(crate) const JOIN_CONCURRENT: usize = 16;
 
+/// How many of them may come from one address.
+pub(crate) const JOIN_OF_ONE_SOURCE: usize = 4;
+
+/// How many of them only come from addresses of nodes that are known: guests renew their certificates this way.
+pub(crate) const JOIN_KEPT: usize = 4;
+
+/// How long somebody who was answered may take to close the connection.
+pub(crate) const JOIN_LINGER: Duration = Duration::from_secs(1);
+
 /// How long an attempt to join may take in all.
 pub(crate) const JOIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -115,7 +134,7 @@ pub const JOIN_REQUEST_BYTES: usize = 64 * 1024;
 /// The longest answer to a request to join.
 pub const JOIN_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// The longest greeting.
+/// The longest greeting: the lives of a node take a kilobyte and a half.
 pub(crate) const HELLO_BYTES: usize = 4 * 1024;
 
 /// How often the same kind of trouble is logged.
@@ -126,6 +145,9 @@ pub(crate) const STREAM_FRAMES: usize = 16;
 
 /// What a node answers on a lane that it does not serve.
 pub(crate) const LANE_NOT_SERVED: &str = "the lane is not served";
+
+/// Why there is no answer that travels: it has more bytes than any may have.
+pub(crate) const TOO_LONG: &str = "the answer is too long";
 
 /// What a node answers to a stream of a kind that it does not serve.
 pub(crate) const STREAM_NOT_SERVED: &str = "streams of this kind are not served";

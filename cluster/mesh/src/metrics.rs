@@ -56,7 +56,7 @@ counters! {
         refusals,
         /// Requests without an answer in time.
         timeouts,
-        /// Requests whose connection was lost.
+        /// Requests whose connection was lost, or whose answer could not travel.
         lost,
         /// Requests that found the window and the queue in front of it full.
         congested,
@@ -183,7 +183,7 @@ impl Metrics {
             MeshError::Congested(_) => &lane.congested,
             MeshError::TooLarge { .. } => &lane.too_large,
             MeshError::Timeout(_) => &lane.timeouts,
-            MeshError::Lost(_) | MeshError::Stopping => &lane.lost,
+            MeshError::Lost(_) | MeshError::Stopping | MeshError::Unanswered { .. } => &lane.lost,
             MeshError::Refused { .. } => &lane.refused,
         };
         counter.add(1);

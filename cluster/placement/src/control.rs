@@ -17,6 +17,9 @@ pub(crate) fn tend_control(led: &Led<'_>) -> Option<Action> {
     if led.view.membership.configs.len() > 1 {
         return led.finish(&goal);
     }
+    if let Some(expelled) = led.expel() {
+        return Some(expelled);
+    }
     if !led.census.is_wanted(led.me)
         && let Some(heir) = goal.voters.iter().chain(led.voters).copied().find(|node| led.may_lead(*node))
     {
@@ -41,7 +44,7 @@ pub(crate) fn govern(led: &Led<'_>, situation: &Situation<'_>) -> Vec<Action> {
     let left = control.members.values().filter(|member| has_nothing_left(control, member));
     let left = left.filter(|member| !is_in_group(led, member.id));
     proposals.extend(left.map(|member| ControlCommand::Remove { node: member.id, now }));
-    if control.has_forgotten_tokens(now) {
+    if control.wants_tick(now) {
         proposals.push(ControlCommand::Tick { now });
     }
     proposals.into_iter().map(Action::Propose).collect()

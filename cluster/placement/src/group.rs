@@ -57,6 +57,17 @@ impl<'a> Led<'a> {
         Some(self.set(new.clone(), learners.collect()))
     }
 
+    /// Takes those out of the group whose replica has lost what it had, so that they can be let in again as new ones; `None` when
+    /// there are none, or when that could not be committed now.
+    pub(crate) fn expel(&self) -> Option<Action> {
+        let membership = &self.view.membership;
+        let has = |node: &NodeId| !self.view.lost.contains(node);
+        let voters: BTreeSet<_> = self.voters.iter().copied().filter(has).collect();
+        let learners: BTreeSet<_> = membership.learners.iter().copied().filter(has).collect();
+        let changed = voters.len() < self.voters.len() || learners.len() < membership.learners.len();
+        (changed && self.can_commit([self.voters, &voters])).then(|| self.set(voters, learners))
+    }
+
     /// The next step towards `goal`, if one can be taken now. A node is asked to follow once `reachable` says so.
     pub(crate) fn converge(&self, goal: &Goal, reachable: impl Fn(NodeId) -> bool) -> Option<Action> {
         let missing = |node: &NodeId| !self.is_member(*node);
@@ -116,6 +127,7 @@ impl<'a> Led<'a> {
         }
         let matched = self.view.matched.get(&node).copied();
         self.census.answers(node)
+            && !self.view.lost.contains(&node)
             && matched.is_some_and(|matched| self.view.last_index.saturating_sub(matched) <= self.limits.caught_up)
     }
 
@@ -125,7 +137,11 @@ impl<'a> Led<'a> {
     }
 
     fn can_commit<'v>(&self, configs: impl IntoIterator<Item = &'v BTreeSet<NodeId>>) -> bool {
-        configs.into_iter().all(|voters| majority(voters, |node| node == self.me || self.census.answers(node)))
+        configs.into_iter().all(|voters| majority(voters, |node| self.counts(node)))
+    }
+
+    fn counts(&self, node: NodeId) -> bool {
+        node == self.me || (self.census.answers(node) && !self.view.lost.contains(&node))
     }
 
     fn set(&self, voters: BTreeSet<NodeId>, learners: BTreeSet<NodeId>) -> Action {

@@ -6,7 +6,8 @@ use octopussy_control::{ControlCommand, ReplicaSet, ShardPlace};
 use octopussy_core::ids::{NodeId, ShardId};
 use std::collections::BTreeSet;
 
-/// The next step for a shard that is led here. In this order: what was left half done is finished, leadership leaves a
+/// The next step for a shard that is led here. In this order: what was left half done is finished, replicas that have lost what
+/// they had are sent away, leadership leaves a
 /// draining node, a move that is done is reported, the preferred leader gets its turn, and the group comes closer to where
 /// the table wants it.
 pub(crate) fn tend_shard(led: &Led<'_>, shard: ShardId) -> Option<Action> {
@@ -16,6 +17,9 @@ pub(crate) fn tend_shard(led: &Led<'_>, shard: ShardId) -> Option<Action> {
     if led.view.membership.configs.len() > 1 {
         return led.finish(&goal);
     }
+    if let Some(expelled) = led.expel() {
+        return Some(expelled);
+    }
     if !led.census.is_wanted(led.me)
         && let Some(heir) = heir(led, &goal)
     {
@@ -23,13 +27,13 @@ pub(crate) fn tend_shard(led: &Led<'_>, shard: ShardId) -> Option<Action> {
     }
     if led.has_reached(&goal) {
         if place.target.is_some() || !place.former.is_empty() {
-            return Some(settle(shard, want.clone()));
+            return Some(settle(led, place, shard, want.clone()));
         }
         let preferred = want.voters.first().copied().filter(|node| led.may_lead(*node))?;
         return led.transfer(preferred, led.limits.transfer_pause);
     }
     if let Some(elsewhere) = elsewhere(led, place, &goal) {
-        return Some(settle(shard, elsewhere));
+        return Some(settle(led, place, shard, elsewhere));
     }
     led.converge(&goal, |node| led.census.answers(node))
 }
@@ -54,6 +58,6 @@ fn elsewhere(led: &Led<'_>, place: &ShardPlace, goal: &Goal) -> Option<ReplicaSe
     led.census.control.check_place(&actual).is_ok().then_some(actual)
 }
 
-fn settle(shard: ShardId, place: ReplicaSet) -> Action {
-    Action::Propose(ControlCommand::Settle { shard, place })
+fn settle(led: &Led<'_>, known: &ShardPlace, shard: ShardId, place: ReplicaSet) -> Action {
+    Action::Propose(ControlCommand::Settle { shard, place, at: led.view.membership.at, planned: known.planned })
 }

@@ -1,7 +1,7 @@
 //! What a node sees, and what it is to do about it.
 
 use crate::Limits;
-use octopussy_control::{ControlCommand, ControlState};
+use octopussy_control::{ControlCommand, ControlState, MembershipStamp};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::ReachabilityPort;
 use octopussy_core::time::Timestamp;
@@ -34,6 +34,8 @@ pub struct MembershipView {
     pub configs: Vec<BTreeSet<NodeId>>,
     /// Everybody who follows without a vote.
     pub learners: BTreeSet<NodeId>,
+    /// The entry of the group's log that holds it.
+    pub at: MembershipStamp,
     /// Whether it is committed. While it is not, nothing is done to the group.
     pub committed: bool,
 }
@@ -51,6 +53,9 @@ pub struct GroupView {
     pub last_index: u64,
     /// Up to where each follower's log is known to agree with the leader's. Complete only when this node leads.
     pub matched: BTreeMap<NodeId, u64>,
+    /// Members whose replica has lost what it had, or is another than the membership means. They count for nothing until they are
+    /// let in again as new ones. Complete only when this node leads.
+    pub lost: BTreeSet<NodeId>,
     /// How long ago this node gained the leadership or last asked somebody to take it, whichever is later; `None` when it
     /// does not lead.
     pub rested: Option<Duration>,

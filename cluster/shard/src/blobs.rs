@@ -4,10 +4,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use octopussy_core::ids::BlobId;
 use octopussy_core::ports::{BlobError, BlobPort, MAX_BLOB_BYTES};
+use parking_lot::Mutex;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// A blob store in a directory. Implements `BlobPort`. Cloning is cheap enough: it holds a path.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub struct FileBlobs {
     root: PathBuf,
     /// Numbers the temporary files of this process.
     drafts: AtomicU64,
+    /// Held while a file is renewed or removed, so that none goes that was just counted on.
+    turn: Arc<Mutex<()>>,
 }
 
 impl FileBlobs {
@@ -29,7 +34,7 @@ impl FileBlobs {
         for draft in fs::read_dir(&drafts).map_err(convert)? {
             fs::remove_file(draft.map_err(convert)?.path()).map_err(convert)?;
         }
-        Ok(Self { root, drafts: AtomicU64::new(0) })
+        Ok(Self { root, drafts: AtomicU64::new(0), turn: Arc::default() })
     }
 
     fn path(&self, id: BlobId) -> PathBuf {
@@ -59,6 +64,35 @@ fn store(draft: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
         File::open(root)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Notes that the file is stored again. No, when it has gone meanwhile.
+fn touch(path: &Path, turn: &Mutex<()>) -> bool {
+    let _turn = turn.lock();
+    let touched = File::options().write(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    touched.is_ok()
+}
+
+/// How long ago the file was last stored; none when that cannot be told.
+fn age(path: &Path) -> Option<Duration> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()?.elapsed().ok()
+}
+
+/// The blobs in a directory whose files are older.
+fn older(root: &Path, than: Duration) -> io::Result<Vec<BlobId>> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(root)? {
+        let folder = folder?;
+        if !folder.file_type()?.is_dir() || folder.file_name() == "drafts" {
+            continue;
+        }
+        for file in fs::read_dir(folder.path())? {
+            let file = file?;
+            let id = file.file_name().to_str().and_then(|name| name.parse::<BlobId>().ok());
+            found.extend(id.filter(|_| age(&file.path()).is_some_and(|age| age > than)));
+        }
+    }
+    Ok(found)
 }
 
 fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -94,9 +128,10 @@ impl BlobPort for FileBlobs {
         let draft = self.draft();
         let id = BlobId::of(&content);
         let path = self.path(id);
+        let turn = Arc::clone(&self.turn);
         blocking(move || {
-            // A damaged one is written anew.
-            if load(&path).map_err(convert)?.is_some_and(|stored| stored == content) {
+            // A damaged one is written anew, and so is one that has just gone.
+            if load(&path).map_err(convert)?.is_some_and(|stored| stored == content) && touch(&path, &turn) {
                 return Ok(id);
             }
             store(&draft, &path, &content).map_err(|error| {
@@ -104,6 +139,25 @@ impl BlobPort for FileBlobs {
                 convert(error)
             })?;
             Ok(id)
+        })
+        .await
+    }
+
+    async fn older_than(&self, age: Duration) -> Result<Vec<BlobId>, BlobError> {
+        let root = self.root.clone();
+        blocking(move || older(&root, age).map_err(convert)).await
+    }
+
+    async fn remove(&self, id: BlobId, unless_within: Duration) -> Result<bool, BlobError> {
+        let path = self.path(id);
+        let turn = Arc::clone(&self.turn);
+        blocking(move || {
+            let _turn = turn.lock();
+            if age(&path).is_none_or(|age| age <= unless_within) {
+                return Ok(false);
+            }
+            fs::remove_file(&path).map_err(convert)?;
+            Ok(true)
         })
         .await
     }

@@ -3,6 +3,7 @@
 use octopussy_store::Engine;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How soon a lost leader is noticed. A shorter time means a faster failover and more traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +51,18 @@ pub struct ShardHostConfig {
     pub cache_mb: usize,
     /// How soon a lost leader is noticed.
     pub timings: Timings,
-    /// For how long ended tasks are kept. Dead letters are kept until somebody replays or discards them.
+    /// For how long ended tasks are kept. Dead letters have bounds of their own.
     pub retention: Duration,
-    /// How many ended tasks are kept at most, over all shards; the oldest go first.
+    /// How many ended tasks are kept at most, over all shards, beside those of the last 24 hours, whose idempotency keys are
+    /// remembered; the oldest go first.
     pub max_ended: u64,
+    /// For how long dead letters are kept.
+    pub dead_retention: Duration,
+    /// How many dead letters are kept at most, over all shards; the earliest submitted go first.
+    pub max_dead: u64,
+    /// How many bytes the tasks that have not ended may take on this node, of all shards that have a replica here; beyond
+    /// it the shards led here take no new ones.
+    pub max_unended_bytes: u64,
     /// Running tasks that are older than this when their shard gets a new leader are dead-lettered instead of being run
     /// again.
     pub max_recovery_age: Duration,
@@ -65,8 +74,21 @@ pub struct ShardHostConfig {
     pub retention_interval: Duration,
     /// How long a member may be gone before its replicas are replaced.
     pub replace_after: Duration,
+    /// How long a planned move of a leadership waits for what runs in the shard to come to the end of a step. Longer than
+    /// most calls of a model take; whatever still runs then is taken up by the next leader.
+    pub transfer_patience: Duration,
+    /// Whether what lies in `dir` is not what this node wrote last: it was restored from a copy. Its replicas count as other ones then,
+    /// which neither vote nor are counted until their leaders let them in again. The node's boot epoch must be beyond every one
+    /// that the cluster has seen of it.
+    pub restored: bool,
+    /// For how long a group may commit nothing, while entries wait, before that is told. After three times as long its leader gives
+    /// it away.
+    pub stuck_after: Duration,
     /// How long a caller waits for a shard's leader that cannot be reached before it is told so.
     pub patience: Duration,
+    /// Whether the groups here may vote and stand for election: the node decides that once it is sure to be the only one of its
+    /// identity. Without it they may.
+    pub may_vote: Option<watch::Receiver<bool>>,
 }
 
 impl ShardHostConfig {
@@ -81,12 +103,19 @@ impl ShardHostConfig {
             timings: Timings::DEFAULT,
             retention: DAY * 30,
             max_ended: 1_000_000,
+            dead_retention: DAY * 90,
+            max_dead: 100_000,
+            max_unended_bytes: 512 * 1024 * 1024,
             max_recovery_age: DAY,
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(1),
             retention_interval: Duration::from_secs(60 * 60),
             replace_after: Duration::from_secs(5 * 60),
+            transfer_patience: Duration::from_secs(120),
+            restored: false,
+            stuck_after: Duration::from_secs(5),
             patience: Duration::from_secs(5),
+            may_vote: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::raft::log::LogOpenError;
 use octopussy_control::ControlRefusal;
-use octopussy_core::ports::ProposeError;
+use octopussy_core::ports::{MAX_COMMAND_BYTES, ProposeError};
 use octopussy_core::problem::{Code, Problem};
 use octopussy_ledger::ColdError;
 use octopussy_store::StoreError;
@@ -104,6 +104,21 @@ pub enum ControlError {
     /// The node is stopping; nothing changed.
     #[error("the node is stopping")]
     Stopping,
+    /// The command is longer than any may be; nothing changed, and no repetition helps.
+    #[error("the change has {bytes} bytes, the limit is {limit}; nothing was changed")]
+    TooLarge {
+        /// Its length, encoded.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl ControlError {
+    /// For a command of this many bytes.
+    pub(crate) const fn too_large(bytes: usize) -> Self {
+        Self::TooLarge { bytes: bytes as u64, limit: MAX_COMMAND_BYTES as u64 }
+    }
 }
 
 impl From<ControlError> for Problem {
@@ -116,6 +131,7 @@ impl From<ControlError> for Problem {
             }
             ControlError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
             ControlError::Store(_) => Self::new(Code::StoreUnavailable, detail),
+            ControlError::TooLarge { .. } => Self::new(Code::PayloadTooLarge, detail),
         }
     }
 }

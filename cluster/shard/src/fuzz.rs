@@ -84,7 +84,7 @@ pub(crate) mod seeds {
     pub(crate) fn entries() -> Vec<EntryOf<TypeConfig>> {
         let shard = ShardId(2);
         let commands = vec![
-            Command::Activate { shard, node: ME, now: NOW, max_age: Duration::from_secs(86_400) },
+            Command::Activate { shard, node: ME, now: NOW, max_age: Duration::from_secs(86_400), boot: 3, gone: true },
             Command::Tick { shard, now: NOW },
         ];
         let voters: BTreeSet<NodeId> = [ME, NodeId([8; 16]), NodeId([9; 16])].into();

@@ -26,6 +26,7 @@ mod tests;
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};
-pub use groups::{QUEUE_CAPACITY, Recovered, ShardHost};
+pub use groups::{ClockReport, MAX_SKEW, QUEUE_CAPACITY, Recovered, ShardHost};
 pub use metrics::{GroupMetrics, StepDown};
 pub use octopussy_store::Engine;
+pub use raft::machine::ReplicaDigest;

@@ -1,5 +1,8 @@
 //! What is counted of the groups of a node.
 
+use octopussy_core::ids::NodeId;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a node ceased to speak for a group.
@@ -43,8 +46,14 @@ pub struct GroupMetrics {
     pub leaderships: u64,
     /// How often it ceased to, by reason.
     pub step_downs: Vec<(StepDown, u64)>,
+    /// Groups that this node leads and in which nothing has been committed for long although entries wait.
+    pub stuck: u64,
+    /// How often a group came to be so.
+    pub stalls: u64,
     /// How often a group that had ended by itself here was started again: each is a fault of this program or of its disk.
     pub restarts: u64,
+    /// Replicas of other nodes that this node, as their leader, has found to have lost what they had, and let in again as new ones.
+    pub lost_replicas: u64,
     /// Committed entries applied here, those that a start repeats from the log included.
     pub applied_entries: u64,
     /// Bytes of entries that were made durable in the log.
@@ -55,6 +64,10 @@ pub struct GroupMetrics {
     pub log_bytes: u64,
     /// Bytes that the state takes on the disk.
     pub state_bytes: u64,
+    /// Roughly how many bytes the unended tasks of all shards here take in memory.
+    pub unended_bytes: u64,
+    /// Dead letters that were forgotten by this node's word, for the sake of their bounds.
+    pub dead_dropped: u64,
 }
 
 /// The counters of a node's groups that no log and no state keeps.
@@ -64,6 +77,9 @@ pub(crate) struct GroupCounters {
     leader_changes: AtomicU64,
     leaderships: AtomicU64,
     step_downs: [AtomicU64; StepDown::ALL.len()],
+    /// By node.
+    lost_replicas: Mutex<BTreeMap<NodeId, u64>>,
+    stalls: AtomicU64,
 }
 
 impl GroupCounters {
@@ -81,6 +97,22 @@ impl GroupCounters {
 
     pub(crate) fn stepped_down(&self, why: StepDown) {
         self.step_downs[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lost_replica(&self, node: NodeId) {
+        *self.lost_replicas.lock().entry(node).or_default() += 1;
+    }
+
+    pub(crate) fn lost_replicas(&self) -> BTreeMap<NodeId, u64> {
+        self.lost_replicas.lock().clone()
+    }
+
+    pub(crate) fn stuck(&self) {
+        self.stalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stalls(&self) -> u64 {
+        self.stalls.load(Ordering::Relaxed)
     }
 
     pub(crate) fn elections(&self) -> u64 {

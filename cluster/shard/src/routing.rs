@@ -10,13 +10,16 @@ pub(crate) fn belongs(command: &Command, shard: ShardId, count: ShardCount) -> b
         return false;
     }
     match command {
-        Command::Activate { shard: of, .. } | Command::Tick { shard: of, .. } | Command::Forget { shard: of, .. } => {
-            *of == shard
-        }
+        Command::Activate { shard: of, .. }
+        | Command::Tick { shard: of, .. }
+        | Command::Forget { shard: of, .. }
+        | Command::ForgetDead { shard: of, .. } => *of == shard,
         Command::CreateAgent { agent } => count.shard_of(agent.id) == shard,
-        Command::SetDesired { agent, .. } | Command::RecordUsage { agent, .. } | Command::ResetUsage { agent } => {
-            count.shard_of(*agent) == shard
-        }
+        Command::SetDesired { agent, .. }
+        | Command::RecordUsage { agent, .. }
+        | Command::ResetUsage { agent }
+        | Command::UpdateAgent { agent, .. }
+        | Command::DeleteAgent { agent, .. } => count.shard_of(*agent) == shard,
         Command::Accept { task, .. } => count.shard_of(task.agent) == shard && count.shard_of_task(task.id) == shard,
         Command::Begin { task, .. }
         | Command::Step { task, .. }
@@ -41,6 +44,9 @@ pub(crate) const fn urgency(command: &Command) -> Urgency {
         | Command::Tick { .. }
         | Command::Forget { .. }
         | Command::RecordUsage { .. }
-        | Command::ResetUsage { .. } => Urgency::InProgress,
+        | Command::ResetUsage { .. }
+        | Command::UpdateAgent { .. }
+        | Command::DeleteAgent { .. }
+        | Command::ForgetDead { .. } => Urgency::InProgress,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::view::At;
 use octopussy_core::ports::{
-    ClusterView, JoinTokenView, MemberDesired, MemberRole, MemberView, NodeFactsView, Reach, ShardView, TokenUse,
+    ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, MemberDesired, MemberRole, MemberView,
+    NodeFactsView, Reach, ReplicaDigestView, RotationView, ShardView, TokenUse,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,7 +54,19 @@ pub(crate) struct FactsBody {
 
 impl From<NodeFactsView> for FactsBody {
     fn from(facts: NodeFactsView) -> Self {
-        let NodeFactsView { version, profile, cpus, memory_mib, load, active_agents, gpus, models, api } = facts;
+        // Groups that are stuck are told of in the cluster's warnings.
+        let NodeFactsView {
+            version,
+            profile,
+            cpus,
+            memory_mib,
+            load,
+            active_agents,
+            gpus,
+            models,
+            api,
+            stuck_groups: _,
+        } = facts;
         Self { version, profile, cpus, memory_mib, load, active_agents, gpus, models, api }
     }
 }
@@ -163,6 +176,55 @@ impl From<ShardView> for ShardBody {
     }
 }
 
+/// What one replica of a group has applied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplicaDigest)]
+pub(crate) struct ReplicaDigestBody {
+    node: String,
+    /// The term of the last entry that it has applied.
+    term: u64,
+    /// The index of that entry.
+    applied: u64,
+    /// SHA-256 of all that it has made of the entries up to there.
+    digest: String,
+}
+
+/// What the replicas of one group have applied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GroupDigests)]
+pub(crate) struct GroupDigestsBody {
+    /// Absent for the control group.
+    #[schema(required = true)]
+    shard: Option<u16>,
+    replicas: Vec<ReplicaDigestBody>,
+    /// Whether replicas that have applied the same entries are in the same state; not known while they have applied different ones.
+    #[schema(required = true)]
+    agree: Option<bool>,
+}
+
+/// What the replicas of all groups have applied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Digests)]
+pub(crate) struct DigestsBody {
+    groups: Vec<GroupDigestsBody>,
+    /// The nodes that did not answer, and why.
+    silent: Vec<String>,
+}
+
+impl From<DigestsView> for DigestsBody {
+    fn from(view: DigestsView) -> Self {
+        let replica = |view: ReplicaDigestView| {
+            let ReplicaDigestView { node, term, applied, digest } = view;
+            ReplicaDigestBody { node, term, applied, digest }
+        };
+        let group = |view: GroupDigestsView| {
+            let GroupDigestsView { shard, replicas, agree } = view;
+            GroupDigestsBody { shard, replicas: replicas.into_iter().map(replica).collect(), agree }
+        };
+        Self { groups: view.groups.into_iter().map(group).collect(), silent: view.silent }
+    }
+}
+
 /// How often a join token may be used.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -192,10 +254,98 @@ impl From<TokenUse> for TokenUseName {
     }
 }
 
+/// What a node becomes in the cluster.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MemberRole)]
+pub(crate) enum MemberRoleName {
+    /// A full member: it holds replicas, has the cluster's keys and lets others in.
+    Full,
+    /// A guest: it offers models, and gets no data, no vote and no secrets.
+    Guest,
+}
+
+impl From<MemberRoleName> for MemberRole {
+    fn from(name: MemberRoleName) -> Self {
+        match name {
+            MemberRoleName::Full => Self::Full,
+            MemberRoleName::Guest => Self::Guest,
+        }
+    }
+}
+
+impl From<MemberRole> for MemberRoleName {
+    fn from(role: MemberRole) -> Self {
+        match role {
+            MemberRole::Full => Self::Full,
+            MemberRole::Guest => Self::Guest,
+        }
+    }
+}
+
+/// A join token as it is listed; its secret is shown once, when it is made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JoinTokenInfo)]
+pub(crate) struct JoinTokenInfoBody {
+    /// By which it is withdrawn.
+    id: String,
+    role: MemberRoleName,
+    uses: TokenUseName,
+    /// The names of the members that have used it.
+    used_by: Vec<String>,
+    #[schema(value_type = String)]
+    expires_at: At,
+    #[schema(value_type = String)]
+    made_at: At,
+    /// Who asked for it.
+    made_by: String,
+    /// The member where it was made: it ends when that member leaves.
+    made_at_node: String,
+}
+
+impl From<JoinTokenInfo> for JoinTokenInfoBody {
+    fn from(info: JoinTokenInfo) -> Self {
+        let JoinTokenInfo { id, role, uses, used_by, expires_at, made_at, made_by, made_at_node } = info;
+        Self {
+            id,
+            role: role.into(),
+            uses: uses.into(),
+            used_by,
+            expires_at: At(expires_at),
+            made_at: At(made_at),
+            made_by,
+            made_at_node,
+        }
+    }
+}
+
+/// A key that has begun to take the place of another.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyRotation)]
+pub(crate) struct KeyRotationBody {
+    /// The secret whose key it is.
+    name: &'static str,
+    /// The name of the new key, which tells nothing of it.
+    key: String,
+    /// For how long what the key before has signed is still good, in seconds.
+    overlap_seconds: u64,
+}
+
+impl From<RotationView> for KeyRotationBody {
+    fn from(view: RotationView) -> Self {
+        let RotationView { kind, key, overlap } = view;
+        Self { name: kind.secret(), key, overlap_seconds: overlap.as_secs() }
+    }
+}
+
 /// A join token. It is a secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JoinToken)]
 pub(crate) struct JoinTokenBody {
+    /// By which it is withdrawn.
+    id: String,
+    /// What a node becomes that joins with it.
+    role: MemberRoleName,
     /// What to give to `octopussy start --join`.
     token: String,
     #[schema(value_type = String)]
@@ -205,7 +355,7 @@ pub(crate) struct JoinTokenBody {
 
 impl From<JoinTokenView> for JoinTokenBody {
     fn from(view: JoinTokenView) -> Self {
-        let JoinTokenView { token, expires_at, uses } = view;
-        Self { token, expires_at: At(expires_at), uses: uses.into() }
+        let JoinTokenView { id, token, role, expires_at, uses } = view;
+        Self { id, role: role.into(), token, expires_at: At(expires_at), uses: uses.into() }
     }
 }

@@ -1,8 +1,9 @@
 //! What every request passes: a trace, a place among the requests in progress, a time limit, a net under panics, a measure.
 
+use super::drain;
 use super::failure::{self, Failure};
 use crate::config::Limits;
-use crate::serve::Context;
+use crate::serve::{Context, Reservation};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
@@ -33,6 +34,9 @@ pub(crate) const ROUTES: &[&str] = &[
     "/api/v1/agents/{id}/resume",
     "/api/v1/agents/{id}/stop",
     "/api/v1/agents/{id}/events",
+    "/api/v1/agents/{id}/versions",
+    "/api/v1/agents/{id}/diff",
+    "/api/v1/agents/{id}/reset-budget",
     "/api/v1/schemas/agent.json",
     "/api/v1/dlq",
     "/api/v1/dlq/{id}",
@@ -45,9 +49,12 @@ pub(crate) const ROUTES: &[&str] = &[
     "/api/v1/cluster/members/{node}/drain",
     "/api/v1/cluster/members/{node}/resume",
     "/api/v1/cluster/ring",
+    "/api/v1/cluster/digests",
     "/api/v1/cluster/tokens",
+    "/api/v1/cluster/tokens/{id}",
     "/api/v1/cluster/rebalance",
     "/api/v1/cluster/recover",
+    "/api/v1/cluster/rotate-keys",
     "/api/v1/secrets",
     "/api/v1/secrets/{*name}",
     "/api/v1/secrets-rotations",
@@ -57,6 +64,10 @@ pub(crate) const ROUTES: &[&str] = &[
     "/openapi.json",
     "/ws",
 ];
+
+/// What a guest answers. Everything else is for members: a guest has no keys of the cluster, and nobody's work or data
+/// passes through it.
+const OF_GUESTS: &[&str] = &["/api/v1/status", "/health", "/ready", "/metrics", "/openapi.json"];
 
 /// The trace of a request.
 #[derive(Debug, Clone, Copy)]
@@ -69,22 +80,36 @@ pub(crate) async fn edge(State(context): State<Arc<Context>>, mut request: Reque
     let path = request.uri().path();
     let openai = path.starts_with("/v1/");
     let probe = matches!(path, "/health" | "/ready" | "/metrics");
+    let closed = context.guest && !OF_GUESTS.contains(&path);
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| label(path.as_str()));
     request.extensions_mut().insert(Trace(trace));
+    let reservation = Reservation::default();
+    request.extensions_mut().insert(reservation.clone());
     let limit = if openai {
         Duration::from_secs(context.limits.completion_seconds) + Duration::from_secs(5)
     } else {
         Limits::REQUEST_TIMEOUT
     };
-    // Probes are answered also when the node is full: otherwise it would be restarted for being busy.
-    let admitted = if probe { Ok(None) } else { context.admit().map(Some) };
+    // Probes have places of their own, so that they are answered also when the node is full: otherwise it would be
+    // restarted for being busy.
+    let admitted = match (closed, probe) {
+        (true, _) => Err(guest_problem()),
+        (false, true) => context.admit_probe(),
+        (false, false) => context.admit(),
+    };
     let response = match admitted {
         Err(problem) => Failure(problem).into_response(),
-        Ok(_place) => {
+        Ok(place) => {
+            let lent = drain::lend(&mut request);
             let span = tracing::info_span!("request", http.request.method = %request.method(), http.route = route, trace.id = %trace);
-            handle(request, next, limit).instrument(span).await
+            let response = handle(request, next, limit).instrument(span).await;
+            if let Some(lent) = lent {
+                lent.drain(place);
+            }
+            response
         }
     };
+    drop(reservation);
     let mut text = Uuid::encode_buffer();
     let text = &*trace.as_uuid().hyphenated().encode_lower(&mut text);
     let mut response = failure::write(response, openai, text);
@@ -95,6 +120,11 @@ pub(crate) async fn edge(State(context): State<Arc<Context>>, mut request: Reque
     observability.count(Metric::HttpRequests, status_label(response.status().as_u16()), 1);
     observability.observe(Metric::HttpRequestSeconds, route, started.elapsed().as_secs_f64());
     response
+}
+
+fn guest_problem() -> Problem {
+    Problem::new(Code::Forbidden, "this node is a guest of its cluster and serves nothing but its status")
+        .hint("ask a full member; `octopussy cluster members` there lists them")
 }
 
 async fn handle(request: Request, next: Next, limit: Duration) -> Response {

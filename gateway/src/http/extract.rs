@@ -2,27 +2,30 @@
 
 use super::failure::Failure;
 use crate::serve::Context;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use futures::StreamExt;
 use octopussy_core::ports::{AuthError, Principal};
 use octopussy_core::problem::{Code, Problem};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many times the limit of an oversized body is read and thrown away, so that the client gets to hear the answer.
-const DRAINED: usize = 4;
-
 /// Whoever sent the request, authenticated.
+#[derive(Clone)]
 pub(crate) struct Caller(pub(crate) Principal);
 
 impl FromRequestParts<Arc<Context>> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Failure> {
-        Ok(Self(authenticate(context, bearer(&parts.headers))?))
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let caller = Self(authenticate(context, bearer(&parts.headers))?);
+        // The body's extractor asks again.
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
     }
 }
 
@@ -45,62 +48,6 @@ fn token_problem(error: AuthError) -> Problem {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// A JSON body of at most `LIMIT` bytes.
-pub(crate) struct JsonBody<T, const LIMIT: usize>(pub(crate) T);
-
-impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<Arc<Context>> for JsonBody<T, LIMIT> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, _: &Arc<Context>) -> Result<Self, Failure> {
-        if !is_json(request.headers()) {
-            let detail = "the body has to be JSON";
-            return Err(Problem::new(Code::UnsupportedMediaType, detail)
-                .hint("send 'Content-Type: application/json'")
-                .into());
-        }
-        let bytes = read::<LIMIT>(request).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            Problem::new(Code::BadRequest, format!("the body does not parse: {error}"))
-                .hint("/openapi.json describes the body of every request")
-                .into()
-        })
-    }
-}
-
-async fn read<const LIMIT: usize>(request: Request) -> Result<Vec<u8>, Problem> {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
-        .unwrap_or(0);
-    let too_large = || Problem::new(Code::PayloadTooLarge, format!("the body has more than {LIMIT} bytes"));
-    if announced > LIMIT.saturating_mul(DRAINED) {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(announced.min(LIMIT));
-    let mut seen = 0_usize;
-    let mut body = request.into_body().into_data_stream();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest, format!("the body broke off: {error}")))?;
-        seen = seen.saturating_add(chunk.len());
-        if seen > LIMIT.saturating_mul(DRAINED) {
-            break;
-        }
-        if seen <= LIMIT {
-            bytes.extend_from_slice(&chunk);
-        }
-    }
-    if seen > LIMIT { Err(too_large()) } else { Ok(bytes) }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    let Some((kind, subtype)) = essence.split_once('/') else { return false };
-    kind.eq_ignore_ascii_case("application")
-        && (subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json"))
 }
 
 /// The one parameter of a path, decoded.

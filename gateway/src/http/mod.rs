@@ -1,6 +1,8 @@
 //! What all interfaces share of HTTP: the edge every request passes, extractors, errors, and how things look in JSON.
 
+mod body;
 mod cluster_view;
+mod drain;
 mod edge;
 mod extract;
 mod failure;
@@ -8,11 +10,15 @@ mod feed;
 mod task_request;
 mod view;
 
-pub(crate) use cluster_view::{ClusterBody, JoinTokenBody, MemberBody, ShardBody, TokenUseName};
+pub(crate) use body::{JsonBody, ManageAgents, ManageCluster, ManageSecrets, Read, SubmitTasks};
+pub(crate) use cluster_view::{
+    ClusterBody, DigestsBody, JoinTokenBody, JoinTokenInfoBody, KeyRotationBody, MemberBody, MemberRoleName, ShardBody,
+    TokenUseName,
+};
 #[cfg(test)]
 pub(crate) use edge::ROUTES;
 pub(crate) use edge::{Trace, edge};
-pub(crate) use extract::{Caller, IdempotencyKey, JsonBody, PathText, QueryOf, authenticate, parse_wait};
+pub(crate) use extract::{Caller, IdempotencyKey, PathText, QueryOf, authenticate, parse_wait};
 pub(crate) use failure::{Failure, FindingBody, ProblemBody};
 pub(crate) use feed::{Feed, Item, ItemStream};
 pub(crate) use task_request::{TaskRequest, agent_id, with_agent_name};

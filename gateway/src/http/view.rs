@@ -157,8 +157,12 @@ pub(crate) struct TaskBody<'a> {
     /// Why it was given up on.
     #[schema(required = true)]
     dead_letter: Option<&'static str>,
+    /// Which attempt it is in, or was in last. A run that was cut off by a move or a restart is not one.
     attempts: u32,
+    /// How many attempts may fail.
     max_attempts: u32,
+    /// How often it has been begun, runs that were cut off included.
+    begun: u32,
     #[schema(value_type = super::task_request::PriorityName)]
     priority: octopussy_core::message::Priority,
     #[schema(value_type = String, format = DateTime)]
@@ -172,6 +176,9 @@ pub(crate) struct TaskBody<'a> {
     trace_id: Uuid,
     #[schema(required = true)]
     idempotency_key: Option<&'a str>,
+    /// The version of its agent that it was last begun with; null before that.
+    #[schema(required = true)]
+    agent_version: Option<u32>,
     /// Which rules blanked parts of the answer.
     #[schema(value_type = Vec<String>)]
     redacted: Vec<Cow<'a, str>>,
@@ -210,6 +217,7 @@ pub(crate) fn task_body(task: &TaskRecord) -> TaskBody<'_> {
         dead_letter: task.dead_letter.map(octopussy_core::task::DeadLetterReason::name),
         attempts: task.attempts,
         max_attempts: task.max_attempts,
+        begun: task.begun,
         priority: task.priority,
         accepted_at: At(task.accepted_at),
         updated_at: At(task.updated_at),
@@ -218,6 +226,7 @@ pub(crate) fn task_body(task: &TaskRecord) -> TaskBody<'_> {
         usage: task.usage().into(),
         trace_id: *task.message.trace_id().as_uuid(),
         idempotency_key: task.idempotency_key.as_deref(),
+        agent_version: (task.agent_version > 0).then_some(task.agent_version),
         redacted,
         created: None,
     }
@@ -275,6 +284,11 @@ pub(crate) struct AgentBody<'a> {
     tasks_ended: u64,
     #[schema(value_type = String, format = DateTime)]
     created_at: At,
+    /// The number of its present version, from 1.
+    version: u32,
+    /// When that came.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: At,
     documents: Vec<DocumentBody<'a>>,
     #[schema(value_type = Object)]
     budget: &'a octopussy_core::agent::Budget,
@@ -311,6 +325,8 @@ pub(crate) fn agent_body(agent: &AgentView) -> AgentBody<'_> {
         waiting: agent.waiting,
         tasks_ended: record.tasks_ended,
         created_at: At(record.created_at),
+        version: record.version(),
+        updated_at: At(record.versions.last().map_or(record.created_at, |version| version.at)),
         documents: record
             .documents
             .iter()

@@ -3,7 +3,7 @@
 use super::request::{CompletionRequest, Understood};
 use super::response::{Completion, completion, no_answer};
 use super::stream;
-use crate::http::{Caller, Failure, IdempotencyKey, JsonBody, Trace, agent_id, with_agent_name};
+use crate::http::{Caller, Failure, IdempotencyKey, JsonBody, SubmitTasks, Trace, agent_id, with_agent_name};
 use crate::serve::Context;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -29,7 +29,7 @@ pub(crate) async fn complete(
     Caller(principal): Caller,
     Extension(Trace(trace)): Extension<Trace>,
     IdempotencyKey(key): IdempotencyKey,
-    JsonBody(request): JsonBody<CompletionRequest, BODY>,
+    JsonBody(request, _): JsonBody<CompletionRequest, SubmitTasks, BODY>,
 ) -> Result<Response, Failure> {
     let model = request.model.clone();
     let named = |problem: Problem| with_agent_name(problem, &model);

@@ -4,6 +4,7 @@ use crate::http::{Caller, Failure, PathText, agent_id, with_agent_name};
 use crate::serve::Context;
 use axum::Json;
 use axum::extract::State;
+use octopussy_core::agent::Desired;
 use octopussy_core::ids::AgentId;
 use octopussy_core::ports::AgentView;
 use serde::Serialize;
@@ -36,7 +37,7 @@ fn as_model(agent: &AgentView) -> Model {
     Model { id: agent.record.spec.name.clone(), object: "model", created, owned_by: "octopussy" }
 }
 
-/// Lists the agents as models.
+/// Lists the agents as models; stopped ones are left out.
 #[utoipa::path(
     get, path = "/v1/models", tag = "openai", responses((status = 200, description = "The agents.", body = ModelList))
 )]
@@ -49,7 +50,9 @@ pub(crate) async fn models(
     loop {
         let page = context.orchestrator.agents(&principal, after, PAGE).await?;
         after = page.items.last().map(|agent| agent.record.id);
-        data.extend(page.items.iter().map(as_model));
+        // A stopped agent answers nothing any more.
+        let usable = page.items.iter().filter(|agent| agent.record.desired != Desired::Stopped);
+        data.extend(usable.map(as_model));
         if !page.more || after.is_none() || data.len() >= MOST {
             return Ok(Json(ModelList { object: "list", data }));
         }

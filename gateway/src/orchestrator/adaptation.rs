@@ -3,20 +3,22 @@
 use super::capability::NodeFacts;
 use super::contract::{OrchestratorRequires, SharedClock};
 use super::essence;
+use super::problems::{blob_problem, payload_problem};
 use async_trait::async_trait;
 use bytes::Bytes;
 use octopussy_core::agent::{AgentRecord, Document};
 use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
-use octopussy_core::message::{MessageDraft, MessageType, Payload, PayloadError, Priority};
+use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentQuery, AgentView, AuditEvent, AuditOutcome, BlobError, ClusterView, ControlCommand,
-    EventId, JoinTokenView, MemberView, NodeStatus, OrchestratorPort, Page, Principal, ProposeError, ProviderStatus,
-    RecoveryView, SecretError, SecretName, SecretValue, ShardView, Submission, SubmitTask, SubmittedTask, Subscription,
-    TaskQuery, TaskRequestDocument, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentQuery, AgentView, AuditEvent, AuditOutcome, ClusterView, ControlCommand,
+    DigestsView, EventId, JoinTokenInfo, JoinTokenView, MemberRole, MemberView, NewJoinToken, NodeStatus,
+    OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, RecoveryView, RotationView, ShardView, Submission,
+    SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
 use octopussy_core::time::Timestamp;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ const MAX_CANDIDATES: usize = 5000;
 const PAGE: usize = 500;
 /// For how long a CONTROL message counts: it is handled at once or not at all.
 const CONTROL_TTL: Duration = Duration::from_secs(60);
+/// How much of a principal's name stands in a join token's record, in characters.
+const MAX_MAKER: usize = 60;
 /// How long the status waits for what other nodes have to say.
 const STATUS_LIMIT: Duration = Duration::from_secs(1);
 
@@ -40,30 +44,27 @@ struct Inner {
     clock: SharedClock,
     node: NodeFacts,
     started_at: Timestamp,
+    keys: Mutex<essence::KeyBudget>,
 }
 
 impl Orchestrator {
     pub(super) fn new(ports: OrchestratorRequires, clock: SharedClock, node: NodeFacts) -> Self {
         let started_at = clock.now();
-        Self(Arc::new(Inner { ports, clock, node, started_at }))
+        Self(Arc::new(Inner { ports, clock, node, started_at, keys: Mutex::default() }))
     }
 
-    fn ports(&self) -> &OrchestratorRequires {
+    pub(super) fn ports(&self) -> &OrchestratorRequires {
         &self.0.ports
     }
 
-    fn allow(&self, principal: &Principal, action: Action) -> Result<(), Problem> {
+    pub(super) fn allow(&self, principal: &Principal, action: Action) -> Result<(), Problem> {
         if self.ports().security.authorize(principal, action) {
             return Ok(());
         }
-        Err(Problem::new(
-            Code::Forbidden,
-            format!("'{}' has the role {:?}, this takes {:?}", principal.name, principal.role, action.requires()),
-        )
-        .hint("ask an administrator for a token with that role"))
+        Err(action.refused_to(principal))
     }
 
-    fn audit<T>(&self, principal: &Principal, action: &str, subject: String, result: &Result<T, Problem>) {
+    pub(super) fn audit<T>(&self, principal: &Principal, action: &str, subject: String, result: &Result<T, Problem>) {
         let (outcome, detail) = match result {
             Ok(_) => (AuditOutcome::Allowed, String::new()),
             Err(problem) => (AuditOutcome::Failed, problem.to_string()),
@@ -89,12 +90,14 @@ impl Orchestrator {
                 break;
             }
         }
-        essence::choose(&agents, input).ok_or_else(|| {
-            Problem::new(
-                Code::Unprocessable,
-                format!("none of the {} agents has anything to do with the input", agents.len()),
-            )
-            .hint("name the agent in 'agent'; `octopussy agent list` shows the agents there are")
+        let (count, input) = (agents.len(), input.to_owned());
+        // Thousands of agents against a long input: beside the runtime's threads.
+        let chosen = tokio::task::spawn_blocking(move || essence::choose(&agents, &input)).await;
+        let chosen =
+            chosen.map_err(|_| Problem::new(Code::Internal, "no agent could be chosen: see the node's log"))?;
+        chosen.ok_or_else(|| {
+            Problem::new(Code::Unprocessable, format!("none of the {count} agents has anything to do with the input"))
+                .hint("name the agent in 'agent'; `octopussy agent list` shows the agents there are")
         })
     }
 
@@ -113,7 +116,7 @@ impl Orchestrator {
         Ok(stored)
     }
 
-    async fn record(&self, id: AgentId) -> Result<Arc<AgentRecord>, Problem> {
+    pub(super) async fn record(&self, id: AgentId) -> Result<Arc<AgentRecord>, Problem> {
         self.ports().ledger.agent(id).await?.ok_or_else(|| Refusal::UnknownAgent(id).into())
     }
 
@@ -126,9 +129,14 @@ impl Orchestrator {
         records.into_iter().map(|record| essence::view(live.get(&record.id).copied(), record)).collect()
     }
 
-    async fn view(&self, record: Arc<AgentRecord>) -> AgentView {
+    pub(super) async fn view(&self, record: Arc<AgentRecord>) -> AgentView {
         let live = self.ports().messaging.live(&[record.id]).await;
         essence::view(live.into_iter().next(), record)
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     fn draft(
@@ -159,6 +167,9 @@ impl OrchestratorPort for Orchestrator {
         essence::check(&task)?;
         let idempotency = task.idempotency_key.as_deref().map(|key| (Arc::from(key), essence::fingerprint(&task)));
         let (ttl, max_attempts) = (essence::ttl(&task)?, essence::attempts(&task)?);
+        if idempotency.is_some() {
+            self.0.keys.lock().take(principal.party, self.0.clock.now())?;
+        }
         let agent = match task.agent {
             Some(agent) => agent,
             None => self.choose_agent(&task.input).await?,
@@ -217,17 +228,55 @@ impl OrchestratorPort for Orchestrator {
         self.ports().messaging.subscribe(topic, after).await
     }
 
-    fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem> {
+    async fn validate_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<Vec<Finding>, Problem> {
         self.allow(principal, Action::Read)?;
-        Ok(self.ports().agent_factory.validate(bundle).err().unwrap_or_default())
+        self.ports().agent_factory.validate(bundle).await
     }
 
     async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem> {
         self.allow(principal, Action::ManageAgents)?;
-        let created = self.ports().agent_factory.create(bundle).await;
+        let created = self.ports().agent_factory.create(bundle, &principal.name).await;
         let subject = created.as_ref().map_or_else(|_| String::new(), |record| record.spec.name.clone());
         self.audit(principal, "agent.create", subject, &created);
         Ok(self.view(created?).await)
+    }
+
+    async fn update_agent(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        bundle: AgentBundle,
+    ) -> Result<AgentView, Problem> {
+        self.update(principal, id, bundle).await
+    }
+
+    async fn diff_agent(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        from: u32,
+        to: u32,
+    ) -> Result<Vec<AgentChange>, Problem> {
+        self.allow(principal, Action::Read)?;
+        self.ports().agent_factory.diff(id, from, to).await
+    }
+
+    async fn diff_agent_with(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        bundle: AgentBundle,
+    ) -> Result<Vec<AgentChange>, Problem> {
+        self.allow(principal, Action::Read)?;
+        self.ports().agent_factory.diff_with(id, bundle).await
+    }
+
+    async fn delete_agent(&self, principal: &Principal, id: AgentId, force: bool) -> Result<u64, Problem> {
+        self.delete(principal, id, force).await
+    }
+
+    async fn reset_budget(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+        self.reset_usage(principal, id).await
     }
 
     async fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
@@ -294,26 +343,23 @@ impl OrchestratorPort for Orchestrator {
     }
 
     async fn secret_names(&self, principal: &Principal) -> Result<Vec<String>, Problem> {
-        self.allow(principal, Action::ManageSecrets)?;
-        let names = self.ports().secrets.list().await.map_err(secret_problem)?;
-        Ok(names.into_iter().map(|name| name.as_str().to_owned()).collect())
+        self.listed_secrets(principal).await
     }
 
     async fn set_secret(&self, principal: &Principal, name: &str, value: String) -> Result<(), Problem> {
-        self.allow(principal, Action::ManageSecrets)?;
-        let value = SecretValue::new(value.into_bytes());
-        let name = SecretName::new(name).map_err(secret_problem)?;
-        let set = self.ports().secrets.set(&name, value).await.map_err(secret_problem);
-        self.audit(principal, "secret.set", name.to_string(), &set);
-        set
+        self.put_secret(principal, name, value).await
     }
 
-    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
-        self.allow(principal, Action::ManageSecrets)?;
-        let name = SecretName::new(name).map_err(secret_problem)?;
-        let rotated = self.ports().secrets.rotate(&name).await.map_err(secret_problem);
-        self.audit(principal, "secret.rotate", name.to_string(), &rotated);
-        rotated
+    async fn delete_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
+        self.remove_secret(principal, name).await
+    }
+
+    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<RotationView, Problem> {
+        self.rotate_one(principal, name).await
+    }
+
+    async fn rotate_keys(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.rotate_all(principal, now).await
     }
 
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
@@ -335,13 +381,28 @@ impl OrchestratorPort for Orchestrator {
         &self,
         principal: &Principal,
         uses: TokenUse,
+        role: MemberRole,
         valid_for: Duration,
     ) -> Result<JoinTokenView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
         essence::token_lifetime(valid_for)?;
-        let token = self.ports().cluster.create_token(uses, valid_for).await;
-        self.audit(principal, "cluster.token", format!("{uses:?}, {} s", valid_for.as_secs()), &token);
+        let by = principal.name.chars().take(MAX_MAKER).collect();
+        let token = self.ports().cluster.create_token(NewJoinToken { uses, role, valid_for, by }).await;
+        let made = token.as_ref().map_or_else(|_| String::new(), |token| format!("{}, ", token.id));
+        self.audit(principal, "cluster.token", format!("{made}{role:?}, {uses:?}, {} s", valid_for.as_secs()), &token);
         token
+    }
+
+    fn join_tokens(&self, principal: &Principal) -> Result<Vec<JoinTokenInfo>, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        Ok(self.ports().cluster.tokens())
+    }
+
+    async fn revoke_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let revoked = self.ports().cluster.revoke_token(id).await;
+        self.audit(principal, "cluster.revoke_token", subject(id), &revoked);
+        revoked
     }
 
     async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
@@ -360,11 +421,24 @@ impl OrchestratorPort for Orchestrator {
         removed
     }
 
+    async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let removed = self.ports().cluster.remove_stolen(node).await;
+        self.audit(principal, "cluster.remove_stolen", subject(node), &removed);
+        removed
+    }
+
     async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem> {
         self.allow(principal, Action::ManageCluster)?;
         let moves = self.ports().cluster.rebalance().await;
         self.audit(principal, "cluster.rebalance", String::new(), &moves);
         moves
+    }
+
+    async fn digests(&self, principal: &Principal) -> Result<DigestsView, Problem> {
+        // It changes nothing, and costs every node a walk through all that it has.
+        self.allow(principal, Action::ManageCluster)?;
+        self.ports().cluster.digests().await
     }
 
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
@@ -419,31 +493,4 @@ const fn control_action(command: ControlCommand) -> &'static str {
         ControlCommand::Stop => "agent.stop",
         ControlCommand::Cancel { .. } => "task.cancel",
     }
-}
-
-fn payload_problem(error: PayloadError) -> Problem {
-    let code = match error {
-        PayloadError::TooLarge { .. } => Code::PayloadTooLarge,
-        PayloadError::NotAnObject(_) => Code::Internal,
-    };
-    Problem::new(code, error.to_string())
-}
-
-fn blob_problem(error: BlobError) -> Problem {
-    let code = match error {
-        BlobError::TooLarge { .. } => Code::PayloadTooLarge,
-        BlobError::DiskFull => Code::DiskFull,
-        BlobError::Damaged(_) | BlobError::Io(_) => Code::StoreUnavailable,
-    };
-    Problem::new(code, error.to_string())
-}
-
-fn secret_problem(error: SecretError) -> Problem {
-    let code = match error {
-        SecretError::BadName(_) => Code::Unprocessable,
-        SecretError::Unknown(_) => Code::UnknownSecret,
-        SecretError::TooLarge(_) => Code::PayloadTooLarge,
-        SecretError::WrongKey(_) | SecretError::Unusable(_) | SecretError::Io(_) => Code::StoreUnavailable,
-    };
-    Problem::new(code, error.to_string())
 }

@@ -19,6 +19,8 @@ pub struct NodeFacts {
     pub version: &'static str,
     /// The profile in force.
     pub profile: String,
+    /// Whether it is a guest, which serves nothing but its status.
+    pub guest: bool,
     /// The capabilities and their phases, now.
     pub capabilities: Arc<dyn Fn() -> Vec<CapabilityView> + Send + Sync>,
     /// Why the node takes no work now (it is starting, it is stopping); `None` when it does.
@@ -76,7 +78,7 @@ impl Capability for OrchestratorCapability {
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
         let Wired { inner: Self { config }, ports } = wired;
         let (security, observability) = (ports.security.clone(), ports.observability.clone());
-        let listening = config.node.listening.clone();
+        let (listening, guest) = (config.node.listening.clone(), config.node.guest);
         let orchestrator: Arc<dyn OrchestratorPort> = Arc::new(Orchestrator::new(ports, cx.clock.clone(), config.node));
         let gateway = Gateway::start(GatewayParts {
             config: config.gateway,
@@ -85,6 +87,7 @@ impl Capability for OrchestratorCapability {
             security,
             observability,
             clock: cx.clock,
+            guest,
         })
         .await
         .map_err(|error| StartError::new(error.to_string()))?;

@@ -1,9 +1,12 @@
 //! The one door behind every interface: who may, what it means, and to whom it goes.
 
 mod adaptation;
+mod agents;
 mod capability;
 mod contract;
 mod essence;
+mod problems;
+mod secrets;
 
 /// Whether a request is within its bounds, for what is tested without an orchestrator.
 #[cfg(any(test, fuzzing))]

@@ -4,7 +4,8 @@ use super::AGENT_BODY;
 use super::paging::PageQuery;
 use super::tasks::json;
 use crate::http::{
-    AgentBody, Caller, Failure, JsonBody, PageBody, PathText, QueryOf, agent_body, agent_id, with_agent_name,
+    AgentBody, Caller, Failure, JsonBody, ManageAgents, PageBody, PathText, QueryOf, Read, agent_body, agent_id,
+    with_agent_name,
 };
 use crate::serve::Context;
 use axum::extract::State;
@@ -63,7 +64,7 @@ pub(super) struct ValidationBody {
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
-    JsonBody(bundle): JsonBody<BundleBody, AGENT_BODY>,
+    JsonBody(bundle, _): JsonBody<BundleBody, ManageAgents, AGENT_BODY>,
 ) -> Result<Response, Failure> {
     let agent = context.orchestrator.create_agent(&principal, bundle.into()).await?;
     let mut response = json(StatusCode::CREATED, &agent_body(&agent))?;
@@ -81,9 +82,9 @@ pub(super) async fn create(
 pub(super) async fn validate(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
-    JsonBody(bundle): JsonBody<BundleBody, AGENT_BODY>,
+    JsonBody(bundle, _): JsonBody<BundleBody, Read, AGENT_BODY>,
 ) -> Result<Response, Failure> {
-    let findings = context.orchestrator.validate_agent(&principal, &bundle.into())?;
+    let findings = context.orchestrator.validate_agent(&principal, bundle.into()).await?;
     json(StatusCode::OK, &ValidationBody { valid: findings.is_empty(), findings })
 }
 

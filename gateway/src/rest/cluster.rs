@@ -3,7 +3,8 @@
 use super::node::ItemsBody;
 use super::tasks::json;
 use crate::http::{
-    Caller, ClusterBody, Failure, JoinTokenBody, JsonBody, MemberBody, PathText, QueryOf, ShardBody, TokenUseName,
+    Caller, ClusterBody, DigestsBody, Failure, JoinTokenBody, JoinTokenInfoBody, JsonBody, KeyRotationBody,
+    ManageCluster, MemberBody, MemberRoleName, PathText, QueryOf, ShardBody, TokenUseName,
 };
 use crate::serve::Context;
 use axum::extract::State;
@@ -28,6 +29,9 @@ pub(super) struct TokenRequest {
     /// How often it may be used; absent: once.
     #[schema(required = false)]
     uses: Option<TokenUseName>,
+    /// What a node becomes that joins with it; absent: a full member.
+    #[schema(required = false)]
+    role: Option<MemberRoleName>,
     /// For how long it is valid; absent: an hour.
     #[schema(required = false, minimum = 10, maximum = 2_592_000)]
     valid_for_seconds: Option<u64>,
@@ -40,6 +44,9 @@ pub(super) struct RemoveQuery {
     /// Remove a node that is down without waiting until everything is moved off it.
     #[param(default = false)]
     force: Option<bool>,
+    /// It was stolen: as with `force`, and every join token is withdrawn and the shared keys are replaced once it is out.
+    #[param(default = false)]
+    stolen: Option<bool>,
 }
 
 /// How many shards are moving or have yet to.
@@ -93,6 +100,18 @@ pub(super) async fn ring(State(context): State<Arc<Context>>, Caller(principal):
     json(StatusCode::OK, &ItemsBody { items: ring.into_iter().map(ShardBody::from).collect() })
 }
 
+/// Compares what the replicas of all groups have applied. Every node reads all that it has stored. For administrators.
+#[utoipa::path(
+    get, path = "/api/v1/cluster/digests", tag = "cluster",
+    responses((status = 200, description = "The digests.", body = DigestsBody))
+)]
+pub(super) async fn digests(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    json(StatusCode::OK, &DigestsBody::from(context.orchestrator.digests(&principal).await?))
+}
+
 /// Makes a token with which a node joins. For administrators.
 #[utoipa::path(
     post, path = "/api/v1/cluster/tokens", tag = "cluster", request_body = TokenRequest,
@@ -101,12 +120,65 @@ pub(super) async fn ring(State(context): State<Arc<Context>>, Caller(principal):
 pub(super) async fn create_token(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
-    JsonBody(request): JsonBody<TokenRequest, TOKEN_BODY>,
+    JsonBody(request, _): JsonBody<TokenRequest, ManageCluster, TOKEN_BODY>,
 ) -> Result<Response, Failure> {
     let uses = request.uses.unwrap_or(TokenUseName::Single).into();
     let valid_for = Duration::from_secs(request.valid_for_seconds.unwrap_or(DEFAULT_VALIDITY));
-    let token = context.orchestrator.create_join_token(&principal, uses, valid_for).await?;
+    let role = request.role.unwrap_or(MemberRoleName::Full).into();
+    let token = context.orchestrator.create_join_token(&principal, uses, role, valid_for).await?;
     json(StatusCode::CREATED, &JoinTokenBody::from(token))
+}
+
+/// Lists the join tokens that may still be used or have expired less than a day ago, the newest first, without their secrets.
+/// For administrators.
+#[utoipa::path(
+    get, path = "/api/v1/cluster/tokens", tag = "cluster",
+    responses((status = 200, description = "The tokens.", body = ItemsBody<JoinTokenInfoBody>))
+)]
+pub(super) async fn tokens(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    let tokens = context.orchestrator.join_tokens(&principal)?;
+    json(StatusCode::OK, &ItemsBody { items: tokens.into_iter().map(JoinTokenInfoBody::from).collect() })
+}
+
+/// Withdraws a join token; whoever has joined with it stays. For administrators.
+#[utoipa::path(
+    delete, path = "/api/v1/cluster/tokens/{id}", tag = "cluster",
+    params(("id" = String, Path, description = "The token's id.")),
+    responses((status = 204, description = "It lets nobody in any more."))
+)]
+pub(super) async fn revoke_token(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    PathText(id): PathText,
+) -> Result<StatusCode, Failure> {
+    context.orchestrator.revoke_join_token(&principal, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether what was signed before is to be refused at once.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RotateQuery {
+    /// The new keys sign at once, and nothing that was signed before is good any more.
+    #[param(default = false)]
+    now: Option<bool>,
+}
+
+/// Begins to replace the keys that sign messages and tokens. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/rotate-keys", tag = "cluster", params(RotateQuery),
+    responses((status = 202, description = "The new keys are on their way.", body = ItemsBody<KeyRotationBody>))
+)]
+pub(super) async fn rotate_keys(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    QueryOf(query): QueryOf<RotateQuery>,
+) -> Result<Response, Failure> {
+    let begun = context.orchestrator.rotate_keys(&principal, query.now.unwrap_or(false)).await?;
+    json(StatusCode::ACCEPTED, &ItemsBody { items: begun.into_iter().map(KeyRotationBody::from).collect() })
 }
 
 /// Moves everything off a node; it stays connected. For administrators.
@@ -150,6 +222,10 @@ pub(super) async fn remove(
     QueryOf(query): QueryOf<RemoveQuery>,
 ) -> Result<Response, Failure> {
     let force = query.force.unwrap_or(false);
+    if query.stolen.unwrap_or(false) {
+        let removed = context.orchestrator.remove_stolen(&principal, &node).await?;
+        return json(StatusCode::OK, &MemberBody::from(removed));
+    }
     json(StatusCode::OK, &MemberBody::from(context.orchestrator.remove_member(&principal, &node, force).await?))
 }
 

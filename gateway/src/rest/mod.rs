@@ -9,6 +9,7 @@ mod node;
 mod paging;
 mod secrets;
 mod tasks;
+mod versions;
 
 pub use describe::openapi_json;
 
@@ -16,7 +17,8 @@ use crate::http::{Failure, edge};
 use crate::openai;
 use crate::serve::Context;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 use octopussy_core::problem::{Code, Problem};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -37,9 +39,13 @@ pub(crate) fn router(context: &Arc<Context>) -> Router {
 
 /// Metrics and health for this machine.
 pub(crate) fn metrics_router(context: &Arc<Context>) -> Router {
-    let (router, _) =
-        OpenApiRouter::new().routes(routes!(node::metrics)).routes(routes!(node::health)).split_for_parts();
-    router.fallback(nothing_here).layer(from_fn_with_state(context.clone(), edge)).with_state(context.clone())
+    Router::new()
+        .route("/metrics", get(node::metrics_here))
+        .route("/health", get(node::health))
+        .fallback(nothing_here)
+        .layer(from_fn(node::own_name_only))
+        .layer(from_fn_with_state(context.clone(), edge))
+        .with_state(context.clone())
 }
 
 /// What every path that is not there answers.
@@ -56,7 +62,10 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(events::task_events))
         .routes(routes!(agents::create, agents::list))
         .routes(routes!(agents::validate))
-        .routes(routes!(agents::get))
+        .routes(routes!(agents::get, versions::update, versions::delete))
+        .routes(routes!(versions::versions))
+        .routes(routes!(versions::diff, versions::diff_with))
+        .routes(routes!(versions::reset_budget))
         .routes(routes!(agents::pause))
         .routes(routes!(agents::resume))
         .routes(routes!(agents::stop))
@@ -73,14 +82,17 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::show))
         .routes(routes!(cluster::members))
         .routes(routes!(cluster::ring))
-        .routes(routes!(cluster::create_token))
+        .routes(routes!(cluster::digests))
+        .routes(routes!(cluster::create_token, cluster::tokens))
+        .routes(routes!(cluster::revoke_token))
         .routes(routes!(cluster::drain))
         .routes(routes!(cluster::resume))
         .routes(routes!(cluster::remove))
         .routes(routes!(cluster::rebalance))
         .routes(routes!(cluster::recover))
+        .routes(routes!(cluster::rotate_keys))
         .routes(routes!(secrets::names))
-        .routes(routes!(secrets::set))
+        .routes(routes!(secrets::set, secrets::delete))
         .routes(routes!(secrets::rotate))
         .routes(routes!(describe::openapi))
         .routes(routes!(openai::complete))

@@ -3,7 +3,7 @@
 use super::SECRET_BODY;
 use super::node::ItemsBody;
 use super::tasks::json;
-use crate::http::{Caller, Failure, JsonBody, PathText};
+use crate::http::{Caller, Failure, JsonBody, KeyRotationBody, ManageSecrets, PathText};
 use crate::serve::Context;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -26,8 +26,8 @@ pub(super) struct ValueBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretRotation)]
 pub(super) struct RotationBody {
-    /// Its name.
-    #[schema(pattern = "^[a-z0-9._/-]{1,128}$")]
+    /// Its name: one of the keys that nodes make themselves.
+    #[schema(pattern = "^(message|jwt)\\.signing_key$")]
     name: String,
 }
 
@@ -51,22 +51,38 @@ pub(super) async fn set(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
     PathText(name): PathText,
-    JsonBody(body): JsonBody<ValueBody, SECRET_BODY>,
+    JsonBody(body, _): JsonBody<ValueBody, ManageSecrets, SECRET_BODY>,
 ) -> Result<StatusCode, Failure> {
     context.orchestrator.set_secret(&principal, &name, body.value).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Replaces a secret that the node generates itself, such as the message signing key.
+/// Removes a secret from every node. The keys that nodes make are not removed.
+#[utoipa::path(
+    delete, path = "/api/v1/secrets/{*name}", tag = "secrets",
+    params(("name" = String, Path, description = "Its name, which may have slashes.")),
+    responses((status = 204, description = "It is gone."))
+)]
+pub(super) async fn delete(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    PathText(name): PathText,
+) -> Result<StatusCode, Failure> {
+    context.orchestrator.delete_secret(&principal, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins to replace the keys in a secret that nodes make themselves. The new key signs once every member has it, and the one before
+/// verifies for a while: messages for a week and an hour, tokens for a day.
 #[utoipa::path(
     post, path = "/api/v1/secrets-rotations", tag = "secrets", request_body = RotationBody,
-    responses((status = 204, description = "It is rotated."))
+    responses((status = 202, description = "The new key is on its way.", body = KeyRotationBody))
 )]
 pub(super) async fn rotate(
     State(context): State<Arc<Context>>,
     Caller(principal): Caller,
-    JsonBody(body): JsonBody<RotationBody, SECRET_BODY>,
-) -> Result<StatusCode, Failure> {
-    context.orchestrator.rotate_secret(&principal, &body.name).await?;
-    Ok(StatusCode::NO_CONTENT)
+    JsonBody(body, _): JsonBody<RotationBody, ManageSecrets, SECRET_BODY>,
+) -> Result<Response, Failure> {
+    let rotation = context.orchestrator.rotate_secret(&principal, &body.name).await?;
+    json(StatusCode::ACCEPTED, &KeyRotationBody::from(rotation))
 }

@@ -3,8 +3,8 @@
 use super::{TASK_BODY, paging};
 use crate::config::Limits;
 use crate::http::{
-    Caller, Failure, IdempotencyKey, JsonBody, PageBody, PathText, QueryOf, TaskBody, TaskRequest, TaskStateName,
-    Trace, agent_id, parse_wait, task_body, with_agent_name,
+    Caller, Failure, IdempotencyKey, JsonBody, PageBody, PathText, QueryOf, SubmitTasks, TaskBody, TaskRequest,
+    TaskStateName, Trace, agent_id, parse_wait, task_body, with_agent_name,
 };
 use crate::serve::Context;
 use axum::Extension;
@@ -67,7 +67,7 @@ pub(super) async fn submit(
     Extension(Trace(trace)): Extension<Trace>,
     QueryOf(wait): QueryOf<WaitQuery>,
     IdempotencyKey(key): IdempotencyKey,
-    JsonBody(request): JsonBody<TaskRequest, TASK_BODY>,
+    JsonBody(request, _): JsonBody<TaskRequest, SubmitTasks, TASK_BODY>,
 ) -> Result<Response, Failure> {
     let wait = wait.parse()?;
     let named = request.agent.clone();

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::acceptor::Bounded;
+use super::doors::{Bounds, Doors};
 use crate::config::{ConfigError, GatewayConfig, TlsMode};
 use crate::{rest, ws};
 use axum::Router;
@@ -39,6 +40,8 @@ pub struct GatewayParts {
     pub observability: Arc<dyn ObservabilityPort>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Whether this node is a guest, which serves nothing but its status.
+    pub guest: bool,
 }
 
 /// Where the listeners are.
@@ -115,7 +118,7 @@ impl Gateway {
     /// # Errors
     /// [`BindError`]; no listener stays open.
     pub async fn start(parts: GatewayParts) -> Result<Self, BindError> {
-        let GatewayParts { config, tls, orchestrator, security, observability, clock } = parts;
+        let GatewayParts { config, tls, orchestrator, security, observability, clock, guest } = parts;
         config.check()?;
         let tls = match (config.tls, tls) {
             (TlsMode::Off, _) => None,
@@ -130,15 +133,22 @@ impl Gateway {
             Addresses { rest: rest_listener.1, ws: ws_listener.1, metrics: metrics_listener.1, tls: tls.is_some() };
         let limits = config.limits;
         let header = Duration::from_secs(limits.header_seconds);
-        let connections = limits.connections;
-        let context = Arc::new(Context::new(orchestrator, security, observability, clock, limits));
+        let bounds = Bounds {
+            connections: limits.connections,
+            of_one_address: limits.connections_per_address,
+            first_request: header,
+            quiet: Duration::from_secs(limits.keep_alive_seconds),
+        };
+        let on_metrics = Bounds { connections: limits.connections.min(METRICS_CONNECTIONS), ..bounds };
+        let context = Arc::new(Context::new(orchestrator, security, observability, clock, limits, guest));
         // HTTP/2 would need the extended CONNECT for WebSockets, which few clients speak.
         let rest_tls = tls.as_ref().map(|tls| with_protocols(tls, &[b"h2", b"http/1.1"]));
         let ws_tls = tls.as_ref().map(|tls| with_protocols(tls, &[b"http/1.1"]));
+        let times = Times { header, quiet: bounds.quiet };
         let servers = vec![
-            serve(rest_listener.0, rest::router(&context), rest_tls, connections, header),
-            serve(ws_listener.0, ws::router(&context), ws_tls, connections, header),
-            serve(metrics_listener.0, rest::metrics_router(&context), None, METRICS_CONNECTIONS, header),
+            serve(rest_listener.0, rest::router(&context), rest_tls, Doors::new("REST", bounds), times),
+            serve(ws_listener.0, ws::router(&context), ws_tls, Doors::new("WebSocket", bounds), times),
+            serve(metrics_listener.0, rest::metrics_router(&context), None, Doors::new("Metrics", on_metrics), times),
         ];
         tracing::info!(rest = %addresses.rest, ws = %addresses.ws, metrics = %addresses.metrics, tls = addresses.tls,
             "the gateway listens");
@@ -233,25 +243,29 @@ fn with_protocols(tls: &rustls::ServerConfig, protocols: &[&[u8]]) -> RustlsConf
     RustlsConfig::from_config(Arc::new(tls))
 }
 
-fn serve(
-    listener: TcpListener,
-    router: Router,
-    tls: Option<RustlsConfig>,
-    connections: usize,
+/// How long a connection may be quiet. The first request is bounded by the doors.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// An HTTP/2 connection that does not answer a ping within this time is closed.
     header: Duration,
-) -> Serving {
+    /// An HTTP/1 connection may take this long until its next request has come whole: its server counts the pause between two
+    /// requests as part of the second one's head.
+    quiet: Duration,
+}
+
+fn serve(listener: TcpListener, router: Router, tls: Option<RustlsConfig>, doors: Arc<Doors>, times: Times) -> Serving {
     let handle = Handle::new();
     let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(header);
-    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(Some(header));
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(times.quiet);
+    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(Some(times.header));
     let service = router.into_make_service();
     let task = tokio::spawn(async move {
         let served = match tls {
             Some(tls) => {
-                let acceptor = Bounded::new(RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE), connections);
+                let acceptor = Bounded::new(RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE), doors);
                 server.acceptor(acceptor).serve(service).await
             }
-            None => server.acceptor(Bounded::new(DefaultAcceptor::new(), connections)).serve(service).await,
+            None => server.acceptor(Bounded::new(DefaultAcceptor::new(), doors)).serve(service).await,
         };
         if let Err(error) = served {
             tracing::error!(%error, "a listener has ended");

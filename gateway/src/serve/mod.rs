@@ -2,8 +2,9 @@
 
 mod acceptor;
 mod context;
+mod doors;
 mod gateway;
 
 pub use gateway::{Addresses, BindError, Gateway, GatewayParts};
 
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Reservation};

@@ -99,14 +99,23 @@ async fn the_cluster_is_shown_to_whoever_may_look() {
 async fn administrators_change_the_cluster_and_nobody_else_does() {
     let rig = rig().await;
     let cases = [
-        ("POST", "/tokens", Some(json!({"uses": "timed", "valid_for_seconds": 60})), 201, Some("token Timed 60")),
-        ("POST", "/tokens", Some(json!({})), 201, Some("token Single 3600")),
+        ("POST", "/tokens", Some(json!({"uses": "timed", "valid_for_seconds": 60})), 201, Some("token Full Timed 60")),
+        ("POST", "/tokens", Some(json!({})), 201, Some("token Full Single 3600")),
+        ("POST", "/tokens", Some(json!({"role": "guest"})), 201, Some("token Guest Single 3600")),
+        ("POST", "/tokens", Some(json!({"role": "founder"})), 400, None),
+        ("GET", "/tokens", None, 200, Some("tokens")),
+        ("DELETE", "/tokens/7f", None, 204, Some("revoke 7f")),
+        ("DELETE", "/tokens/nobody", None, 404, None),
         ("POST", "/members/attic/drain", None, 200, Some("drain attic true")),
         ("POST", "/members/attic/resume", None, 200, Some("drain attic false")),
         ("DELETE", "/members/attic", None, 200, Some("remove attic false")),
         ("DELETE", "/members/attic?force=true", None, 200, Some("remove attic true")),
+        ("DELETE", "/members/attic?stolen=true", None, 200, Some("remove stolen attic")),
         ("POST", "/rebalance", None, 200, Some("rebalance")),
         ("POST", "/recover", None, 200, Some("recover")),
+        ("GET", "/digests", None, 200, Some("digests")),
+        ("POST", "/rotate-keys", None, 202, Some("rotate keys false")),
+        ("POST", "/rotate-keys?now=true", None, 202, Some("rotate keys true")),
         ("POST", "/members/nobody/drain", None, 404, None),
         ("POST", "/tokens", Some(json!({"uses": "forever"})), 400, None),
         ("DELETE", "/members/attic?force=perhaps", None, 400, None),
@@ -125,7 +134,16 @@ async fn administrators_change_the_cluster_and_nobody_else_does() {
         assert_eq!(rig.node.cluster.asked.lock().pop().as_deref(), asked, "{path}");
         match path {
             "/recover" => assert_eq!(answer, json!({"shards": [2, 5], "control_group": true, "lost": ["attic"]})),
+            "/tokens" if method == "GET" => {
+                assert_eq!(answer["items"][0]["role"], "guest");
+                assert_eq!(answer["items"][0]["token"], Value::Null, "the secret is shown again");
+            }
             "/rebalance" => assert_eq!(answer["moves"], 3),
+            "/digests" => {
+                assert_eq!((&answer["groups"][0]["shard"], &answer["groups"][0]["agree"]), (&json!(4), &json!(true)));
+                assert_eq!(answer["groups"][0]["replicas"][0]["applied"], 9);
+                assert_eq!(answer["silent"], json!(["cellar: it is not connected"]));
+            }
             "/members/attic/drain" => assert_eq!(answer["desired"], "draining"),
             "/members/nobody/drain" => assert_eq!(answer["code"], "OCTO-1800"),
             _ => {}

@@ -1,7 +1,9 @@
 //! The gateway over real sockets, with a node behind it that the tests steer.
 
+mod clock;
 mod cluster;
 mod documents;
+mod doors;
 mod openai;
 mod rest;
 mod sockets;
@@ -9,11 +11,12 @@ mod stand_in;
 mod streams;
 
 use crate::{Addresses, Gateway, GatewayConfig, GatewayParts, Limits};
+use clock::MachineClock;
 use futures::future::BoxFuture;
 use octopussy_core::ports::NoObservability;
 use rustls::pki_types::PrivateKeyDer;
 pub(crate) use stand_in::agent_record;
-use stand_in::{MachineClock, Node, Tokens};
+use stand_in::{Node, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +66,7 @@ async fn rig_with(limits: Limits) -> Rig {
         security: Arc::new(Tokens::default()),
         observability: Arc::new(NoObservability),
         clock: Arc::new(MachineClock),
+        guest: false,
     })
     .await
     .unwrap();
@@ -83,10 +87,20 @@ impl Rig {
         self.http.post(self.url(path)).bearer_auth("admin")
     }
 
+    fn put(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.put(self.url(path)).bearer_auth("admin")
+    }
+
+    fn delete(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.delete(self.url(path)).bearer_auth("admin")
+    }
+
     async fn json(&self, request: reqwest::RequestBuilder) -> (u16, serde_json::Value) {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
-        (status, response.json().await.unwrap())
+        let body = response.bytes().await.unwrap();
+        let json = if body.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        (status, json)
     }
 }
 

@@ -1,6 +1,7 @@
 //! REST: who may, what is refused and how, and what is answered.
 
-use super::stand_in::{AGENT, MachineClock, Node, Tokens};
+use super::clock::MachineClock;
+use super::stand_in::{AGENT, Node, Tokens};
 use super::{config, rig, soon};
 use crate::config::TlsMode;
 use crate::http::ROUTES;
@@ -141,6 +142,42 @@ async fn what_cannot_be_read_or_done_is_a_problem_with_a_code() {
 }
 
 #[tokio::test]
+async fn an_agent_is_changed_compared_and_deleted_by_operators_alone() {
+    let rig = rig().await;
+    let agent = format!("/api/v1/agents/{AGENT}");
+    let bundle = json!({"files": [{"path": "agent.yaml", "text": "name: scribe"}]});
+    let (status, changed) = rig.json(rig.put(&agent).json(&bundle)).await;
+    assert_eq!((status, &changed["version"]), (200, &json!(1)), "{changed}");
+    assert!(changed["updated_at"].is_string(), "{changed}");
+    let (_, diff) = rig.json(rig.get(&format!("{agent}/diff?from=2&to=5"))).await;
+    let expected = json!([{"file": "agent.yaml", "key": "version", "before": "2", "after": "5"}]);
+    assert_eq!(diff["changes"], expected);
+    let (_, diff) = rig.json(rig.post(&format!("{agent}/diff")).json(&bundle)).await;
+    let expected = json!([{"file": "agent.yaml", "key": null, "before": null, "after": "name: scribe"}]);
+    assert_eq!(diff["changes"], expected);
+    let (status, versions) = rig.json(rig.get(&format!("{agent}/versions"))).await;
+    assert_eq!((status, &versions["items"]), (200, &json!([])));
+    let (status, problem) = rig.json(rig.delete(&agent)).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("OCTO-1207")));
+    assert!(problem["hint"].as_str().unwrap().contains("--force"), "{problem}");
+    let deleted = rig.json(rig.delete(&format!("{agent}?force=true"))).await;
+    assert_eq!(deleted, (200, json!({"cancelled": 2})));
+    assert_eq!(rig.json(rig.post(&format!("{agent}/reset-budget"))).await.0, 200);
+
+    let viewer = |request: reqwest::RequestBuilder| request.bearer_auth("viewer");
+    for request in [
+        viewer(rig.http.put(rig.url(&agent))).json(&bundle),
+        viewer(rig.http.delete(rig.url(&agent))),
+        viewer(rig.http.post(rig.url(&format!("{agent}/reset-budget")))),
+    ] {
+        let (status, problem) = rig.json(request).await;
+        assert_eq!((status, &problem["code"]), (403, &json!("OCTO-1102")));
+    }
+    let (status, problem) = rig.json(rig.delete("/api/v1/agents/nobody")).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("OCTO-1200")));
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused_with_413_and_the_client_hears_it() {
     let rig = rig().await;
     let big = "x".repeat(crate::rest::TASK_BODY + 1);
@@ -173,9 +210,13 @@ async fn readiness_follows_the_node_and_metrics_have_a_port_of_their_own() {
     let metrics = rig.http.get(format!("{plain}/metrics")).send().await.unwrap();
     assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     assert_eq!(rig.http.get(format!("{plain}/api/v1/tasks")).send().await.unwrap().status(), 404);
+    let renamed = rig.http.get(format!("{plain}/metrics")).header("host", "evil.example").send().await.unwrap();
+    assert_eq!(renamed.status(), 403, "a name that was made to lead here");
+    assert_eq!(rig.http.get(rig.url("/metrics")).send().await.unwrap().status(), 401, "the public port asks who it is");
+    assert_eq!(rig.get("/metrics").send().await.unwrap().status(), 200);
 }
 
-fn parts(config: GatewayConfig) -> GatewayParts {
+pub(super) fn parts(config: GatewayConfig) -> GatewayParts {
     GatewayParts {
         config,
         tls: None,
@@ -183,7 +224,32 @@ fn parts(config: GatewayConfig) -> GatewayParts {
         security: Arc::new(Tokens::default()),
         observability: Arc::new(NoObservability),
         clock: Arc::new(MachineClock),
+        guest: false,
     }
+}
+
+/// Deny by default: whatever is added to the interfaces later is closed at a guest, too.
+#[tokio::test]
+async fn a_guest_serves_its_status_and_nothing_else() {
+    let config = GatewayConfig { tls: TlsMode::Off, ..config() };
+    let gateway = Gateway::start(GatewayParts { guest: true, ..parts(config) }).await.unwrap();
+    let http = reqwest::Client::new();
+    let at = gateway.addresses();
+    let status = async |port: u16, path: &str| {
+        let request = http.get(format!("http://127.0.0.1:{port}{path}")).bearer_auth("admin");
+        request.send().await.unwrap().status().as_u16()
+    };
+    for path in ["/api/v1/status", "/health", "/ready", "/metrics", "/openapi.json"] {
+        assert_eq!(status(at.rest.port(), path).await, 200, "{path}");
+    }
+    for path in crate::http::ROUTES.iter().filter(|path| **path != "/api/v1/status" && path.starts_with("/api")) {
+        assert_eq!(status(at.rest.port(), path).await, 403, "{path}");
+    }
+    for path in ["/v1/models", "/nothing", "/api/v1/status/", "/API/V1/STATUS", "/api/v1/../v1/secrets"] {
+        assert_eq!(status(at.rest.port(), path).await, 403, "{path}");
+    }
+    assert_eq!(status(at.ws.port(), "/ws").await, 403);
+    assert_eq!(status(at.metrics.port(), "/metrics").await, 200);
 }
 
 #[tokio::test]

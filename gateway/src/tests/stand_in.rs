@@ -1,5 +1,6 @@
 //! A node that does what the tests say.
 
+use super::clock::MachineClock;
 use super::cluster::Cluster;
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -9,10 +10,11 @@ use octopussy_core::message::{
     KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
 };
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentView, AuthError, ClusterView, ControlCommand, Event, EventId, EventKind,
-    GuardrailVerdict, JoinTokenView, MemberDesired, MemberView, NodeStatus, OrchestratorPort, Page, Principal,
-    PrincipalRole, ProviderStatus, RecoveryView, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask,
-    Subscription, TaskQuery, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentView, AuthError, ClusterView, ControlCommand, DigestsView, Event, EventId,
+    EventKind, GroupDigestsView, GuardrailVerdict, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired, MemberRole,
+    MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole, ProviderStatus, RecoveryView,
+    ReplicaDigestView, RotationView, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription,
+    TaskQuery, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
@@ -21,19 +23,10 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
-
-/// The machine's clock.
-pub(super) struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64)
-    }
-}
 
 /// Knows the tokens `admin`, `viewer`, `brief` (good for a moment) and `expired`.
 pub(super) struct Tokens(Keyring);
@@ -61,6 +54,9 @@ impl SecurityPort for Tokens {
     }
     fn issue_token(&self, name: &str, _: PrincipalRole, _: Duration) -> String {
         name.to_owned()
+    }
+    fn is_current(&self, _: &str) -> bool {
+        true
     }
     fn scan_prompt(&self, _: &str) -> ScanVerdict {
         ScanVerdict::Clean
@@ -154,6 +150,9 @@ impl Node {
             error: None,
             dead_letter: None,
             idempotency_key: key,
+            begun: 1,
+            crashes: 0,
+            agent_version: 0,
         });
         self.put(task.clone());
         task
@@ -219,6 +218,14 @@ impl Node {
         super::soon("a look at the task", changes.wait_for(|_| self.looks.lock().contains(&id))).await.unwrap();
     }
 
+    fn manages(&self, principal: &Principal) -> Result<(), Problem> {
+        if principal.role >= Action::ManageAgents.requires() {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::Forbidden, "for operators"))
+        }
+    }
+
     fn view(&self, id: AgentId) -> Result<AgentView, Problem> {
         if id != AgentId::from_name(AGENT) {
             return Err(Refusal::UnknownAgent(id).into());
@@ -249,6 +256,7 @@ pub(crate) fn agent_record(name: &str, description: &str, goal: &str) -> AgentRe
         usage: UsageWindow::default(),
         memory: None,
         tasks_ended: 0,
+        versions: Arc::new([]),
     }
 }
 
@@ -299,17 +307,61 @@ impl OrchestratorPort for Node {
         self.changes.send_modify(|count| *count += 1);
         Ok(UnboundedReceiverStream::new(receiver).boxed())
     }
-    fn validate_agent(&self, _: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem> {
+    async fn validate_agent(&self, _: &Principal, bundle: AgentBundle) -> Result<Vec<Finding>, Problem> {
         let missing = bundle.file("agent.yaml").is_none();
         let finding = || Finding { file: "agent.yaml".into(), line: None, message: "is missing".into(), hint: None };
         Ok(missing.then(finding).into_iter().collect())
     }
     async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem> {
-        let findings = self.validate_agent(principal, &bundle)?;
+        let findings = self.validate_agent(principal, bundle).await?;
         if !findings.is_empty() {
             return Err(Problem::new(Code::InvalidAgent, "1 finding").findings(findings));
         }
         self.view(AgentId::from_name(AGENT))
+    }
+    async fn update_agent(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        bundle: AgentBundle,
+    ) -> Result<AgentView, Problem> {
+        self.manages(principal)?;
+        self.view(id)?;
+        self.create_agent(principal, bundle).await
+    }
+    async fn diff_agent(&self, _: &Principal, id: AgentId, from: u32, to: u32) -> Result<Vec<AgentChange>, Problem> {
+        self.view(id)?;
+        let change = |key: &str, before: u32, after: u32| AgentChange {
+            file: "agent.yaml".to_owned(),
+            key: Some(key.to_owned()),
+            before: Some(before.to_string()),
+            after: Some(after.to_string()),
+        };
+        Ok(vec![change("version", from, to)])
+    }
+    async fn diff_agent_with(
+        &self,
+        _: &Principal,
+        id: AgentId,
+        bundle: AgentBundle,
+    ) -> Result<Vec<AgentChange>, Problem> {
+        self.view(id)?;
+        let new = |file: &octopussy_core::ports::BundleFile| AgentChange {
+            file: file.path.clone(),
+            key: None,
+            before: None,
+            after: Some(file.text.clone()),
+        };
+        Ok(bundle.files.iter().map(new).collect())
+    }
+    async fn delete_agent(&self, principal: &Principal, id: AgentId, force: bool) -> Result<u64, Problem> {
+        self.manages(principal)?;
+        self.view(id)?;
+        if force { Ok(2) } else { Err(Refusal::AgentBusy { agent: id, tasks: 2 }.into()) }
+    }
+    async fn reset_budget(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem> {
+        self.manages(principal)?;
+        self.view(id)
     }
     async fn agent(&self, _: &Principal, id: AgentId) -> Result<AgentView, Problem> {
         self.view(id)
@@ -343,8 +395,16 @@ impl OrchestratorPort for Node {
     async fn set_secret(&self, _: &Principal, name: &str, _: String) -> Result<(), Problem> {
         if name == "llm/key" { Ok(()) } else { Err(Problem::new(Code::Unprocessable, "not a name")) }
     }
-    async fn rotate_secret(&self, _: &Principal, _: &str) -> Result<(), Problem> {
-        Ok(())
+    async fn delete_secret(&self, _: &Principal, name: &str) -> Result<(), Problem> {
+        if name == "llm/key" { Ok(()) } else { Err(Problem::new(Code::SecretConflict, "nodes make it")) }
+    }
+    async fn rotate_secret(&self, _: &Principal, name: &str) -> Result<RotationView, Problem> {
+        let kind = KeyKind::of_secret(name).ok_or_else(|| Problem::new(Code::SecretConflict, "a user has set it"))?;
+        Ok(RotationView { kind, key: "7f".to_owned(), overlap: Duration::from_secs(60) })
+    }
+    async fn rotate_keys(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.cluster.ask(principal, format!("rotate keys {now}"))?;
+        Ok(Vec::new())
     }
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
         self.cluster.view(principal)
@@ -359,10 +419,28 @@ impl OrchestratorPort for Node {
         &self,
         principal: &Principal,
         uses: TokenUse,
+        role: MemberRole,
         valid_for: Duration,
     ) -> Result<JoinTokenView, Problem> {
-        self.cluster.ask(principal, format!("token {uses:?} {}", valid_for.as_secs()))?;
-        Ok(JoinTokenView { token: "octo-join".to_owned(), expires_at: Timestamp::EPOCH.plus(valid_for), uses })
+        self.cluster.ask(principal, format!("token {role:?} {uses:?} {}", valid_for.as_secs()))?;
+        let (id, token) = ("7f".to_owned(), "octo-join".to_owned());
+        Ok(JoinTokenView { id, token, role, expires_at: Timestamp::EPOCH.plus(valid_for), uses })
+    }
+    fn join_tokens(&self, principal: &Principal) -> Result<Vec<JoinTokenInfo>, Problem> {
+        self.cluster.ask(principal, "tokens".to_owned())?;
+        Ok(vec![JoinTokenInfo {
+            id: "7f".to_owned(),
+            role: MemberRole::Guest,
+            uses: TokenUse::Timed,
+            used_by: vec!["attic".to_owned()],
+            expires_at: Timestamp::EPOCH,
+            made_at: Timestamp::EPOCH,
+            made_by: "admin".to_owned(),
+            made_at_node: "cellar".to_owned(),
+        }])
+    }
+    async fn revoke_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
+        self.cluster.ask(principal, format!("revoke {id}"))
     }
     async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
         self.cluster.ask(principal, format!("drain {node} {drain}"))?;
@@ -372,9 +450,19 @@ impl OrchestratorPort for Node {
         self.cluster.ask(principal, format!("remove {node} {force}"))?;
         Ok(self.cluster.member(MemberDesired::Leaving))
     }
+    async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem> {
+        self.cluster.ask(principal, format!("remove stolen {node}"))?;
+        Ok(self.cluster.member(MemberDesired::Leaving))
+    }
     async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem> {
         self.cluster.ask(principal, "rebalance".to_owned())?;
         Ok(3)
+    }
+    async fn digests(&self, principal: &Principal) -> Result<DigestsView, Problem> {
+        self.cluster.ask(principal, "digests".to_owned())?;
+        let replica = ReplicaDigestView { node: "attic".to_owned(), term: 2, applied: 9, digest: "ab".repeat(32) };
+        let group = GroupDigestsView { shard: Some(4), replicas: vec![replica], agree: Some(true) };
+        Ok(DigestsView { groups: vec![group], silent: vec!["cellar: it is not connected".to_owned()] })
     }
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.cluster.ask(principal, "recover".to_owned())?;

@@ -13,6 +13,7 @@ use octopussy_core::ports::{ControlCommand, EventId, Principal, Topic};
 use octopussy_core::problem::{Code, Problem};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_stream::StreamMap;
 
@@ -164,8 +165,10 @@ impl Connection {
                 self.answer(protocol::done(&r#ref, None));
             }
             ClientMessage::Submit { r#ref, task } => {
+                let Some(place) = self.place(&r#ref) else { return };
                 let (context, principal) = (self.context.clone(), self.principal.clone());
                 self.running.push(Box::pin(async move {
+                    let _place = place;
                     let named = task.agent.clone().unwrap_or_default();
                     let submitted = context.orchestrator.submit(&principal, task.into_submit(None, None)).await;
                     Outcome::Answer(match submitted {
@@ -182,14 +185,27 @@ impl Connection {
         }
     }
 
+    /// A place among the requests in progress of the whole node; when there is none, the client is told.
+    fn place(&mut self, name: &str) -> Option<OwnedSemaphorePermit> {
+        match self.context.admit() {
+            Ok(place) => Some(place),
+            Err(problem) => {
+                self.answer(protocol::error(Some(name), &problem));
+                None
+            }
+        }
+    }
+
     /// Answers go through the requests in progress, so that they meet the same bound.
     fn answer(&mut self, text: Utf8Bytes) {
         self.running.push(Box::pin(std::future::ready(Outcome::Answer(text))));
     }
 
     fn control(&mut self, name: String, agent: String, command: CommandName, task: Option<String>) {
+        let Some(place) = self.place(&name) else { return };
         let (context, principal) = (self.context.clone(), self.principal.clone());
         self.running.push(Box::pin(async move {
+            let _place = place;
             let result = async {
                 let command = match command {
                     CommandName::Pause => ControlCommand::Pause,
@@ -237,10 +253,12 @@ impl Connection {
             TopicName::All => Topic::All,
         };
         let after: Option<EventId> = after.map(str::parse).transpose()?;
+        let place = self.context.admit()?;
         // In place at once: a second watch of the same name, sent right behind, finds it.
         self.watches.insert(name.to_owned(), futures::stream::pending().boxed());
         let (context, principal, name) = (self.context.clone(), self.principal.clone(), name.to_owned());
         Ok(Box::pin(async move {
+            let _place = place;
             match begin(&context, &principal, &name, topic, after).await {
                 Ok((text, items)) => Outcome::Watch(name, text, items),
                 Err(problem) => {

@@ -18,6 +18,10 @@ pub(crate) struct Credentials {
     pub(crate) ws_url: String,
     /// The certificate of the node's authority: PEM, or the path of a PEM file (relative to the home).
     pub(crate) ca: String,
+    /// The id of the node, which follows from its key: the token is sent to whoever proves that key and to nobody else. Without it, as
+    /// in a file that somebody wrote for a proxy, the host's name and the authority have to do.
+    #[serde(default)]
+    pub(crate) node: Option<String>,
     /// The bearer token.
     pub(crate) token: String,
 }

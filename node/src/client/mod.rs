@@ -4,6 +4,7 @@
 mod credentials;
 mod error;
 mod nodes;
+mod pin;
 mod problem;
 mod retry;
 mod sse;
@@ -16,15 +17,17 @@ pub(crate) use credentials::Credentials;
 pub(crate) use error::ClientError;
 pub(crate) use retry::{Backoff, with_retries};
 pub(crate) use sse::{EventStream, ServerEvent};
-pub(crate) use types::{Agent, Cluster, Member, Page, Provider, Recovered, Shard, Status, Step, Task};
+pub(crate) use types::{Agent, Cluster, JoinTokenInfo, Member, Page, Provider, Recovered, Shard, Status, Step, Task};
 
 use crate::home::Home;
-use nodes::Nodes;
+use nodes::{Node, Nodes};
+use parking_lot::Mutex;
 use reqwest::Method;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -49,7 +52,9 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// A node, as the command line speaks to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    roots: Arc<rustls::RootCertStore>,
+    /// One client for each node that was asked, since each trusts that node alone.
+    made: Arc<Mutex<BTreeMap<Option<String>, reqwest::Client>>>,
     nodes: Arc<Nodes>,
     token: String,
 }
@@ -102,8 +107,8 @@ impl Client {
     /// The client of the cluster of the node in `home`: where that node does not answer, the others it has heard of are asked.
     pub(crate) fn of_cluster(home: &Home, port_offset: Option<u16>) -> Result<Self, ClientError> {
         let mut client = Self::open(home, port_offset)?;
-        let url = client.url().to_owned();
-        client.nodes = Arc::new(Nodes::of(home, url));
+        let own = client.nodes.current().clone();
+        client.nodes = Arc::new(Nodes::of(home, own));
         Ok(client)
     }
 
@@ -124,25 +129,45 @@ impl Client {
         if roots.is_empty() && credentials.url.starts_with("https") {
             return Err("they name no authority's certificate".to_owned());
         }
-        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let own = Node { url: credentials.url.clone(), node: credentials.node.clone() };
+        let client = Self {
+            roots: Arc::new(roots),
+            made: Arc::default(),
+            nodes: Arc::new(Nodes::one(own)),
+            token: credentials.token.clone(),
+        };
+        client.http(credentials.node.as_deref())?;
+        Ok(client)
+    }
+
+    /// The client that speaks to this node and to no other.
+    fn http(&self, node: Option<&str>) -> Result<reqwest::Client, String> {
+        let mut made = self.made.lock();
+        let key = node.map(str::to_owned);
+        if let Some(http) = made.get(&key) {
+            return Ok(http.clone());
+        }
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(pin::config(self.roots.clone(), node).map_err(|error| error.to_string())?)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("octopussy/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http, nodes: Arc::new(Nodes::one(credentials.url.clone())), token: credentials.token.clone() })
+        made.insert(key, http.clone());
+        Ok(http)
+    }
+
+    /// A request to that node with the token, which nobody else gets to see.
+    fn request(&self, method: &Method, node: &Node, path: &str) -> Result<reqwest::RequestBuilder, ClientError> {
+        let http = self.http(node.node.as_deref()).map_err(ClientError::BadAnswer)?;
+        Ok(http.request(method.clone(), format!("{}{path}", node.url)).bearer_auth(&self.token))
     }
 
     /// Where the node answers that was asked last with success.
     pub(crate) fn url(&self) -> &str {
-        self.nodes.current()
+        &self.nodes.current().url
     }
 
     /// Whether other nodes are known.
@@ -158,12 +183,12 @@ impl Client {
         // Of several nodes none may use up the time of all.
         let each = if self.knows_others() { ATTEMPT_TIMEOUT.max(call.wait + ATTEMPT_TIMEOUT) } else { limit };
         let mut failure = None;
-        for (index, url) in self.nodes.in_turn() {
+        for (index, node) in self.nodes.in_turn() {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.send_to(url, &call, each.min(left)).await {
+            match self.send_to(node, &call, each.min(left)).await {
                 Ok(value) => {
                     self.nodes.answered(index);
-                    self.learn(url, call.path, &value).await;
+                    self.learn(node, call.path, &value).await;
                     return Ok(value);
                 }
                 Err(error) if self.knows_others() && error.is_worth_another_node(call.repeatable) => {
@@ -175,12 +200,9 @@ impl Client {
         Err(failure.unwrap_or_else(|| self.silent(self.url())))
     }
 
-    async fn send_to(&self, url: &str, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
-        let mut request = self
-            .http
-            .request(call.method.clone(), format!("{url}{}", call.path))
-            .bearer_auth(&self.token)
-            .timeout(within);
+    async fn send_to(&self, node: &Node, call: &Call<'_>, within: Duration) -> Result<Value, ClientError> {
+        let url = node.url.as_str();
+        let mut request = self.request(&call.method, node, call.path)?.timeout(within);
         if let Some(body) = call.body {
             request = request.json(body);
         }
@@ -207,11 +229,11 @@ impl Client {
 
     /// Keeps the list of nodes up to date, so that another one can be asked when this one is gone. Costs no command its
     /// success.
-    async fn learn(&self, url: &str, path: &str, answer: &Value) {
+    async fn learn(&self, node: &Node, path: &str, answer: &Value) {
         if path == MEMBERS {
             self.nodes.remember(answer);
         } else if self.nodes.wants_list()
-            && let Ok(members) = self.send_to(url, &Call::new(Method::GET, MEMBERS), LEARN_TIMEOUT).await
+            && let Ok(members) = self.send_to(node, &Call::new(Method::GET, MEMBERS), LEARN_TIMEOUT).await
         {
             self.nodes.remember(&members);
         }
@@ -225,8 +247,8 @@ impl Client {
     /// Opens a stream of events, after the last one that was seen, at the first node that hands it out.
     pub(crate) async fn events(&self, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
         let mut failure = None;
-        for (index, url) in self.nodes.in_turn() {
-            match self.events_of(url, path, last).await {
+        for (index, node) in self.nodes.in_turn() {
+            match self.events_of(node, path, last).await {
                 Ok(events) => {
                     self.nodes.answered(index);
                     return Ok(events);
@@ -240,9 +262,9 @@ impl Client {
         Err(failure.unwrap_or_else(|| self.silent(self.url())))
     }
 
-    async fn events_of(&self, url: &str, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
-        let mut request =
-            self.http.get(format!("{url}{path}")).bearer_auth(&self.token).header("accept", "text/event-stream");
+    async fn events_of(&self, node: &Node, path: &str, last: Option<&str>) -> Result<EventStream, ClientError> {
+        let url = node.url.as_str();
+        let mut request = self.request(&Method::GET, node, path)?.header("accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

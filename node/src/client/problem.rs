@@ -39,12 +39,11 @@ impl ApiProblem {
 
     /// What happened, in one sentence.
     pub(crate) fn text(&self) -> String {
-        let text = match (self.detail.as_str(), self.title.as_str()) {
+        match (self.detail.as_str(), self.title.as_str()) {
             ("", "") => format!("the node answered with status {}", self.status),
             ("", title) => title.to_owned(),
             (detail, _) => detail.to_owned(),
-        };
-        crate::output::printable(&text)
+        }
     }
 
     /// The node's hint, or ours where it gave none.

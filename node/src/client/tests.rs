@@ -1,6 +1,6 @@
 use super::*;
 use crate::failure::{Exit, Failure};
-use crate::identity;
+use crate::identity::{self, Identity};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -42,8 +42,13 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 fn client(url: &str) -> Client {
-    let credentials =
-        Credentials { url: url.to_owned(), ws_url: String::new(), ca: String::new(), token: "the-token".to_owned() };
+    let credentials = Credentials {
+        url: url.to_owned(),
+        ws_url: String::new(),
+        ca: String::new(),
+        node: None,
+        token: "the-token".to_owned(),
+    };
     Client::new(&credentials).unwrap()
 }
 
@@ -120,34 +125,49 @@ async fn events_are_read_as_they_come() {
     assert!(received.recv().unwrap().0.contains(&"last-event-id: 1-0".to_owned()));
 }
 
+/// A server with the certificate of `identity`, and what the first bytes of a request to it are, when there are any.
+fn tls_server(identity: &Identity) -> (String, std::thread::JoinHandle<Option<[u8; 4]>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let config = identity.server_config.clone();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut tls = rustls::ServerConnection::new(config).unwrap();
+        let mut tls = rustls::Stream::new(&mut tls, &mut stream);
+        let mut start = [0; 4];
+        tls.read_exact(&mut start).ok()?;
+        let _ = tls.write_all(answer("200 OK", r#"{"status":"ok"}"#).as_bytes());
+        tls.conn.send_close_notify();
+        let _ = tls.flush();
+        Some(start)
+    });
+    (url, server)
+}
+
+/// The authority has signed for others, too, and for any name: the token is for one node alone.
 #[tokio::test]
-async fn only_the_nodes_own_authority_is_trusted() {
+async fn the_token_is_sent_to_the_node_that_is_meant_and_to_nobody_else() {
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let identity = identity::load_or_create(home.path(), identity::AuthorityKey::Held, &[]).unwrap();
     let stranger = identity::load_or_create(other.path(), identity::AuthorityKey::Held, &[]).unwrap();
-    for (ca, trusted) in [(identity.ca_pem.clone(), true), (stranger.ca_pem, false)] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let config = identity.server_config.clone();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut tls = rustls::ServerConnection::new(config).unwrap();
-            let mut tls = rustls::Stream::new(&mut tls, &mut stream);
-            let mut start = [0; 4];
-            if tls.read_exact(&mut start).is_ok() {
-                let _ = tls.write_all(answer("200 OK", r#"{"status":"ok"}"#).as_bytes());
-                tls.conn.send_close_notify();
-                let _ = tls.flush();
-            }
-        });
-        let credentials = Credentials { url, ws_url: String::new(), ca, token: "t".to_owned() };
+    let (id, another) = (identity.node_id.to_string(), stranger.node_id.to_string());
+    let cases = [
+        (identity.ca_pem.clone(), Some(id.clone()), true),
+        (identity.ca_pem.clone(), None, true),
+        (identity.ca_pem.clone(), Some(another), false),
+        (stranger.ca_pem.clone(), Some(id), false),
+        (stranger.ca_pem, None, false),
+    ];
+    for (number, (ca, node, trusted)) in cases.into_iter().enumerate() {
+        let (url, server) = tls_server(&identity);
+        let credentials = Credentials { url, ws_url: String::new(), ca, node, token: "t".to_owned() };
         let result = Client::new(&credentials).unwrap().get("/health").await;
         match (&result, trusted) {
             (Err(ClientError::WrongCertificate { .. }), false) => {}
             (Ok(value), true) => assert_eq!(value["status"], "ok"),
-            _ => panic!("trusted {trusted}: {result:?}"),
+            _ => panic!("case {number}: {result:?}"),
         }
-        server.join().unwrap();
+        assert_eq!(server.join().unwrap().is_some(), trusted, "case {number}: something was sent");
     }
 }
 

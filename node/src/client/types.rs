@@ -28,10 +28,12 @@ pub(crate) struct Task {
     pub(crate) error: Option<serde_json::Value>,
     /// Why it was given up on.
     pub(crate) dead_letter: Option<serde_json::Value>,
-    /// How often it was begun.
+    /// Which attempt it is in, or was in last.
     pub(crate) attempts: u32,
-    /// How often it may be begun.
+    /// How many attempts may fail.
     pub(crate) max_attempts: u32,
+    /// How often it was begun, runs that were cut off included.
+    pub(crate) begun: u32,
     /// When it was accepted.
     pub(crate) accepted_at: String,
     /// When something last happened to it.
@@ -146,6 +148,8 @@ pub(crate) struct Agent {
     pub(crate) tasks_ended: u64,
     /// When it was created.
     pub(crate) created_at: String,
+    /// The number of its present version.
+    pub(crate) version: u32,
     /// Its documents.
     pub(crate) documents: Vec<Document>,
 }
@@ -264,6 +268,20 @@ pub(crate) struct Facts {
     pub(crate) load: f64,
     /// How many agents are awake on it.
     pub(crate) active_agents: u64,
+}
+
+/// A join token as it is listed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct JoinTokenInfo {
+    pub(crate) id: String,
+    pub(crate) role: String,
+    pub(crate) uses: String,
+    pub(crate) used_by: Vec<String>,
+    pub(crate) expires_at: String,
+    pub(crate) made_at: String,
+    pub(crate) made_by: String,
+    pub(crate) made_at_node: String,
 }
 
 /// A shard.

@@ -1,19 +1,30 @@
 //! The addresses of this machine's networks.
 
+use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many addresses are told at most: a machine with containers has dozens that nobody outside can reach.
 const MAX_LOCAL: usize = 16;
 
+/// The addresses that were found last.
+static LAST: Mutex<Option<Vec<IpAddr>>> = Mutex::new(None);
+
 /// The addresses under which other machines may reach this one, the likeliest first; empty without a network. Loopback,
-/// link-local and container-bridge addresses are left out.
-pub(crate) fn local_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the addresses of this machine cannot be told");
-        Vec::new()
+/// link-local and container-bridge addresses are left out. When the system does not tell them, those that it told last: a
+/// process without descriptors has not lost its network. `None` when it never told any.
+pub(crate) fn local_addresses() -> Option<Vec<IpAddr>> {
+    let interfaces = if_addrs::get_if_addrs().map(|interfaces| {
+        usable(interfaces.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect())
     });
-    let interfaces = interfaces.into_iter().map(|interface| (interface.name.clone(), interface.ip()));
-    usable(interfaces.collect())
+    found_or_last(interfaces, &mut LAST.lock())
+}
+
+fn found_or_last(found: std::io::Result<Vec<IpAddr>>, last: &mut Option<Vec<IpAddr>>) -> Option<Vec<IpAddr>> {
+    match found {
+        Ok(found) => *last = Some(found),
+        Err(error) => tracing::warn!(%error, "the addresses of this machine cannot be told now"),
+    }
+    last.clone()
 }
 
 /// Where peers can reach an endpoint that listens on `bound`, the likeliest first. What is configured comes first and, when
@@ -78,6 +89,16 @@ mod tests {
         assert_eq!(found, [ip("10.0.0.3"), ip("192.168.1.9"), ip("2001:db8::7")]);
         let many = (0..60).map(|n| ("eth0".to_owned(), IpAddr::from([10, 0, 0, n]))).collect();
         assert_eq!(usable(many).len(), MAX_LOCAL);
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_told_now_are_still_what_they_were() {
+        let (mut last, full) = (None, || Err(std::io::Error::from_raw_os_error(24)));
+        assert_eq!(found_or_last(full(), &mut last), None, "nothing is known, and nothing made up");
+        let found = vec![ip("10.0.0.3")];
+        assert_eq!(found_or_last(Ok(found.clone()), &mut last), Some(found.clone()));
+        assert_eq!(found_or_last(full(), &mut last), Some(found));
+        assert_eq!(found_or_last(Ok(Vec::new()), &mut last), Some(Vec::new()), "the network is really gone");
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Letting machines in: what a member does when somebody comes with a token.
 
-use super::admit_check::check;
+use super::admit_check::{check, invited};
+use super::certificate_names;
 use super::control_group::ControlGroup;
 use super::guest_renewal::{self, RenewalRequest};
 use super::join_wire::{
-    HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, MAX_INTRODUCED, decode_request, encode_answer,
+    HandedSecret, JoinAnswer, JoinGrant, JoinRefusal, JoinRequest, MAX_INTRODUCED, MemberKeys, decode_request,
+    encode_answer,
 };
+use super::keys_sync;
 use super::seal::DataKey;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, requested_node};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord};
 use octopussy_core::codec;
-use octopussy_core::ports::MemberRole;
+use octopussy_core::ports::{KeyKind, MemberRole};
 use octopussy_core::time::Clock;
 use octopussy_mesh::JoinHandler;
 use octopussy_shard::ControlError;
@@ -21,8 +24,6 @@ use std::sync::Arc;
 
 /// How often another name is tried when the one that was free a moment ago is taken.
 const NAME_ATTEMPTS: usize = 4;
-/// The secret whose absence says that the founder has not shared its secrets yet.
-const FIRST_SECRET: &str = "message.signing_key";
 
 /// Lets machines in.
 #[derive(Clone)]
@@ -33,13 +34,19 @@ pub(crate) struct Admission {
 struct Inner {
     identity: Identity,
     group: Arc<dyn ControlGroup>,
-    key: DataKey,
+    key: Option<DataKey>,
     clock: Arc<dyn Clock>,
 }
 
 impl Admission {
-    /// Lets machines into the cluster whose authority `identity` holds and whose shared secrets `key` opens.
-    pub(crate) fn new(identity: Identity, group: Arc<dyn ControlGroup>, key: DataKey, clock: Arc<dyn Clock>) -> Self {
+    /// Lets machines into the cluster whose authority `identity` holds and whose shared secrets `key` opens. A guest has neither,
+    /// and says who could.
+    pub(crate) fn new(
+        identity: Identity,
+        group: Arc<dyn ControlGroup>,
+        key: Option<DataKey>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { inner: Arc::new(Inner { identity, group, key, clock }) }
     }
 
@@ -75,19 +82,26 @@ impl Admission {
 
     async fn admit(&self, request: JoinRequest) -> JoinAnswer {
         let Inner { identity, group, key, clock } = &*self.inner;
-        if identity.authority_key().is_none() {
+        let (Some(authority_key), Some(key)) = (identity.authority_key(), key) else {
             let others = full_members(&group.control(), identity);
             return Err(JoinRefusal::CannotAdmit(format!("it is a guest; use a token made at {others}")));
-        }
-        let secrets = handed(&group.control(), key)?;
-        // Signed before anything is committed: what cannot be signed must not use up the token.
-        let signed = identity
-            .sign(&request.signing_request, &request.certificate_names, request.role)
-            .map_err(|error: IdentityError| JoinRefusal::BadRequest(error.to_string()))?;
+        };
+        let role = invited(&request, &group.control(), clock.now())?.role;
+        let bad = |error: IdentityError| JoinRefusal::BadRequest(error.to_string());
+        let node = requested_node(&request.signing_request).map_err(bad)?;
+        // Before anything is committed: what cannot be handed over must not use up the token.
+        let keys = match role {
+            MemberRole::Full => Some(MemberKeys {
+                authority_key: authority_key.to_owned(),
+                data_key: *key.expose(),
+                secrets: handed(&group.control(), key)?,
+            }),
+            MemberRole::Guest => None,
+        };
         let mut attempt = 0;
         let member = loop {
             let control = group.control();
-            let member = check(&request, signed.node_id, &control, clock.now())?;
+            let member = check(&request, node, &control, clock.now())?;
             let command = ControlCommand::Join {
                 member: Box::new(member.clone()),
                 token: request.secret.digest(),
@@ -109,43 +123,39 @@ impl Admission {
                     | ControlError::Uncertain
                     | ControlError::Busy
                     | ControlError::Store(_)
-                    | ControlError::Stopping),
+                    | ControlError::Stopping
+                    | ControlError::TooLarge { .. }),
                 ) => return Err(JoinRefusal::NotNow(error.to_string())),
             }
         };
-        self.grant(member, signed.pem, secrets)
+        let names = certificate_names::committed(&member);
+        let signed = identity.sign(&request.signing_request, &names, member.role).map_err(bad)?;
+        self.grant(member, signed, keys)
     }
 
-    fn grant(&self, member: MemberRecord, certificate: String, secrets: Vec<HandedSecret>) -> JoinAnswer {
-        let Inner { identity, group, key, .. } = &*self.inner;
+    fn grant(&self, member: MemberRecord, certificate: String, keys: Option<MemberKeys>) -> JoinAnswer {
+        let Inner { identity, group, .. } = &*self.inner;
         let control = group.control();
         let cluster = control.cluster.clone().ok_or(JoinRefusal::Control(ControlRefusal::NotFounded))?;
         // Full members first: they are there for long, and one of them leads the control group.
         let mut members: Vec<MemberRecord> = control.members.values().cloned().collect();
         members.sort_by_key(|member| (member.role != MemberRole::Full, member.joined_at));
         members.truncate(MAX_INTRODUCED);
-        let authority_key = match member.role {
-            MemberRole::Full => identity.authority_key().map(str::to_owned),
-            MemberRole::Guest => None,
-        };
-        Ok(JoinGrant {
-            authority: identity.ca_pem.clone(),
-            authority_key,
-            certificate,
-            cluster,
-            member,
-            data_key: *key.expose(),
-            secrets,
-            members,
-        })
+        Ok(JoinGrant { authority: identity.ca_pem.clone(), keys, certificate, cluster, member, members })
     }
 }
 
 /// The shared secrets, opened.
 fn handed(control: &ControlState, key: &DataKey) -> Result<Vec<HandedSecret>, JoinRefusal> {
-    if !control.secrets.contains_key(FIRST_SECRET) {
-        return Err(JoinRefusal::NotNow("its shared secrets are not there yet".to_owned()));
+    if KeyKind::ALL.into_iter().any(|kind| control.keys_of(kind).is_empty()) {
+        return Err(JoinRefusal::NotNow("its keys are not there yet".to_owned()));
     }
+    let keys = KeyKind::ALL.into_iter().map(|kind| {
+        let unusable = |error: String| JoinRefusal::CannotAdmit(error);
+        let set = keys_sync::opened(kind, control, key).map_err(|error| unusable(error.to_string()))?;
+        let value = set.encode().map_err(|error| unusable(error.to_string()))?.to_vec();
+        Ok(HandedSecret { name: kind.secret().to_owned(), value, set_at: control.now })
+    });
     let open = |(name, sealed): (&String, _)| {
         let sealed: &octopussy_control::SealedSecret = sealed;
         let value = key.open(name, sealed).ok_or_else(|| {
@@ -153,7 +163,7 @@ fn handed(control: &ControlState, key: &DataKey) -> Result<Vec<HandedSecret>, Jo
         })?;
         Ok(HandedSecret { name: name.clone(), value: value.to_vec(), set_at: sealed.set_at })
     };
-    control.secrets.iter().map(open).collect()
+    control.secrets.iter().map(open).chain(keys).collect()
 }
 
 fn full_members(control: &ControlState, identity: &Identity) -> String {

@@ -1,23 +1,21 @@
 //! Whether a request to join is acceptable, as far as that can be told before the control group is asked. Pure.
 
-use super::join_wire::{
-    JoinRefusal, JoinRequest, MAX_CERTIFICATE_NAMES, MAX_CLOCK_SKEW, MAX_NAME, MAX_OWN_ADDRESSES, MAX_SIGNING_REQUEST,
-};
-use octopussy_control::{ControlRefusal, ControlState, MemberRecord};
+use super::join_wire::{JoinRefusal, JoinRequest, MAX_CLOCK_SKEW, MAX_NAME, MAX_OWN_ADDRESSES, MAX_SIGNING_REQUEST};
+use octopussy_control::{ControlRefusal, ControlState, JoinToken, MemberRecord};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{MemberDesired, TokenUse};
+use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 
 /// The largest weight: a machine a hundred times as capable as another is as far as placement has been thought through.
 const MAX_CAPACITY: u32 = 10_000;
 
-/// Everything but the signature: who asks, with which token, when. Answers with the record that may be proposed.
-pub(super) fn check(
+/// Whether the request shows a token with which somebody may still join. It is looked at before anything is decoded further,
+/// decrypted or signed: nobody without an invitation makes this node work.
+pub(super) fn invited<'a>(
     request: &JoinRequest,
-    node: NodeId,
-    control: &ControlState,
+    control: &'a ControlState,
     now: Timestamp,
-) -> Result<MemberRecord, JoinRefusal> {
+) -> Result<&'a JoinToken, JoinRefusal> {
     bounds(request)?;
     if request.clock.since(now).max(now.since(request.clock)) > MAX_CLOCK_SKEW {
         return Err(JoinRefusal::Clock { theirs: request.clock, ours: now });
@@ -30,6 +28,21 @@ pub(super) fn check(
     if now >= token.expires_at {
         return refused(ControlRefusal::TokenExpired);
     }
+    if request.only_as_guest && token.role == MemberRole::Full {
+        return refused(ControlRefusal::WrongRole { token: token.role });
+    }
+    Ok(token)
+}
+
+/// Everything that can be told of a request: who asks, with which token, when. Answers with the record that may be proposed.
+pub(super) fn check(
+    request: &JoinRequest,
+    node: NodeId,
+    control: &ControlState,
+    now: Timestamp,
+) -> Result<MemberRecord, JoinRefusal> {
+    let token = invited(request, control, now)?;
+    let refused = |refusal| Err(JoinRefusal::Control(refusal));
     let used = token.uses == TokenUse::Single && token.used_by.iter().any(|user| *user != node);
     if used {
         return refused(ControlRefusal::TokenUsed);
@@ -41,7 +54,7 @@ pub(super) fn check(
         id: node,
         name: name(request, node, control)?,
         addresses: request.addresses.clone(),
-        role: request.role,
+        role: token.role,
         desired: MemberDesired::Active,
         capacity: request.capacity,
         zone: request.zone.clone(),
@@ -75,11 +88,6 @@ fn bounds(request: &JoinRequest) -> Result<(), JoinRefusal> {
     }
     if request.addresses.is_empty() || request.addresses.len() > MAX_OWN_ADDRESSES {
         return bad("it names no address, or more than 16");
-    }
-    if request.certificate_names.len() > MAX_CERTIFICATE_NAMES
-        || request.certificate_names.iter().any(|name| name.len() > 253)
-    {
-        return bad("it asks for a certificate with more than 64 names, or with longer ones than there are");
     }
     if request.signing_request.len() > MAX_SIGNING_REQUEST {
         return bad("the signing request is too long");

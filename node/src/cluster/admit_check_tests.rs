@@ -1,8 +1,7 @@
 use super::*;
 use crate::cluster::join_wire::PROTOCOL;
 use crate::cluster::token::JoinSecret;
-use octopussy_control::{JoinToken, VersionRange};
-use octopussy_core::ports::MemberRole;
+use octopussy_control::{TokenMaker, VersionRange};
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_millis(10_000_000);
@@ -14,10 +13,9 @@ fn request() -> JoinRequest {
         protocol: PROTOCOL,
         secret: JoinSecret([9; 32]),
         signing_request: vec![0; 300],
-        certificate_names: vec!["localhost".to_owned()],
         name: "attic".to_owned(),
         name_is_chosen: true,
-        role: MemberRole::Full,
+        only_as_guest: false,
         capacity: 4,
         zone: None,
         addresses: vec!["192.0.2.1:47210".parse().unwrap()],
@@ -34,6 +32,8 @@ fn control(uses: TokenUse, used_by: &[NodeId]) -> ControlState {
         uses,
         expires_at: NOW.plus(Duration::from_secs(60)),
         used_by: used_by.to_vec(),
+        role: MemberRole::Full,
+        made_by: TokenMaker { node: OTHER, principal: "admin".to_owned(), at: NOW },
     };
     ControlState { tokens: [(secret.id(), token)].into(), ..ControlState::default() }
 }
@@ -110,7 +110,6 @@ fn who_has_left_stays_out_and_nonsense_is_refused() {
         JoinRequest { zone: Some("\u{7}".to_owned()), ..request() },
         JoinRequest { addresses: Vec::new(), ..request() },
         JoinRequest { addresses: vec!["192.0.2.1:1".parse().unwrap(); 17], ..request() },
-        JoinRequest { certificate_names: vec!["a".to_owned(); 65], ..request() },
         JoinRequest { signing_request: vec![0; 9_000], ..request() },
         JoinRequest { capacity: 0, ..request() },
         JoinRequest { capacity: u32::MAX, ..request() },

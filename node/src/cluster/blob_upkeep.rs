@@ -1,7 +1,9 @@
 //! Keeps copies of the documents that this node's shards name.
 
 use octopussy_blobs::BlobKeeper;
+use octopussy_core::ids::{BlobId, NodeId};
 use octopussy_shard::ShardHost;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +20,14 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// What keeps the copies.
 pub(crate) struct BlobUpkeep {
+    /// This node.
+    pub(crate) me: NodeId,
     /// Who knows what the shards here name.
     pub(crate) shards: Arc<ShardHost>,
     /// Who fetches it.
     pub(crate) keeper: BlobKeeper,
+    /// What the shards here named when they were last asked.
+    pub(crate) named: BTreeSet<BlobId>,
 }
 
 impl BlobUpkeep {
@@ -40,16 +46,31 @@ impl BlobUpkeep {
             let state = (table, self.shards.metrics().applied_entries);
             let missing = if looked_at == Some(state) { 0 } else { self.look().await };
             looked_at = (missing == 0).then_some(state);
+            if missing == 0 {
+                self.sweep().await;
+            }
             let moved = control.wait_for(|control| control.table_version != table);
             // Where the control state is not followed any longer the node stops.
             drop(tokio::time::timeout(if missing == 0 { LOOK_EVERY } else { LOOK_AGAIN }, moved).await);
         }
     }
 
+    /// Removes what nothing names any more.
+    async fn sweep(&mut self) {
+        let control = self.shards.control();
+        let others = control.members.values().filter(|member| member.holds_replicas() && member.id != self.me);
+        let others: Vec<_> = others.map(|member| member.id).collect();
+        self.keeper.sweep(&self.named, &others).await;
+    }
+
     /// Says how many documents are missing; one, where that cannot be told.
     async fn look(&mut self) -> usize {
         match self.shards.named_blobs().await {
-            Ok(named) => self.keeper.look(&named).await,
+            Ok(named) => {
+                let missing = self.keeper.look(&named).await;
+                self.named = named;
+                missing
+            }
             Err(error) => {
                 tracing::warn!(%error, "the documents of this node's shards cannot be listed");
                 1

@@ -41,7 +41,7 @@ pub(crate) fn join_wire(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::join_wire::{JoinGrant, JoinRefusal, JoinRequest, PROTOCOL};
+    use super::super::join_wire::{JoinGrant, JoinRefusal, JoinRequest, MemberKeys, PROTOCOL};
     use super::super::token::JoinSecret;
     use super::*;
     use octopussy_control::{ClusterRecord, ControlRefusal, MemberRecord, VersionRange};
@@ -76,10 +76,9 @@ mod tests {
             protocol: PROTOCOL,
             secret: JoinSecret([9; 32]),
             signing_request: vec![0x30, 0x03, 0x02, 0x01, 0x05],
-            certificate_names: vec!["localhost".to_owned()],
             name: "attic".to_owned(),
             name_is_chosen: true,
-            role: MemberRole::Full,
+            only_as_guest: false,
             capacity: 100,
             zone: Some("house".to_owned()),
             addresses: vec!["192.0.2.1:47210".parse().unwrap()],
@@ -103,7 +102,7 @@ mod tests {
         };
         JoinGrant {
             authority: "-----BEGIN CERTIFICATE-----".to_owned(),
-            authority_key: None,
+            keys: Some(MemberKeys { authority_key: "KEY".to_owned(), data_key: [4; 32], secrets: Vec::new() }),
             certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
             cluster: ClusterRecord {
                 id: "00".to_owned(),
@@ -112,8 +111,6 @@ mod tests {
                 founded_at: NOW,
             },
             member: member.clone(),
-            data_key: [4; 32],
-            secrets: Vec::new(),
             members: vec![member],
         }
     }

@@ -1,13 +1,14 @@
 //! How a guest gets a new certificate: it has nothing to sign with, so it asks full members, at the door where machines join. It needs
 //! no token there: the request proves that it has the key of a member, and what it gets is of use to nobody without that key.
 
-use super::join_wire::{JoinRefusal, MAX_CERTIFICATE_NAMES, MAX_SIGNING_REQUEST};
+use super::certificate_names;
+use super::join_wire::{JoinRefusal, MAX_SIGNING_REQUEST};
 use super::joining::Door;
 use crate::identity::{self, Identity, IdentityError, NodeKey};
 use bytes::Bytes;
 use octopussy_control::{ControlRefusal, ControlState};
 use octopussy_core::codec::{self, CodecError};
-use octopussy_core::ports::MemberRole;
+use octopussy_core::ports::{MemberDesired, MemberRole};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What stands where a request to join has its version. A member that does not know it refuses it as a version that is too new.
-const RENEWAL: u16 = 0x100;
+const RENEWAL: u16 = 0x101;
 /// How long one member may take: it only has to sign.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How many addresses are asked before it is tried again later.
@@ -27,8 +28,6 @@ pub(crate) struct RenewalRequest {
     kind: u16,
     /// A certificate signing request in DER (PKCS #10), of which only the key counts.
     signing_request: Vec<u8>,
-    /// The names and addresses under which clients reach the guest.
-    certificate_names: Vec<String>,
 }
 
 /// The certificate in PEM, or why there is none.
@@ -55,29 +54,29 @@ pub(super) fn decode(bytes: &[u8]) -> Option<RenewalRequest> {
 }
 
 /// Signs for a guest of the cluster that has this node's authority, and for nobody else.
-pub(super) fn sign(
-    identity: &Identity,
-    control: &ControlState,
-    request: &RenewalRequest,
-    now: Timestamp,
-) -> RenewalAnswer {
+pub(super) fn sign(ours: &Identity, control: &ControlState, request: &RenewalRequest, now: Timestamp) -> RenewalAnswer {
     let bad = |what: &str| Err(JoinRefusal::BadRequest(what.to_owned()));
-    if identity.authority_key().is_none() {
+    if ours.authority_key().is_none() {
         return Err(JoinRefusal::CannotAdmit("it is a guest".to_owned()));
     }
-    if request.signing_request.len() > MAX_SIGNING_REQUEST || request.certificate_names.len() > MAX_CERTIFICATE_NAMES {
+    if request.signing_request.len() > MAX_SIGNING_REQUEST {
         return bad("the request for a certificate is too long");
     }
-    let signed = identity
-        .sign_at(&request.signing_request, &request.certificate_names, MemberRole::Guest, now)
-        .map_err(|error| JoinRefusal::BadRequest(error.to_string()))?;
-    if control.departed.contains_key(&signed.node_id) {
-        return Err(JoinRefusal::Control(ControlRefusal::Departed(signed.node_id)));
+    let unreadable = |error: IdentityError| JoinRefusal::BadRequest(error.to_string());
+    let node = identity::requested_node(&request.signing_request).map_err(unreadable)?;
+    if control.departed.contains_key(&node) {
+        return Err(JoinRefusal::Control(ControlRefusal::Departed(node)));
     }
-    match control.members.get(&signed.node_id).map(|member| member.role) {
-        Some(MemberRole::Guest) => Ok(signed.pem),
-        Some(MemberRole::Full) => bad("a full member makes its certificate itself"),
-        None => bad("no member of the cluster has this key"),
+    let Some(member) = control.members.get(&node) else { return bad("no member of the cluster has this key") };
+    if member.desired == MemberDesired::Leaving {
+        return bad("the member is leaving the cluster");
+    }
+    match member.role {
+        MemberRole::Full => bad("a full member makes its certificate itself"),
+        MemberRole::Guest => {
+            let names = certificate_names::committed(member);
+            ours.sign_at(&request.signing_request, &names, MemberRole::Guest, now).map_err(unreadable)
+        }
     }
 }
 
@@ -85,16 +84,11 @@ pub(super) fn sign(
 pub(super) async fn ask(
     home: &Path,
     identity: &Identity,
-    names: &[String],
     control: &ControlState,
     door: &dyn Door,
 ) -> Result<(), GuestRenewalError> {
     let key = NodeKey::load_or_create(home)?;
-    let request = RenewalRequest {
-        kind: RENEWAL,
-        signing_request: key.signing_request()?,
-        certificate_names: NodeKey::names(names)?,
-    };
+    let request = RenewalRequest { kind: RENEWAL, signing_request: key.signing_request()? };
     let request = Bytes::from(codec::encode(&request)?);
     let mut failures = Vec::new();
     for address in full_members(control) {

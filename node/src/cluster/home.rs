@@ -1,6 +1,7 @@
 //! What a home directory keeps about its cluster: `cluster/member.json`, the data key, and the journal of a joining that has
 //! not been finished.
 
+use super::acquaintances::Acquainted;
 use super::join_wire::JoinGrant;
 use super::seal::{DataKey, NoRandomness};
 use super::secrets_merge::Base;
@@ -13,6 +14,11 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Where it is kept which starts of other members are known, and in which shape.
+const ACQUAINTANCES: &str = "acquaintances";
+const ACQUAINTANCES_SCHEMA: u16 = 1;
 
 /// That this home belongs to a cluster, and as what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +139,8 @@ impl ClusterHome {
 
     /// Keeps the data key of the cluster.
     pub(crate) fn set_data_key(&self, key: &DataKey) -> Result<(), HomeError> {
-        self.write("data.key", super::hex(key.expose()).as_bytes())
+        let text = Zeroizing::new(super::hex(key.expose()));
+        self.write("data.key", text.as_bytes())
     }
 
     /// The shared secrets as they were when this node and the cluster last agreed. One that cannot be read counts as none:
@@ -151,20 +158,20 @@ impl ClusterHome {
 
     /// What a cluster handed over to a node that was interrupted before everything was in its place.
     pub(crate) fn journal(&self) -> Result<Option<JoinGrant>, HomeError> {
-        let read = self.read("joining")?;
+        let read = self.read("joining")?.map(Zeroizing::new);
         read.map(|bytes| codec::decode(&bytes).map_err(|error| self.undecodable("joining", &error))).transpose()
     }
 
     /// Keeps what a cluster handed over: from here on the home will belong to that cluster, whatever happens.
     pub(crate) fn set_journal(&self, grant: &JoinGrant) -> Result<(), HomeError> {
-        let bytes = codec::encode(grant).map_err(|error| self.undecodable("joining", &error))?;
+        let bytes = Zeroizing::new(codec::encode(grant).map_err(|error| self.undecodable("joining", &error))?);
         self.write("joining", &bytes)
     }
 
     /// Everything is in its place.
     pub(crate) fn clear_journal(&self) -> Result<(), HomeError> {
         let path = self.path("joining");
-        private_file::remove(&path).map_err(|error| HomeError::File { doing: "remove", path, error })
+        private_file::wipe(&path).map_err(|error| HomeError::File { doing: "remove", path, error })
     }
 
     /// Where members were reached when this node was let in; empty when it was not let in by anybody.
@@ -209,6 +216,26 @@ impl ClusterHome {
     /// Settles on a port offset.
     pub(crate) fn set_port_offset(&self, offset: u16) -> Result<(), HomeError> {
         self.write("port-offset", format!("{offset}\n").as_bytes())
+    }
+
+    /// Which starts of the other members are known here.
+    pub(crate) fn acquaintances(&self) -> Result<Acquainted, HomeError> {
+        let Some(bytes) = self.read(ACQUAINTANCES)? else { return Ok(Acquainted::new()) };
+        let (schema, met): (u16, Acquainted) =
+            codec::decode(&bytes).map_err(|error| self.undecodable(ACQUAINTANCES, &error))?;
+        if schema != ACQUAINTANCES_SCHEMA {
+            return Err(
+                self.damaged(ACQUAINTANCES, format!("its shape is {schema}, this build knows {ACQUAINTANCES_SCHEMA}"))
+            );
+        }
+        Ok(met)
+    }
+
+    /// Keeps which starts of the other members are known.
+    pub(crate) fn set_acquaintances(&self, met: &Acquainted) -> Result<(), HomeError> {
+        let bytes =
+            codec::encode(&(ACQUAINTANCES_SCHEMA, met)).map_err(|error| self.undecodable(ACQUAINTANCES, &error))?;
+        self.write(ACQUAINTANCES, &bytes)
     }
 
     fn damaged(&self, file: &str, reason: impl std::fmt::Display) -> HomeError {

@@ -7,8 +7,9 @@ use crate::cluster::joining::{Door, JoinFailure, Joined, Wish, join, resume};
 use crate::cluster::token::{JoinSecret, JoinToken};
 use crate::identity::{AuthorityKey, load_or_create};
 use async_trait::async_trait;
-use octopussy_control::{ClusterRecord, VersionRange};
+use octopussy_control::{ClusterRecord, TokenMaker, VersionRange};
 use octopussy_core::ids::ShardCount;
+use octopussy_core::key_set::KeySet;
 use octopussy_core::ports::{MemberDesired, SecretName, SecretValue, SecretsPort, TokenUse};
 use octopussy_core::time::Timestamp;
 use octopussy_infrastructure::secrets::SecretsHandle;
@@ -51,17 +52,24 @@ impl Founder {
             founded_at: clock.now(),
         };
         state.apply(ControlCommand::Found { cluster, founder: record(&identity, clock.now()) }).unwrap();
-        let secret = key.seal(FIRST_SECRET, &[7; 32], clock.now()).unwrap();
-        state.apply(ControlCommand::PutSecret { name: FIRST_SECRET.to_owned(), secret }).unwrap();
+        for kind in KeyKind::ALL {
+            state.apply(keys_sync::offer(kind, &[7; 32], &key, clock.now()).unwrap()).unwrap();
+        }
         let group = AloneInMemory::new(state);
-        let admission = Admission::new(identity.clone(), group.clone(), key.clone(), clock.clone());
+        let admission = Admission::new(identity.clone(), group.clone(), Some(key.clone()), clock.clone());
         Self { _home: home, identity, group, key, clock, admission }
     }
 
     async fn token(&self, uses: TokenUse, secret: u8) -> JoinToken {
+        self.token_for(MemberRole::Full, uses, secret).await
+    }
+
+    async fn token_for(&self, role: MemberRole, uses: TokenUse, secret: u8) -> JoinToken {
         let secret = JoinSecret([secret; 32]);
         let expires_at = self.clock.now().plus(Duration::from_secs(3_600));
-        let token = octopussy_control::JoinToken { digest: secret.digest(), uses, expires_at, used_by: Vec::new() };
+        let made_by = TokenMaker { node: self.identity.node_id, principal: "admin".to_owned(), at: self.clock.now() };
+        let digest = secret.digest();
+        let token = octopussy_control::JoinToken { digest, uses, expires_at, used_by: Vec::new(), role, made_by };
         let command = ControlCommand::AddToken { id: secret.id(), token, now: self.clock.now() };
         self.group.propose(command).await.unwrap();
         let addresses = vec!["192.0.2.1:47210".parse().unwrap(), "192.0.2.2:47210".parse().unwrap()];
@@ -102,17 +110,16 @@ fn record(identity: &Identity, now: Timestamp) -> MemberRecord {
     }
 }
 
-fn wish(role: MemberRole) -> Wish {
+fn wish() -> Wish {
     Wish {
         name: "attic".to_owned(),
         name_is_chosen: false,
-        role,
+        only_as_guest: false,
         capacity: 2,
         zone: Some("cellar".to_owned()),
         addresses: vec!["192.0.2.9:47210".parse().unwrap()],
         versions: VersionRange { min: 1, max: 1 },
         boot: 1,
-        certificate_names: vec!["localhost".to_owned()],
     }
 }
 
@@ -161,7 +168,7 @@ async fn addresses_that_swallow_packets_do_not_hold_up_a_joining() {
     let clock = founder.clock.clone();
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
-    join(home.path(), &token, &wish(MemberRole::Full), &Walled(founder.door()), move || clock.now()).await.unwrap();
+    join(home.path(), &token, &wish(), &Walled(founder.door()), move || clock.now()).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
 }
 
@@ -180,7 +187,7 @@ async fn a_full_member_gets_everything_it_needs_to_admit_others() {
     before.set(&SecretName::new("mine").unwrap(), SecretValue::new(b"x".to_vec())).await.unwrap();
     before.close();
     drop(before);
-    let Joined::Now(member) = founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap() else {
+    let Joined::Now(member) = founder.let_in(&home, &token, &wish()).await.unwrap() else {
         panic!("it was a member before")
     };
     assert_eq!((member.cluster.as_str(), member.name.as_str()), (founder.identity.cluster_id.as_str(), "attic-2"));
@@ -193,34 +200,96 @@ async fn a_full_member_gets_everything_it_needs_to_admit_others() {
     assert!(cluster_home.data_key(false).unwrap() == founder.key);
     assert_eq!(cluster_home.introductions().unwrap()[0].0, founder.identity.node_id);
     let secrets = stored(&home);
-    assert_eq!(secrets.list().await.unwrap(), [SecretName::new(FIRST_SECRET).unwrap()]);
-    assert_eq!(secrets.get(&SecretName::new(FIRST_SECRET).unwrap()).await.unwrap().expose(), [7; 32]);
+    let names = ["jwt.signing_key", "message.signing_key"].map(|name| SecretName::new(name).unwrap());
+    assert_eq!(secrets.list().await.unwrap(), names);
+    let keys = KeySet::decode(secrets.get(&names[1]).await.unwrap().expose()).unwrap();
+    assert_eq!(keys, KeySet::alone([7; 32]));
     // And it lets a third one in by itself.
-    let second = Admission::new(identity, founder.group.clone(), founder.key.clone(), founder.clock.clone());
+    let second = Admission::new(identity, founder.group.clone(), Some(founder.key.clone()), founder.clock.clone());
     let third = tempfile::tempdir().unwrap();
     let token = founder.token(TokenUse::Single, 2).await;
     let way = Way { admission: second, asked: AtomicUsize::new(0), loses: 0 };
-    founder.let_in_by(&third, &token, &wish(MemberRole::Full), &way).await.unwrap();
+    founder.let_in_by(&third, &token, &wish(), &way).await.unwrap();
     assert_eq!(founder.group.control().members.len(), 3);
 }
 
+/// What a home holds: every file's bytes, by path.
+fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![(path.clone(), std::fs::read(&path).unwrap())] })
+        .collect()
+}
+
 #[tokio::test]
-async fn a_guest_gets_no_key_of_the_authority_and_lets_nobody_in() {
+async fn a_guest_gets_no_key_and_no_secret_and_lets_nobody_in() {
     let founder = Founder::new();
     let home = tempfile::tempdir().unwrap();
-    let token = founder.token(TokenUse::Timed, 1).await;
-    let Joined::Now(member) = founder.let_in(&home, &token, &wish(MemberRole::Guest)).await.unwrap() else {
+    let token = founder.token_for(MemberRole::Guest, TokenUse::Timed, 1).await;
+    let Joined::Now(member) = founder.let_in(&home, &token, &wish()).await.unwrap() else {
         panic!("it was a member before")
     };
-    assert!(!home.path().join("tls/ca.key").exists());
+    assert_eq!(member.role, MemberRole::Guest, "the token decides");
+    assert!(!home.path().join("tls/ca.key").exists() && !home.path().join("cluster/data.key").exists());
+    let authority_key = founder.identity.authority_key().unwrap().lines().nth(1).unwrap().to_owned();
+    let data_key = crate::cluster::hex(founder.key.expose());
+    for (path, bytes) in files(home.path()) {
+        let holds = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+        let found = holds(authority_key.as_bytes()) || holds(data_key.as_bytes()) || holds(founder.key.expose());
+        assert!(!found && !holds(&[7; 32]), "{} holds a key of the cluster", path.display());
+    }
     let identity = load_or_create(home.path(), member.authority_key(), &[]).unwrap();
-    let guest = Admission::new(identity, founder.group.clone(), founder.key.clone(), founder.clock.clone());
+    let guest = Admission::new(identity, founder.group.clone(), None, founder.clock.clone());
     let other = tempfile::tempdir().unwrap();
     let request = Way { admission: guest, asked: AtomicUsize::new(0), loses: 0 };
     tokio::time::pause();
-    let error = founder.let_in_by(&other, &token, &wish(MemberRole::Full), &request).await.unwrap_err();
+    let error = founder.let_in_by(&other, &token, &wish(), &request).await.unwrap_err();
     assert!(error.to_string().contains("it is a guest"), "{error}");
     assert!(error.to_string().contains("attic"), "who could let it in is not named: {error}");
+}
+
+#[tokio::test]
+async fn whoever_joins_does_not_choose_what_it_becomes() {
+    let founder = Founder::new();
+    let members = founder.token(TokenUse::Single, 1).await;
+    let guests = founder.token_for(MemberRole::Guest, TokenUse::Timed, 2).await;
+    let home = tempfile::tempdir().unwrap();
+    let error = founder.let_in(&home, &members, &Wish { only_as_guest: true, ..wish() }).await.unwrap_err();
+    assert!(error.to_string().contains("cluster token --guest"), "the way out is not told: {error}");
+    assert_eq!(founder.group.control().members.len(), 1, "a refused node is a member");
+    founder.let_in(&home, &guests, &Wish { only_as_guest: true, ..wish() }).await.unwrap();
+    // The same key with another token: it stays what it is.
+    std::fs::remove_file(home.path().join("cluster/member.json")).unwrap();
+    let error = founder.let_in(&home, &members, &wish()).await.unwrap_err();
+    let refused = JoinRefusal::Control(ControlRefusal::WrongRole { token: MemberRole::Full });
+    assert!(matches!(&error, JoinFailure::Refused(refusal) if *refusal == refused), "{error}");
+}
+
+/// Whoever has no token costs the member that is asked a look at its list.
+#[tokio::test]
+async fn nothing_is_decoded_decrypted_or_signed_before_the_token_is_looked_at() {
+    let founder = Founder::new();
+    let token = founder.token(TokenUse::Single, 1).await;
+    let request = |secret| JoinRequest {
+        protocol: crate::cluster::join_wire::PROTOCOL,
+        secret,
+        // Neither a request nor a proof: it would be refused as such if it were looked at.
+        signing_request: vec![0; 16],
+        name: "attic".to_owned(),
+        name_is_chosen: false,
+        only_as_guest: false,
+        capacity: 2,
+        zone: None,
+        addresses: vec!["192.0.2.9:47210".parse().unwrap()],
+        versions: VersionRange { min: 1, max: 1 },
+        boot: 1,
+        clock: founder.clock.now(),
+    };
+    let stranger = founder.admission.admit(request(JoinSecret([8; 32]))).await.unwrap_err();
+    assert_eq!(stranger, JoinRefusal::Control(ControlRefusal::UnknownToken));
+    let invited = founder.admission.admit(request(token.secret)).await.unwrap_err();
+    assert!(matches!(invited, JoinRefusal::BadRequest(_)), "{invited}");
+    assert_eq!(founder.group.control().members.len(), 1);
 }
 
 #[tokio::test]
@@ -229,16 +298,16 @@ async fn a_token_is_good_for_one_node_which_may_ask_again() {
     let token = founder.token(TokenUse::Single, 1).await;
     let home = tempfile::tempdir().unwrap();
     let lossy = Way { loses: 1, ..founder.door() };
-    let error = founder.let_in_by(&home, &token, &wish(MemberRole::Full), &lossy).await.unwrap_err();
+    let error = founder.let_in_by(&home, &token, &wish(), &lossy).await.unwrap_err();
     assert!(matches!(error, JoinFailure::Unreachable(_)), "{error}");
     assert_eq!(ClusterHome::of(home.path()).membership().unwrap(), None);
     assert_eq!(founder.group.control().members.len(), 2, "the answer was lost after the node was let in");
-    founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    founder.let_in(&home, &token, &wish()).await.unwrap();
     assert_eq!(founder.group.control().members.len(), 2);
-    let again = founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    let again = founder.let_in(&home, &token, &wish()).await.unwrap();
     assert!(matches!(again, Joined::Before(_)), "{again:?}");
     let other = tempfile::tempdir().unwrap();
-    let error = founder.let_in(&other, &token, &wish(MemberRole::Full)).await.unwrap_err();
+    let error = founder.let_in(&other, &token, &wish()).await.unwrap_err();
     assert!(matches!(error, JoinFailure::Refused(JoinRefusal::Control(ControlRefusal::TokenUsed))), "{error}");
     assert_eq!(ClusterHome::of(other.path()).membership().unwrap(), None);
 }
@@ -248,17 +317,17 @@ async fn a_home_belongs_to_one_cluster_and_data_is_not_taken_along() {
     let (one, two) = (Founder::new(), Founder::new());
     let home = tempfile::tempdir().unwrap();
     let token = one.token(TokenUse::Single, 1).await;
-    one.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    one.let_in(&home, &token, &wish()).await.unwrap();
     let other = two.token(TokenUse::Single, 1).await;
-    let error = two.let_in(&home, &other, &wish(MemberRole::Full)).await.unwrap_err();
+    let error = two.let_in(&home, &other, &wish()).await.unwrap_err();
     assert!(matches!(&error, JoinFailure::OtherCluster(id) if *id == one.identity.cluster_id), "{error}");
     let used = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(used.path().join("data/log")).unwrap();
-    let error = two.let_in(&used, &other, &wish(MemberRole::Full)).await.unwrap_err();
+    let error = two.let_in(&used, &other, &wish()).await.unwrap_err();
     assert!(matches!(error, JoinFailure::Data(_)), "{error}");
     // A node that shows the wrong authority is not believed, whatever it answers.
     let wrong = JoinToken { fingerprint: [0; 32], ..other };
-    let error = two.let_in(&tempfile::tempdir().unwrap(), &wrong, &wish(MemberRole::Full)).await.unwrap_err();
+    let error = two.let_in(&tempfile::tempdir().unwrap(), &wrong, &wish()).await.unwrap_err();
     assert!(matches!(error, JoinFailure::BadAnswer(_)), "{error}");
 }
 
@@ -268,7 +337,7 @@ async fn a_clock_that_is_wrong_keeps_a_node_out() {
     let token = founder.token(TokenUse::Single, 1).await;
     let home = tempfile::tempdir().unwrap();
     let late = Timestamp::from_millis(START + 6 * 60 * 1_000);
-    let error = join(home.path(), &token, &wish(MemberRole::Full), &founder.door(), move || late).await.unwrap_err();
+    let error = join(home.path(), &token, &wish(), &founder.door(), move || late).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("clocks are 6 minutes apart") && text.contains("2027-01-15 08:06:00"), "{text}");
 }
@@ -279,7 +348,7 @@ async fn a_joining_that_was_cut_off_anywhere_is_finished_by_the_next_start() {
     let token = founder.token(TokenUse::Single, 1).await;
     let home = tempfile::tempdir().unwrap();
     assert!(resume(home.path()).await.unwrap().is_none());
-    founder.let_in(&home, &token, &wish(MemberRole::Full)).await.unwrap();
+    founder.let_in(&home, &token, &wish()).await.unwrap();
     let cluster_home = ClusterHome::of(home.path());
     assert_eq!(cluster_home.journal().unwrap(), None);
     // The state right after the cluster's answer was written down: nothing of it is in its place.
@@ -288,10 +357,9 @@ async fn a_joining_that_was_cut_off_anywhere_is_finished_by_the_next_start() {
         protocol: crate::cluster::join_wire::PROTOCOL,
         secret: token.secret,
         signing_request: key.signing_request().unwrap(),
-        certificate_names: Vec::new(),
         name: "attic".to_owned(),
         name_is_chosen: false,
-        role: MemberRole::Full,
+        only_as_guest: false,
         capacity: 2,
         zone: None,
         addresses: vec!["192.0.2.9:47210".parse().unwrap()],
@@ -310,7 +378,7 @@ async fn a_joining_that_was_cut_off_anywhere_is_finished_by_the_next_start() {
     assert_eq!(cluster_home.journal().unwrap(), None);
     let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
     assert_eq!(identity.fingerprint, founder.identity.fingerprint);
-    assert_eq!(stored(&home).list().await.unwrap().len(), 1);
+    assert_eq!(stored(&home).list().await.unwrap().len(), 2);
 }
 
 #[path = "join_secrets_tests.rs"]

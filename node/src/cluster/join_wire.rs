@@ -3,15 +3,16 @@
 use super::token::JoinSecret;
 use octopussy_control::{ClusterRecord, ControlRefusal, MemberRecord, VersionRange};
 use octopussy_core::codec::{self, CodecError};
-use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+use zeroize::Zeroize as _;
 
-/// The version of this exchange. A node that does not know a request's version says so instead of guessing.
-pub(crate) const PROTOCOL: u16 = 1;
+/// The version of this exchange. A node that does not know a request's version says so instead of guessing. From version 2 on the
+/// token decides what a node becomes, and only full members are handed keys.
+pub(crate) const PROTOCOL: u16 = 2;
 /// How far the clocks of two members may be apart: certificates, tokens and deadlines are compared across nodes.
 pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// The longest name of a node.
@@ -20,9 +21,6 @@ pub(crate) const MAX_NAME: usize = 64;
 pub(crate) const MAX_OWN_ADDRESSES: usize = 16;
 /// The longest signing request: an ECDSA one has about 300 bytes.
 pub(crate) const MAX_SIGNING_REQUEST: usize = 8 * 1024;
-/// The most names a certificate is made for.
-pub(crate) const MAX_CERTIFICATE_NAMES: usize = 64;
-
 /// How many members a node that joins is told: enough that one of them is there, few enough for one answer.
 pub(crate) const MAX_INTRODUCED: usize = 64;
 
@@ -36,14 +34,12 @@ pub(crate) struct JoinRequest {
     /// A certificate signing request in DER (PKCS #10): it carries the node's public key and proves that the sender has the
     /// private one. Nothing else in it is taken over.
     pub(crate) signing_request: Vec<u8>,
-    /// The names and addresses under which clients will reach the node, for its certificate.
-    pub(crate) certificate_names: Vec<String>,
     /// What it wants to be called.
     pub(crate) name: String,
     /// Whether somebody chose that name; otherwise a number may be added to it when it is taken.
     pub(crate) name_is_chosen: bool,
-    /// What it wants to be.
-    pub(crate) role: MemberRole,
+    /// Whether it wants to be let in as a guest or not at all. What it becomes, the token decides.
+    pub(crate) only_as_guest: bool,
     /// Its weight in placement.
     pub(crate) capacity: u32,
     /// Its zone.
@@ -75,23 +71,49 @@ impl fmt::Debug for HandedSecret {
     }
 }
 
+impl Drop for HandedSecret {
+    fn drop(&mut self) {
+        self.value.zeroize();
+    }
+}
+
+/// What full members share, and guests never see. Wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemberKeys {
+    /// The authority's key, in PEM, so that this member can admit others.
+    pub(crate) authority_key: String,
+    /// The key that shared secrets are sealed with.
+    pub(crate) data_key: [u8; 32],
+    /// The shared secrets.
+    pub(crate) secrets: Vec<HandedSecret>,
+}
+
+impl fmt::Debug for MemberKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberKeys(…)")
+    }
+}
+
+impl Drop for MemberKeys {
+    fn drop(&mut self) {
+        self.authority_key.zeroize();
+        self.data_key.zeroize();
+    }
+}
+
 /// "Welcome." Everything a node needs to be a member. Fields are only ever appended.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JoinGrant {
     /// The certificate of the cluster's authority, in PEM.
     pub(crate) authority: String,
-    /// The authority's key, in PEM, so that this member can admit others; a guest does not get it.
-    pub(crate) authority_key: Option<String>,
+    /// What full members share; `None` for a guest.
+    pub(crate) keys: Option<MemberKeys>,
     /// The node's certificate, in PEM.
     pub(crate) certificate: String,
     /// The cluster.
     pub(crate) cluster: ClusterRecord,
     /// The node as the cluster knows it now.
     pub(crate) member: MemberRecord,
-    /// The key that shared secrets are sealed with.
-    pub(crate) data_key: [u8; 32],
-    /// The shared secrets.
-    pub(crate) secrets: Vec<HandedSecret>,
     /// Members to speak to, at most [`MAX_INTRODUCED`] of them; of the others the control group will tell.
     pub(crate) members: Vec<MemberRecord>,
 }

@@ -6,10 +6,9 @@ fn request() -> JoinRequest {
         protocol: PROTOCOL,
         secret: JoinSecret([9; 32]),
         signing_request: vec![1, 2, 3],
-        certificate_names: vec!["localhost".to_owned()],
         name: "attic".to_owned(),
         name_is_chosen: false,
-        role: MemberRole::Guest,
+        only_as_guest: true,
         capacity: 4,
         zone: Some("cellar".to_owned()),
         addresses: vec!["192.0.2.1:47210".parse().unwrap()],
@@ -59,4 +58,6 @@ fn a_refusal_arrives_as_the_sentence_that_was_meant() {
 fn secrets_do_not_show_in_debug() {
     let handed = HandedSecret { name: "a".to_owned(), value: b"open sesame".to_vec(), set_at: Timestamp::EPOCH };
     assert_eq!(format!("{handed:?}"), "HandedSecret(a)");
+    let keys = MemberKeys { authority_key: "PEM".to_owned(), data_key: [7; 32], secrets: vec![handed] };
+    assert_eq!(format!("{keys:?}"), "MemberKeys(…)");
 }

@@ -1,7 +1,7 @@
 //! Joining: what a machine does that has a token.
 
 use super::home::{ClusterHome, HomeError, Membership};
-use super::join_wire::{JoinGrant, JoinRefusal, JoinRequest, PROTOCOL, decode_answer, encode_request};
+use super::join_wire::{HandedSecret, JoinGrant, JoinRefusal, JoinRequest, PROTOCOL, decode_answer, encode_request};
 use super::seal::DataKey;
 use super::secrets_merge::{Agreed, Base};
 use super::token::{JoinToken, TokenError};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use octopussy_control::VersionRange;
 use octopussy_core::codec::CodecError;
-use octopussy_core::ports::{MemberRole, SecretError, SecretName, SecretValue, SecretsPort};
+use octopussy_core::ports::{KeyKind, MemberRole, SecretError, SecretName, SecretValue, SecretsPort};
 use octopussy_core::time::Timestamp;
 use octopussy_infrastructure::secrets::SecretsHandle;
 use std::net::SocketAddr;
@@ -34,8 +34,8 @@ pub(crate) struct Wish {
     pub(crate) name: String,
     /// Whether somebody chose the name.
     pub(crate) name_is_chosen: bool,
-    /// What it wants to be.
-    pub(crate) role: MemberRole,
+    /// Whether to join as a guest or not at all. Otherwise the node becomes what the token says.
+    pub(crate) only_as_guest: bool,
     /// Its weight in placement.
     pub(crate) capacity: u32,
     /// Its zone.
@@ -46,8 +46,6 @@ pub(crate) struct Wish {
     pub(crate) versions: VersionRange,
     /// Which of its lives this is.
     pub(crate) boot: u64,
-    /// More names for its certificate.
-    pub(crate) certificate_names: Vec<String>,
 }
 
 /// The machine has not joined. Its home is as it was, or holds everything for the next start to finish the joining.
@@ -220,10 +218,9 @@ fn request(token: &JoinToken, wish: &Wish, signing_request: &[u8], clock: Timest
         protocol: PROTOCOL,
         secret: token.secret,
         signing_request: signing_request.to_vec(),
-        certificate_names: wish.certificate_names.clone(),
         name: wish.name.clone(),
         name_is_chosen: wish.name_is_chosen,
-        role: wish.role,
+        only_as_guest: wish.only_as_guest,
         capacity: wish.capacity,
         zone: wish.zone.clone(),
         addresses: wish.addresses.clone(),
@@ -235,32 +232,32 @@ fn request(token: &JoinToken, wish: &Wish, signing_request: &[u8], clock: Timest
 
 /// Whether the answer is what was asked for: nothing of it is kept before.
 fn check(key: &NodeKey, token: &JoinToken, wish: &Wish, grant: &JoinGrant) -> Result<(), JoinFailure> {
-    let authority_key = grant.authority_key.as_deref();
+    let authority_key = grant.keys.as_ref().map(|keys| keys.authority_key.as_str());
     identity::check_credentials(key, token.fingerprint, &grant.authority, authority_key, &grant.certificate)
         .map_err(|error| JoinFailure::BadAnswer(error.to_string()))?;
     let bad = |what: &str| Err(JoinFailure::BadAnswer(what.to_owned()));
     if grant.member.id != key.node_id {
         return bad("it is about another node");
     }
-    match (wish.role, grant.member.role, authority_key) {
-        (MemberRole::Full, MemberRole::Full, None) => bad("the authority's key is missing"),
-        (MemberRole::Full, MemberRole::Guest, _) => {
-            bad("the node is known to the cluster as a guest: join as a guest, or with another home")
-        }
-        (MemberRole::Guest, MemberRole::Full, _) => {
-            bad("the node is known to the cluster as a full member: join without --guest, or with another home")
-        }
-        (MemberRole::Full, MemberRole::Full, Some(_)) | (MemberRole::Guest, MemberRole::Guest, _) => Ok(()),
+    match (grant.member.role, authority_key) {
+        (MemberRole::Full, _) if wish.only_as_guest => bad("it makes a full member of a node that wants to be a guest"),
+        (MemberRole::Full, None) => bad("the keys that full members share are missing"),
+        (MemberRole::Guest, Some(_)) => bad("it hands the keys of full members to a guest"),
+        (MemberRole::Full, Some(_)) | (MemberRole::Guest, None) => Ok(()),
     }
 }
 
 /// Puts everything in its place. Each part may be repeated, so that a crash in between is mended by the next start.
 async fn finish(home: &Path, cluster_home: &ClusterHome, grant: &JoinGrant) -> Result<Membership, JoinFailure> {
-    identity::store_credentials(home, &grant.authority, grant.authority_key.as_deref(), &grant.certificate)?;
-    let key = DataKey::new(grant.data_key);
-    cluster_home.set_data_key(&key)?;
-    store_secrets(home, grant).await?;
-    cluster_home.set_secrets_base(&base(&key, grant))?;
+    let authority_key = grant.keys.as_ref().map(|keys| keys.authority_key.as_str());
+    identity::store_credentials(home, &grant.authority, authority_key, &grant.certificate)?;
+    // A guest keeps secrets of its own, among them the keys of tokens that are good at itself and nowhere else.
+    if let Some(keys) = &grant.keys {
+        let key = DataKey::new(keys.data_key);
+        cluster_home.set_data_key(&key)?;
+        store_secrets(home, &keys.secrets).await?;
+        cluster_home.set_secrets_base(&base(&key, &keys.secrets))?;
+    }
     let others = grant.members.iter().filter(|member| member.id != grant.member.id);
     let others: Vec<_> = others.map(|member| (member.id, member.addresses.clone())).collect();
     cluster_home.set_introductions(&others)?;
@@ -280,17 +277,17 @@ async fn finish(home: &Path, cluster_home: &ClusterHome, grant: &JoinGrant) -> R
 }
 
 /// The store holds the cluster's secrets and nothing else: what `install` has generated here would be valid nowhere.
-async fn store_secrets(home: &Path, grant: &JoinGrant) -> Result<(), SecretError> {
+async fn store_secrets(home: &Path, secrets: &[HandedSecret]) -> Result<(), SecretError> {
     let directory = home.join("secrets");
     let opened = tokio::task::spawn_blocking(move || SecretsHandle::open(&directory)).await;
     let store = opened.unwrap_or_else(|error| Err(SecretError::Io(std::io::Error::other(error))))?;
     let stored = async {
         for name in store.list().await? {
-            if !grant.secrets.iter().any(|secret| secret.name == name.as_str()) {
+            if !secrets.iter().any(|secret| secret.name == name.as_str()) {
                 store.delete(&name).await?;
             }
         }
-        for secret in &grant.secrets {
+        for secret in secrets {
             store.set(&SecretName::new(&secret.name)?, SecretValue::new(secret.value.clone())).await?;
         }
         Ok(())
@@ -300,10 +297,12 @@ async fn store_secrets(home: &Path, grant: &JoinGrant) -> Result<(), SecretError
     stored
 }
 
-fn base(key: &DataKey, grant: &JoinGrant) -> Base {
-    let agreed = |secret: &super::join_wire::HandedSecret| {
+fn base(key: &DataKey, secrets: &[HandedSecret]) -> Base {
+    let agreed = |secret: &HandedSecret| {
         let digest = key.digest(&secret.name, &secret.value);
         (secret.name.clone(), Agreed { digest, set_at: secret.set_at })
     };
-    Base(grant.secrets.iter().map(agreed).collect())
+    // The keys that nodes make are not agreed on secret by secret.
+    let shared = secrets.iter().filter(|secret| KeyKind::of_secret(&secret.name).is_none());
+    Base(shared.map(agreed).collect())
 }

@@ -22,6 +22,19 @@ pub(crate) fn memory_mib() -> u64 {
     limit.map_or(total, |bytes| total.min(bytes / (1024 * 1024)))
 }
 
+/// How much of the disk below `path` is used, in percent, as `df` counts it: what only the administrator may still use is
+/// used.
+pub(crate) fn disk_used_percent(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    percent_used(disk.f_blocks, disk.f_bfree, disk.f_bavail)
+}
+
+fn percent_used(blocks: u64, free: u64, available: u64) -> Option<u64> {
+    let used = blocks.checked_sub(free)?;
+    let total = used.checked_add(available)?;
+    used.checked_mul(100)?.checked_div(total)
+}
+
 /// The load of the last minute, for each processor.
 pub(crate) fn load() -> f32 {
     let load = fs::read_to_string("/proc/loadavg").ok().and_then(|text| one_minute(&text)).unwrap_or_default();
@@ -85,6 +98,15 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_is_as_full_as_its_users_find_it() {
+        assert_eq!(percent_used(1_000, 600, 500), Some(44), "what is kept for the administrator is no room");
+        assert_eq!(percent_used(1_000, 0, 0), Some(100));
+        assert_eq!(percent_used(0, 0, 0), None, "a file system without blocks says nothing");
+        assert!(disk_used_percent(Path::new("/")).is_some_and(|percent| percent <= 100));
+        assert_eq!(disk_used_percent(Path::new("/nowhere/at/all")), None);
+    }
 
     #[test]
     fn the_kernels_tables_are_read() {

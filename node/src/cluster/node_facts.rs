@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{NodeFactsView, OrchestratorPort};
 use octopussy_facts::Facts;
+use octopussy_shard::ShardHost;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(crate) struct Gatherer {
     pub(crate) api: String,
     /// Who knows how many agents are active.
     pub(crate) orchestrator: Arc<dyn OrchestratorPort>,
+    /// Who knows which groups are stuck.
+    pub(crate) shards: Arc<ShardHost>,
 }
 
 impl Gatherer {
@@ -77,6 +80,7 @@ impl Gatherer {
             gpus: gpus.to_vec(),
             models: self.models.iter().take(MAX_MODELS).cloned().collect(),
             api: self.api.clone(),
+            stuck_groups: u16::try_from(self.shards.stuck().len()).unwrap_or(u16::MAX),
         }
     }
 }

@@ -1,29 +1,39 @@
 //! The cluster as a port: what it looks like from here, and how an operator changes it.
 
+use super::home::{ClusterHome, HomeError};
+use super::keys_sync;
+use super::machine::disk_used_percent;
 use super::node_facts::KnownFacts;
 use super::seal::random;
 use super::token::{JoinSecret, JoinToken, MAX_ADDRESSES};
+use super::tokens;
 use super::views::Seen;
 use async_trait::async_trait;
-use octopussy_control::{ControlApplied, ControlCommand, ControlState, MemberRecord};
+use octopussy_control::{
+    ControlApplied, ControlCommand, ControlRefusal, ControlState, MAX_TOKEN_LIFETIME, MemberRecord, TokenMaker,
+    kept_for,
+};
 use octopussy_core::ids::{Epoch, NodeId, ShardId};
+use octopussy_core::key_set::key_tag;
 use octopussy_core::ports::{
-    ClusterPort, ClusterView, JoinTokenView, LedShardsPort, LedgerPort, MemberDesired, MemberRole, MemberView,
-    MeshPort, Reach, ReachabilityPort, RecoveryView, ShardView, TokenUse,
+    ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, LedShardsPort, LedgerPort,
+    MemberDesired, MemberRole, MemberView, MeshPort, NewJoinToken, Reach, ReachabilityPort, RecoveryView, RotationView,
+    ShardView,
 };
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::time::Clock;
+use octopussy_mesh::Impostor;
 use octopussy_placement::Group;
-use octopussy_shard::{RecoverError, ShardHost};
+use octopussy_shard::{ControlError, RecoverError, ShardHost};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How many of a token's addresses are this node's own; the others are of members that answer, should this one be down.
 const OWN_ADDRESSES: usize = 5;
-/// The longest life of a token: long enough for a school term, short enough that a forgotten one ends.
-const LONGEST_TOKEN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What the port is made from.
 pub(crate) struct ClusterParts {
@@ -35,12 +45,18 @@ pub(crate) struct ClusterParts {
     pub(crate) reach: Arc<dyn ReachabilityPort>,
     /// Connections.
     pub(crate) mesh: Arc<dyn MeshPort>,
+    /// Starts of other nodes that were refused here for their home.
+    pub(crate) refused: Arc<dyn Fn() -> Vec<Impostor> + Send + Sync>,
     /// What nodes tell of themselves.
     pub(crate) facts: Arc<dyn KnownFacts>,
+    /// The home, where the data key lies.
+    pub(crate) home: ClusterHome,
     /// Where this node's mesh endpoint is reached.
     pub(crate) addresses: Vec<SocketAddr>,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where this node's data lies.
+    pub(crate) data: PathBuf,
 }
 
 /// The cluster, from this node.
@@ -74,7 +90,12 @@ impl Cluster {
                 .unwrap_or_else(BTreeSet::new),
             control_leader: group.and_then(|group| group.leader),
             peers: self.parts.mesh.peers(),
+            lost_replicas: self.parts.shards.lost_replicas(),
             facts: self.parts.facts.known(),
+            clocks: self.parts.shards.clocks(),
+            disk_used_percent: disk_used_percent(&self.parts.data),
+            unended: self.parts.shards.unended_bytes(),
+            refused: (self.parts.refused)().into_iter().map(|refused| (refused.at.elapsed(), refused)).collect(),
         })
     }
 
@@ -139,9 +160,10 @@ impl ClusterPort for Cluster {
         self.with_seen(|seen| seen.ring())
     }
 
-    async fn create_token(&self, uses: TokenUse, valid_for: Duration) -> Result<JoinTokenView, Problem> {
-        if valid_for.is_zero() || valid_for > LONGEST_TOKEN {
-            return Err(Problem::new(Code::Unprocessable, "a join token is valid for a second to a year"));
+    async fn create_token(&self, wanted: NewJoinToken) -> Result<JoinTokenView, Problem> {
+        let NewJoinToken { uses, role, valid_for, by } = wanted;
+        if valid_for.is_zero() || valid_for > MAX_TOKEN_LIFETIME {
+            return Err(Problem::new(Code::Unprocessable, "a join token is valid for a second to thirty days"));
         }
         let secret = random().map(JoinSecret).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
         let now = self.parts.clock.now();
@@ -159,10 +181,54 @@ impl ClusterPort for Cluster {
             uses,
             expires_at: token.expires_at,
             used_by: Vec::new(),
+            role,
+            made_by: TokenMaker { node: self.me, principal: by.clone(), at: now },
         };
         self.parts.shards.propose_control(ControlCommand::AddToken { id: secret.id(), token: record, now }).await?;
-        tracing::info!(token.id = secret.id(), ?uses, valid_seconds = valid_for.as_secs(), "a join token was made");
-        Ok(JoinTokenView { token: token.encode(), expires_at: token.expires_at, uses })
+        let valid_seconds = valid_for.as_secs();
+        tracing::info!(token.id = secret.id(), ?role, ?uses, valid_seconds, %by, "a join token was made");
+        Ok(JoinTokenView { id: secret.id(), token: token.encode(), role, expires_at: token.expires_at, uses })
+    }
+
+    fn tokens(&self) -> Vec<JoinTokenInfo> {
+        tokens::listed(&self.parts.shards.control())
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<(), Problem> {
+        let unknown = || {
+            Problem::new(Code::UnknownJoinToken, format!("there is no join token '{id}'"))
+                .hint("`octopussy cluster token list` shows those there are")
+        };
+        let command = ControlCommand::RevokeToken { id: id.to_owned(), now: self.parts.clock.now() };
+        match self.parts.shards.propose_control(command).await {
+            Ok(_) => {
+                tracing::info!(token.id = id, "a join token was withdrawn");
+                Ok(())
+            }
+            Err(ControlError::Refused(ControlRefusal::UnknownToken)) => Err(unknown()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn rotate_keys(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
+        let unusable = |error: HomeError| Problem::new(Code::StoreUnavailable, error.to_string());
+        let data_key = self.parts.home.data_key(false).map_err(unusable)?;
+        let mut begun = Vec::new();
+        for kind in kinds {
+            let fresh = || random::<32>().map(Zeroizing::new);
+            let at = self.parts.clock.now();
+            let command = fresh().and_then(|key| Ok((key_tag(&key), keys_sync::offer(*kind, &key, &data_key, at)?)));
+            let (tag, command) = command.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+            self.parts.shards.propose_control(command).await?;
+            if now {
+                let command = ControlCommand::EndKeyOverlap { kind: *kind, now: self.parts.clock.now() };
+                self.parts.shards.propose_control(command).await?;
+            }
+            let overlap = if now { Duration::ZERO } else { kept_for(*kind) };
+            tracing::info!(kind = kind.secret(), key = super::hex(&tag), now, "a key takes the place of another");
+            begun.push(RotationView { kind: *kind, key: super::hex(&tag), overlap });
+        }
+        Ok(begun)
     }
 
     async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem> {
@@ -186,6 +252,23 @@ impl ClusterPort for Cluster {
                 self.set_desired(member, MemberDesired::Leaving).await
             }
         }
+    }
+
+    async fn digests(&self) -> Result<DigestsView, Problem> {
+        let control = self.parts.shards.control();
+        let name = |node: NodeId| control.members.get(&node).map_or_else(|| node.to_string(), |m| m.name.clone());
+        Ok(super::digests::view(self.parts.shards.digests().await, name))
+    }
+
+    async fn remove_stolen(&self, node: &str) -> Result<MemberView, Problem> {
+        let (member, _) = self.find(node)?;
+        let command = ControlCommand::Stolen { node: member.id, now: self.parts.clock.now() };
+        let changed = match self.parts.shards.propose_control(command).await? {
+            ControlApplied::Member(changed) => *changed,
+            ControlApplied::Done => member,
+        };
+        tracing::warn!(node.id = %changed.id, node.name = changed.name, "a member was stolen: it is taken out");
+        self.view_of(&changed)
     }
 
     async fn rebalance(&self) -> Result<usize, Problem> {

@@ -204,7 +204,12 @@ mod tests {
         let (sender, told) = tokio::sync::oneshot::channel();
         let mut sender = Some(sender);
         let waiting = tokio::spawn(async move {
-            wait_until_free(&[want], |taken| drop(sender.take().map(|sender| sender.send(taken.clone())))).await
+            wait_until_free(&[want], |taken| {
+                if let Some(sender) = sender.take() {
+                    sender.send(taken.clone()).unwrap();
+                }
+            })
+            .await
         });
         assert_eq!(told.await.unwrap(), PortTaken::Connection(want));
         // The other side closes first, so that this port is free at once.

@@ -83,7 +83,7 @@ impl Renewer {
 
     async fn renew_as_guest(&mut self) -> Result<(), RenewError> {
         let control = self.group.control();
-        guest_renewal::ask(&self.home, &self.identity, &self.names, &control, &*self.door).await?;
+        guest_renewal::ask(&self.home, &self.identity, &control, &*self.door).await?;
         self.renew()
     }
 

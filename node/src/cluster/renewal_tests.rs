@@ -134,7 +134,7 @@ fn guest() -> (tempfile::TempDir, Renewer, Arc<SetClock>, Arc<Mesh>, Identity) {
     let folder = tempfile::tempdir().unwrap();
     let key = NodeKey::load_or_create(folder.path()).unwrap();
     let signed = founder.sign(&key.signing_request().unwrap(), &[], MemberRole::Guest).unwrap();
-    store_credentials(folder.path(), &founder.ca_pem, None, &signed.pem).unwrap();
+    store_credentials(folder.path(), &founder.ca_pem, None, &signed).unwrap();
     let guest = load_or_create(folder.path(), AuthorityKey::Elsewhere, &[]).unwrap();
     let (renewer, clock, mesh) = renewer(folder.path(), guest);
     clock.advance(800 * DAY);
@@ -142,7 +142,7 @@ fn guest() -> (tempfile::TempDir, Renewer, Arc<SetClock>, Arc<Mesh>, Identity) {
 }
 
 fn admission(founder: &Identity, members: &[(NodeId, MemberRole)], clock: &Arc<SetClock>) -> Way {
-    Way(Some(Admission::new(founder.clone(), group(members), DataKey::generate().unwrap(), clock.clone())))
+    Way(Some(Admission::new(founder.clone(), group(members), Some(DataKey::generate().unwrap()), clock.clone())))
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn nothing_is_signed_for_strangers_the_removed_or_full_members() {
     }
     let departed = ControlState { departed: [(me, Timestamp::EPOCH)].into(), ..ControlState::default() };
     let key = DataKey::generate().unwrap();
-    let admission = Admission::new(founder, AloneInMemory::new(departed), key, clock.clone());
+    let admission = Admission::new(founder, AloneInMemory::new(departed), Some(key), clock.clone());
     renewer.door = Box::new(Way(Some(admission)));
     assert_eq!(renewer.look().await, AGAIN_AFTER, "signed for one that was removed");
     assert_eq!(renewer.identity.certificate, first);

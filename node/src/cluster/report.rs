@@ -61,7 +61,8 @@ impl Reporter {
     async fn round(&self, told: &mut bool) -> Result<(), octopussy_shard::ControlError> {
         let control = self.group.control();
         let Some(record) = control.members.get(&self.node) else { return Ok(()) };
-        let mut addresses = reachable_at(self.bound, &self.advertise, &local_addresses());
+        let Some(local) = local_addresses() else { return Ok(()) };
+        let mut addresses = reachable_at(self.bound, &self.advertise, &local);
         addresses.truncate(MAX_ADDRESSES);
         let moved = record.addresses != addresses;
         let same =

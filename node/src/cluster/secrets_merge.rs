@@ -8,12 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Secrets without which no node verifies another's messages and tokens. They are replaced, never removed.
-const INDISPENSABLE: [&str; 2] = ["jwt.signing_key", "message.signing_key"];
-
-/// The ending of a name under which a rotation keeps the value before.
-const PREVIOUS: &str = ".previous";
-
 /// A value that was agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Agreed {
@@ -77,12 +71,9 @@ impl Step {
     }
 }
 
-/// What is to be done. Values that a rotation has kept come before the values that replaced them, so that nobody has the new
-/// key without the one before.
+/// What is to be done, by name.
 pub(crate) fn merge(base: &Base, sides: &Sides, now: Timestamp) -> Vec<Step> {
     let names: BTreeSet<&String> = sides.local.keys().chain(sides.cluster.keys()).chain(base.0.keys()).collect();
-    let mut names: Vec<&String> = names.into_iter().collect();
-    names.sort_by_key(|name| !name.ends_with(PREVIOUS));
     names.into_iter().filter_map(|name| one(name, base.0.get(name), sides, now)).collect()
 }
 
@@ -109,13 +100,11 @@ fn one(name: &str, base: Option<&Agreed>, sides: &Sides, now: Timestamp) -> Opti
             (_, None) => true,
         },
     };
-    let indispensable = INDISPENSABLE.contains(&name.as_str());
     Some(match (mine, local, cluster) {
         (true, Some(_), _) => Step::Give { name, set_at: after(now, cluster) },
-        (true, None, _) if !indispensable => Step::Withdraw { name },
-        (_, _, Some(agreed)) => Step::Take { name, agreed: *agreed },
-        (false, Some(_), None) if indispensable => Step::Give { name, set_at: now },
-        (_, _, None) => Step::Drop { name },
+        (true, None, _) => Step::Withdraw { name },
+        (false, _, Some(agreed)) => Step::Take { name, agreed: *agreed },
+        (false, _, None) => Step::Drop { name },
     })
 }
 

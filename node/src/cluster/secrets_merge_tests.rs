@@ -63,25 +63,6 @@ fn of_two_changes_the_later_wins_and_without_a_time_the_clusters() {
     );
 }
 
-#[test]
-fn the_signing_keys_are_never_removed() {
-    let old = agreed(1, 10);
-    for name in INDISPENSABLE {
-        assert!(matches!(step_for(name, Some(old), Some(1), None, None), Some(Step::Give { .. })));
-        assert!(matches!(step_for(name, Some(old), None, Some(old), None), Some(Step::Take { .. })));
-    }
-}
-
-#[test]
-fn what_a_rotation_kept_comes_first() {
-    let sides = Sides {
-        cluster: ["jwt.signing_key", "jwt.signing_key.previous"].map(|name| (name.to_owned(), agreed(1, 1))).into(),
-        ..Sides::default()
-    };
-    let steps = merge(&Base::default(), &sides, NOW);
-    assert!(matches!(&steps[0], Step::Take { name, .. } if name.ends_with(PREVIOUS)), "{steps:?}");
-}
-
 /// A node, as the steps change it.
 #[derive(Debug, Clone, Default)]
 struct Node {

@@ -176,6 +176,10 @@ impl SecretsSync {
     async fn local(&self) -> Result<BTreeMap<String, SecretValue>, SyncError> {
         let mut values = BTreeMap::new();
         for name in self.secrets.list().await? {
+            // The keys that nodes make have a way of their own.
+            if name.is_generated() {
+                continue;
+            }
             match self.secrets.get(&name).await {
                 Ok(value) => {
                     values.insert(name.as_str().to_owned(), value);

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use octopussy_control::TokenId;
+use octopussy_core::plain_text;
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -124,7 +125,7 @@ impl FromStr for JoinToken {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
-        let text = text.trim();
+        let text = plain_text::without_mark(text).trim();
         let Some(body) = text.strip_prefix(PREFIX) else {
             let version = text.strip_prefix("octo").and_then(|rest| rest.split_once('_'));
             return Err(match version {

@@ -5,7 +5,10 @@ use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{
     ClusterView, MemberRole, MemberView, NodeFactsView, PeerView, Reach, ReachabilityPort, ShardView,
 };
+use octopussy_mesh::Impostor;
+use octopussy_shard::ClockReport;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What this node knows at one moment.
 pub(crate) struct Seen<'a> {
@@ -23,8 +26,18 @@ pub(crate) struct Seen<'a> {
     pub(crate) control_leader: Option<NodeId>,
     /// Connected peers.
     pub(crate) peers: Vec<PeerView>,
+    /// How many replicas of each node this one has found to have lost what they had, as their leader, since it started.
+    pub(crate) lost_replicas: BTreeMap<NodeId, u64>,
     /// What nodes tell of themselves.
     pub(crate) facts: BTreeMap<NodeId, NodeFactsView>,
+    /// How the members' clocks differ.
+    pub(crate) clocks: ClockReport,
+    /// How full the disk of this node's data is, where that can be told.
+    pub(crate) disk_used_percent: Option<u64>,
+    /// How many bytes the unended tasks take on this node, and how many they may.
+    pub(crate) unended: (u64, u64),
+    /// Starts of other nodes that were refused here for their home, and how long ago.
+    pub(crate) refused: Vec<(Duration, Impostor)>,
 }
 
 impl Seen<'_> {

@@ -55,12 +55,32 @@ fn seen<'a>(control: &'a ControlState, reach: &'a Reached, leader: &'a dyn Fn(Sh
         control_voters: [A].into(),
         control_leader: Some(A),
         peers: Vec::new(),
+        lost_replicas: BTreeMap::new(),
         facts: BTreeMap::new(),
+        clocks: ClockReport::default(),
+        disk_used_percent: Some(50),
+        unended: (0, 1_000),
+        refused: Vec::new(),
     }
 }
 
 fn led(shard: ShardId) -> Option<NodeId> {
     Some(if shard.0 == 0 { B } else { A })
+}
+
+#[test]
+fn what_is_nearly_used_up_is_told_before_it_is() {
+    let (control, all, nobody) =
+        (control(&[(A, "a"), (B, "b"), (C, "c")], &[A, B, C]), Reached(BTreeMap::new()), |_: ShardId| Some(A));
+    let warned = |disk: u64, used: u64| {
+        let seen = Seen { disk_used_percent: Some(disk), unended: (used, 1_000), ..seen(&control, &all, &nobody) };
+        seen.cluster().warnings
+    };
+    assert_eq!(warned(89, 899), Vec::<String>::new());
+    let disk = warned(90, 0);
+    assert!(disk.len() == 1 && disk[0].contains("90 % full"), "{disk:?}");
+    let memory = warned(0, 900);
+    assert!(memory.len() == 1 && memory[0].contains("max_unended_mb"), "{memory:?}");
 }
 
 #[test]
@@ -96,6 +116,18 @@ fn a_member_is_found_by_name_id_or_a_beginning() {
 }
 
 #[test]
+fn a_leader_that_commits_nothing_is_told_of_while_it_answers() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let facts: BTreeMap<_, _> = [(B, NodeFactsView { stuck_groups: 2, ..NodeFactsView::default() })].into();
+    let warnings = Seen { facts: facts.clone(), ..seen(&control, &everybody, &led) }.cluster().warnings;
+    assert!(warnings.len() == 1 && warnings[0].starts_with("barn leads 2 groups in which nothing"), "{warnings:?}");
+    let down = Reached([(B, Reach::Down)].into());
+    let warnings = Seen { facts, ..seen(&control, &down, &led) }.cluster().warnings;
+    assert!(warnings.iter().all(|warning| !warning.contains("nothing is committed")), "{warnings:?}");
+}
+
+#[test]
 fn two_members_are_told_what_a_loss_means() {
     let mut control = control(&[(A, "attic"), (B, "barn")], &[A]);
     control.table[3].current.voters = vec![B];
@@ -106,6 +138,18 @@ fn two_members_are_told_what_a_loss_means() {
     {
         assert!(warnings[0].contains(part), "'{part}' is missing: {}", warnings[0]);
     }
+}
+
+#[test]
+fn a_member_that_came_back_with_less_than_it_had_is_told_of() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let lost = Seen { lost_replicas: [(B, 3)].into(), ..seen(&control, &everybody, &led) };
+    let warnings = lost.cluster().warnings;
+    assert!(
+        warnings.iter().any(|text| text.contains("barn came back with less than it had: 3 replicas")),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -126,6 +170,23 @@ fn what_is_down_and_what_that_means_is_told() {
     let warnings = seen(&control, &one_down, &nobody).cluster().warnings;
     assert!(!warnings[0].contains("recover"), "a majority is there: {warnings:?}");
     assert!(warnings[1].contains("cluster leave barn --force"), "{warnings:?}");
+}
+
+#[test]
+fn clocks_that_differ_are_told() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let warnings = |clocks: ClockReport| Seen { clocks, ..seen(&control, &everybody, &led) }.cluster().warnings;
+    let skewed = ClockReport { ahead: [(B, -1_500), (C, 900)].into(), own_ahead: Some(0), ..ClockReport::default() };
+    assert_eq!(warnings(skewed), ["the clock of barn is 1.5 s behind this node's"]);
+    let wrong = ClockReport { ahead: [(B, -7_200_000)].into(), own_ahead: Some(7_200_000), ..ClockReport::default() };
+    let told = warnings(wrong);
+    assert!(told.len() == 1 && told[0].contains("2 hours ahead of that of the other members"), "{told:?}");
+    let disputed = ClockReport { ahead: [(B, 60_000)].into(), disputed: true, ..ClockReport::default() };
+    let told = warnings(disputed);
+    assert!(told[0].contains("no majority to tell which are right") && told[1].contains("ahead of"), "{told:?}");
+    let leap = ClockReport { leap: Some(Duration::from_secs(7_200)), ..ClockReport::default() };
+    assert!(warnings(leap)[0].contains("set by 2 hours while the node ran"));
 }
 
 /// A copy without a vote stands for no election and never hears of another leader.
@@ -156,4 +217,28 @@ fn draining_and_zones_are_told() {
     let warnings = seen(&control, &everybody, &led).cluster().warnings;
     assert!(warnings.iter().any(|text| text.contains("cellar is being drained; 4 replicas")), "{warnings:?}");
     assert!(warnings.iter().any(|text| text.contains("4 shards are in one zone")), "{warnings:?}");
+}
+
+#[test]
+fn a_copy_of_a_members_home_that_was_refused_is_warned_of_for_an_hour() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let impostor = Impostor {
+        node: B,
+        address: "192.0.2.9:47210".parse().unwrap(),
+        at: std::time::Instant::now(),
+        reason: "its identity is in use elsewhere".into(),
+    };
+    let warnings = |ago| {
+        let seen = Seen { refused: vec![(ago, impostor.clone())], ..seen(&control, &everybody, &led) };
+        seen.cluster().warnings
+    };
+    let told = warnings(Duration::from_secs(180));
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("barn") && told[0].contains("192.0.2.9:47210") && told[0].contains("in use"),
+        "{}",
+        told[0]
+    );
+    assert_eq!(warnings(Duration::from_secs(2 * 60 * 60)), Vec::<String>::new());
 }

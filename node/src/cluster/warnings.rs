@@ -4,16 +4,27 @@ use super::views::Seen;
 use octopussy_control::MemberRecord;
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{MemberDesired, Reach};
+use octopussy_mesh::Impostor;
+use octopussy_shard::MAX_SKEW;
+use std::time::Duration;
 
 /// How many shards are named one by one before they are only counted.
 const NAMED_SHARDS: usize = 8;
+
+/// How long it is told that a start was refused.
+const TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Everything worth a warning, the gravest first.
 pub(crate) fn warnings(seen: &Seen<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(control_group(seen));
     found.extend(leaderless(seen));
+    found.extend(clocks(seen));
+    found.extend(nearly_full(seen));
+    found.extend(seen.control.members.values().filter_map(|member| stuck(seen, member)));
+    found.extend(impostors(seen));
     found.extend(seen.control.members.values().filter_map(|member| absent(seen, member)));
+    found.extend(seen.control.members.values().filter_map(|member| shrunk(seen, member)));
     found.extend(few_members(seen));
     found.extend(seen.control.members.values().filter_map(|member| leaving(seen, member)));
     found.extend(same_zone(seen));
@@ -64,6 +75,45 @@ fn leaderless(seen: &Seen<'_>) -> Option<String> {
     Some(format!("{named} no leader{more}"))
 }
 
+/// From how many percent on a bound of this node is worth a warning: there is time to do something about it.
+const NEARLY: u64 = 90;
+
+/// What of this node is nearly used up.
+fn nearly_full(seen: &Seen<'_>) -> Vec<String> {
+    const MIB: u64 = 1024 * 1024;
+    let mut found = Vec::new();
+    if let Some(percent) = seen.disk_used_percent.filter(|percent| *percent >= NEARLY) {
+        found.push(format!(
+            "the disk of this node's data is {percent} % full; a full one takes no more tasks: make room, or move the home"
+        ));
+    }
+    let (used, limit) = seen.unended;
+    if used.saturating_mul(100) >= limit.saturating_mul(NEARLY) && limit > 0 {
+        found.push(format!(
+            "the tasks that wait and run on this node take {} of the {} MiB that they may take (store.max_unended_mb); \
+             beyond that it takes no new ones",
+            used / MIB,
+            limit / MIB
+        ));
+    }
+    found
+}
+
+/// A member under whose lead nothing is committed, by its own account.
+fn stuck(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
+    let groups =
+        seen.facts.get(&member.id).map(|facts| usize::from(facts.stuck_groups)).filter(|groups| *groups > 0)?;
+    // What one that is down told last says nothing of now.
+    (seen.reach_of(member.id) == Reach::Alive).then(|| {
+        format!(
+            "{} leads {groups} group{} in which nothing is committed although commands wait; another node is asked to lead: \
+             should it last, look at the disks and the logs of its followers",
+            member.name,
+            plural(groups)
+        )
+    })
+}
+
 /// Whether too many of the shard's voters are down for the others to elect one.
 fn quorum_is_down(seen: &Seen<'_>, shard: ShardId) -> bool {
     seen.control.place(shard).is_some_and(|place| too_many_down(seen, &place.current.voters))
@@ -73,6 +123,31 @@ fn quorum_is_down(seen: &Seen<'_>, shard: ShardId) -> bool {
 fn too_many_down<'a>(seen: &Seen<'_>, voters: impl IntoIterator<Item = &'a NodeId>) -> bool {
     let down: Vec<bool> = voters.into_iter().map(|voter| seen.reach_of(*voter) == Reach::Down).collect();
     !down.is_empty() && down.iter().filter(|down| !**down).count() * 2 <= down.len()
+}
+
+/// A member that came back with less than it had.
+fn shrunk(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
+    let lost = *seen.lost_replicas.get(&member.id)?;
+    let (name, s) = (&member.name, if lost == 1 { "replica" } else { "replicas" });
+    Some(format!(
+        "{name} came back with less than it had: {lost} {s} of it, led by this node, had to be installed anew. Nothing is lost \
+         while the others of each shard have their data; look at its disk, and never start an older copy of a home"
+    ))
+}
+
+/// Starts that were refused lately: a copy of a member's home, or an old one, is somewhere.
+fn impostors(seen: &Seen<'_>) -> Vec<String> {
+    let tell = |(ago, refused): &(Duration, Impostor)| {
+        let Impostor { node, address, reason, .. } = refused;
+        let name = seen.control.members.get(node).map_or_else(|| node.to_string(), |member| member.name.clone());
+        (*ago < TOLD_FOR).then(|| {
+            format!(
+                "a node at {address} that calls itself {name} was refused {} ago: {reason}. End it there: a home is for one node only",
+                super::join_wire::in_words(*ago)
+            )
+        })
+    };
+    seen.refused.iter().filter_map(tell).collect()
 }
 
 fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
@@ -90,6 +165,52 @@ fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {
             Some(format!("{name} has been down{since}{leave}"))
         }
     }
+}
+
+/// Clocks that differ by so many milliseconds are worth a word.
+const TOLD_SKEW: u64 = 1_000;
+
+/// What the members' clocks show.
+fn clocks(seen: &Seen<'_>) -> Vec<String> {
+    let report = &seen.clocks;
+    let mut found = Vec::new();
+    let limit = MAX_SKEW.as_secs();
+    if let Some(own) = report.own_ahead.filter(|_| report.is_outlier()) {
+        found.push(format!(
+            "this node's clock is {} that of the other members: a node that is more than {limit} s off leads nothing where \
+             another can; set its clock (`timedatectl` shows whether it is kept by the network)",
+            difference(own)
+        ));
+    }
+    if report.disputed {
+        found.push(format!(
+            "the members' clocks differ by more than {limit} s, and there is no majority to tell which are right: tasks go on \
+             by the time that passes; set the clocks"
+        ));
+    }
+    if let Some(leap) = report.leap {
+        found.push(format!(
+            "this node's clock was set by {} while the node ran, which is not followed; once it is right, restart the node",
+            super::join_wire::in_words(leap)
+        ));
+    }
+    if !report.is_outlier() {
+        for (node, ahead) in report.ahead.iter().filter(|(_, ahead)| ahead.unsigned_abs() >= TOLD_SKEW) {
+            let name = seen.control.members.get(node).map_or_else(|| node.to_string(), |member| member.name.clone());
+            found.push(format!("the clock of {name} is {} this node's", difference(*ahead)));
+        }
+    }
+    found
+}
+
+fn difference(ahead: i64) -> String {
+    let by = Duration::from_millis(ahead.unsigned_abs());
+    let by = if by < Duration::from_secs(60) {
+        format!("{:.1} s", by.as_secs_f64())
+    } else {
+        super::join_wire::in_words(by)
+    };
+    format!("{by} {}", if ahead < 0 { "behind" } else { "ahead of" })
 }
 
 fn few_members(seen: &Seen<'_>) -> Option<String> {

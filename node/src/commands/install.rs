@@ -4,6 +4,7 @@ use crate::cli::Context;
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::output::{DIM, GOOD, paint};
+use crate::ownership;
 use clap::{Args, ValueEnum};
 use octopussy_config::Profile;
 use serde_json::json;
@@ -104,7 +105,7 @@ pub(crate) async fn run(args: InstallArgs, context: &Context) -> Result<(), Fail
         out.line("Next: octopussy start");
     }
     out.document(&json!({
-        "home": context.home.path(), "already_installed": installed.already,
+        "home": context.home.path().to_string_lossy(), "already_installed": installed.already,
         "provider": installed.provider.map(ProviderChoice::name),
     }));
     Ok(())
@@ -113,6 +114,7 @@ pub(crate) async fn run(args: InstallArgs, context: &Context) -> Result<(), Fail
 /// Makes the home directory and its configuration; everything else is made by whoever first runs the node in it.
 pub(crate) async fn prepare(args: &InstallArgs, context: &Context) -> Result<Installed, Failure> {
     let home = &context.home;
+    ownership::check(home.path())?;
     if home.is_installed() {
         return Ok(Installed { already: true, provider: None });
     }

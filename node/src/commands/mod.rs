@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod install;
+mod own_secrets;
 pub(crate) mod provider;
 pub(crate) mod secret;
 pub(crate) mod start;

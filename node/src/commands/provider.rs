@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::client::{Client, Page, Provider, decode};
 use crate::failure::Failure;
-use crate::output::{Table, printable};
+use crate::output::Table;
 use clap::Subcommand;
 
 /// What to do with providers.
@@ -32,7 +32,7 @@ async fn list(context: &Context) -> Result<(), Failure> {
             provider.model.unwrap_or_default(),
             provider.url.unwrap_or_else(|| if provider.local { "in this process".to_owned() } else { String::new() }),
             provider.health,
-            provider.detail.as_deref().map(printable).unwrap_or_default(),
+            provider.detail.clone().unwrap_or_default(),
         ]);
     }
     context.out.line(table);

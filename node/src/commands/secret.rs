@@ -1,11 +1,13 @@
 //! `octopussy secret`: keys and passwords. A value comes from a terminal without echo, from a pipe or from a file; never from
 //! the command line, which every process of the machine can read.
 
+use super::own_secrets;
 use crate::cli::Context;
 use crate::client::{Call, Client, Page, decode, segment};
 use crate::failure::{Exit, Failure};
 use crate::output::{GOOD, paint};
 use clap::{Args, Subcommand};
+use octopussy_core::plain_text::{self, NotText};
 use reqwest::Method;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
@@ -22,7 +24,13 @@ pub(crate) enum SecretCommand {
     Set(SetArgs),
     /// List the names of the secrets; values are never shown
     List,
-    /// Replace a generated secret, such as the key that signs messages; what it protected stays valid until it expires
+    /// Remove a secret from every node
+    Delete {
+        /// Its name
+        name: String,
+    },
+    /// Replace a key that the nodes make themselves (message.signing_key, jwt.signing_key); what the one before has signed is good for a
+    /// while: messages for a week, tokens for a day
     Rotate {
         /// Its name
         name: String,
@@ -50,16 +58,27 @@ pub(crate) async fn run(command: SecretCommand, context: &Context) -> Result<(),
         SecretCommand::Rotate { name } => {
             let client = Client::of_cluster(&context.home, context.port_offset)?;
             let body = json!({"name": name});
-            client.send(Call::new(Method::POST, "/api/v1/secrets-rotations").body(&body)).await?;
-            context.out.line(format_args!("{} {name} has a new value", paint(GOOD, "✓")));
-            context.out.document(&json!({"name": name, "rotated": true}));
+            let value = client.send(Call::new(Method::POST, "/api/v1/secrets-rotations").body(&body)).await?;
+            let told = "a new key is on its way; it signs once every member has it";
+            context.out.line(format_args!("{} {name}: {told}", paint(GOOD, "✓")));
+            context.out.document(&value);
+            Ok(())
+        }
+        SecretCommand::Delete { name } => {
+            if own_secrets::is_guests(context)? {
+                own_secrets::change(context, &name, None).await?;
+            } else {
+                let client = Client::of_cluster(&context.home, context.port_offset)?;
+                client.send(Call::new(Method::DELETE, &path(&name))).await?;
+            }
+            context.out.line(format_args!("{} {name} is removed", paint(GOOD, "✓")));
+            context.out.document(&json!({"name": name, "deleted": true}));
             Ok(())
         }
     }
 }
 
 async fn set(args: SetArgs, context: &Context) -> Result<(), Failure> {
-    let client = Client::of_cluster(&context.home, context.port_offset)?;
     let value = match &args.value_file {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| Failure::io("cannot read", path, &error))?;
@@ -73,11 +92,20 @@ async fn set(args: SetArgs, context: &Context) -> Result<(), Failure> {
             .exit(Exit::Usage)
             .hint("type or pipe the value; it is not a command line argument"));
     }
-    let path = format!("/api/v1/secrets/{}", args.name.split('/').map(segment).collect::<Vec<_>>().join("/"));
-    client.send(Call::new(Method::PUT, &path).body(&json!({"value": value}))).await?;
+    if own_secrets::is_guests(context)? {
+        own_secrets::change(context, &args.name, Some(value)).await?;
+    } else {
+        let client = Client::of_cluster(&context.home, context.port_offset)?;
+        client.send(Call::new(Method::PUT, &path(&args.name)).body(&json!({"value": value}))).await?;
+    }
     context.out.line(format_args!("{} {} is stored, encrypted", paint(GOOD, "✓"), args.name));
     context.out.document(&json!({"name": args.name, "stored": true}));
     Ok(())
+}
+
+/// Where the secret of this name is.
+fn path(name: &str) -> String {
+    format!("/api/v1/secrets/{}", name.split('/').map(segment).collect::<Vec<_>>().join("/"))
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {
@@ -105,8 +133,11 @@ fn read_bounded(source: impl Read) -> Result<String, Failure> {
             Failure::new(format!("the value is larger than {MAX_SECRET} bytes")).hint("store a key, not a file")
         );
     }
-    let mut value = String::from_utf8(bytes).map_err(|_| {
-        Failure::new("the value is not UTF-8 text").hint("encode binary values, for example with base64")
+    let mut value = plain_text::from_file(bytes).map_err(|error| match error {
+        NotText::Utf16 => Failure::new("the value is UTF-16").hint("save it as UTF-8"),
+        NotText::Other { .. } => {
+            Failure::new("the value is not UTF-8 text").hint("encode binary values, for example with base64")
+        }
     })?;
     if value.ends_with('\n') {
         value.pop();
@@ -144,11 +175,13 @@ mod tests {
         assert_eq!(read_bounded(&b"key\r\n"[..]).unwrap(), "key");
         assert_eq!(read_bounded(&b"a\nb\n\n"[..]).unwrap(), "a\nb\n");
         assert_eq!(read_bounded(&b" spaced "[..]).unwrap(), " spaced ");
+        assert_eq!(read_bounded(&b"\xef\xbb\xbfkey\r\n"[..]).unwrap(), "key");
     }
 
     #[test]
     fn values_are_bounded_and_text() {
         assert!(read_bounded(std::io::repeat(b'x')).is_err());
         assert!(read_bounded(&b"\xff"[..]).is_err());
+        assert!(read_bounded(&b"\xff\xfek\0e\0y\0"[..]).unwrap_err().message.contains("UTF-16"));
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::host::{self, HostOptions, JoinOptions};
 use crate::identity;
 use crate::output::{BOLD, DIM, GOOD, paint};
-use crate::process::{Daemon, NodeFile, StartError};
+use crate::process::{Daemon, NodeFile, StartError, keep_log_bounded};
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(crate) struct StartArgs {
     /// The node's name in its cluster [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Join as a guest: offer models and sandboxes, but hold no data and no vote
+    /// Join as a guest or not at all. What the node becomes, the token says: `octopussy cluster token --guest` makes one for
+    /// guests, which offer models and sandboxes and get no data, no vote and no secrets
     #[arg(long, requires = "join")]
     guest: bool,
     /// Where a member of the node's own cluster is reached now (name or address, with a port unless it is 47210); for when the
@@ -120,6 +121,7 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<(), Failur
     if args.detached {
         // A session of its own: the terminal that started the node may close.
         let _ = rustix::process::setsid();
+        tokio::spawn(keep_log_bounded(context.home.log()));
     }
     if let Some(node) = NodeFile::of_running(&context.home) {
         args.fits_running(node.pid, context)?;
@@ -127,6 +129,9 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<(), Failur
         show_where(&node, context);
         context.out.document(&document(&node, true));
         return Ok(());
+    }
+    if !args.detached {
+        crate::ownership::check(context.home.path())?;
     }
     if !context.home.is_installed() && !args.detached {
         context.out.note(format_args!("{} is not prepared yet: installing first.", context.home.path().display()));

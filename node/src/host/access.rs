@@ -18,9 +18,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// How long the local administrator's token is good for; it is renewed at a start when less than a third is left.
+/// How long the local user's token is good for; it is renewed at a start when less than a third is left.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How often it is looked whether the token is of the key that signs: a file of a kilobyte is read for it.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 static CONTRACT: Contract = Contract {
     id: CapabilityId::Cli,
@@ -83,11 +87,14 @@ pub(super) struct FirstAccessConfig {
     pub(super) home: Home,
     /// The certificate authority that clients are to trust, as PEM.
     pub(super) ca: String,
+    /// The node's id.
+    pub(super) node: String,
     /// Where the node will listen.
     pub(super) planned: Addresses,
 }
 
 /// Where this machine reaches the node.
+#[derive(Clone)]
 struct Reachable {
     rest: String,
     ws: String,
@@ -110,6 +117,43 @@ impl Reachable {
             ws: format!("{ws}://{}/ws", host(addresses.ws)),
             metrics: format!("http://{}/metrics", host(addresses.metrics)),
         }
+    }
+}
+
+/// Whose credentials are in this home.
+struct Local {
+    /// The id of the node, by which the command line knows it.
+    node: String,
+    /// What they allow.
+    role: PrincipalRole,
+}
+
+impl Local {
+    /// A guest's are good for looking at its status; it signs them itself, with a key that no other node accepts.
+    fn of(cluster: &ClusterFacts) -> Self {
+        let role = if cluster.guest { PrincipalRole::Viewer } else { PrincipalRole::Admin };
+        Self { node: cluster.node.clone(), role }
+    }
+}
+
+const fn name_of(role: PrincipalRole) -> &'static str {
+    match role {
+        PrincipalRole::Viewer => "viewer",
+        PrincipalRole::User => "user",
+        PrincipalRole::Operator => "operator",
+        PrincipalRole::Admin => "admin",
+    }
+}
+
+/// Where other machines reach this node's interfaces: one that listens everywhere is reached where its mesh is.
+fn told_to_others(present: Addresses, mesh: &str, here: &str) -> String {
+    let everywhere = present.rest.ip().is_unspecified();
+    match mesh.parse::<SocketAddr>() {
+        Ok(mesh) if everywhere => {
+            let scheme = if present.tls { "https" } else { "http" };
+            format!("{scheme}://{}", SocketAddr::new(mesh.ip(), present.rest.port()))
+        }
+        Ok(_) | Err(_) => here.to_owned(),
     }
 }
 
@@ -138,8 +182,19 @@ impl Capability for AccessCapability {
             *config.addresses.get().ok_or_else(|| StartError::new("the gateway has not said where it listens"))?;
         let reachable = Reachable::at(present);
         let home = &config.home;
-        write_credentials(home, config.ca, &reachable, ports.security.as_ref(), cx.clock.as_ref())?;
-        config.services.begin(ports.secrets, ports.orchestrator, reachable.rest.clone(), &cx.stopping);
+        let who = Local::of(&config.cluster);
+        write_credentials(home, &config.ca, &reachable, &who, ports.security.as_ref(), cx.clock.as_ref())?;
+        let renewal = Renewal {
+            home: home.clone(),
+            ca: config.ca,
+            reachable: reachable.clone(),
+            who,
+            security: ports.security,
+            clock: cx.clock.clone(),
+        };
+        tokio::spawn(renewal.run(cx.stopping.clone()));
+        let told = told_to_others(present, &config.cluster.mesh, &reachable.rest);
+        config.services.begin(ports.secrets, ports.orchestrator, told, &cx.stopping);
         tracing::info!(
             cluster.id = config.cluster.cluster,
             node.id = config.cluster.node,
@@ -180,42 +235,74 @@ impl Capability for FirstAccessCapability {
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
         let Wired { inner: Self(config), ports } = wired;
         let reachable = Reachable::at(config.planned);
-        write_credentials(&config.home, config.ca, &reachable, ports.security.as_ref(), cx.clock.as_ref())?;
+        let who = Local { node: config.node, role: PrincipalRole::Admin };
+        write_credentials(&config.home, &config.ca, &reachable, &who, ports.security.as_ref(), cx.clock.as_ref())?;
         Ok((AccessProvides {}, AccessRunning { node_file: None }))
+    }
+}
+
+/// Keeps the token in the credentials good while the node runs: it ends soon after the key that signed it is replaced.
+struct Renewal {
+    home: Home,
+    ca: String,
+    reachable: Reachable,
+    who: Local,
+    security: Arc<dyn SecurityPort>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Renewal {
+    async fn run(self, stopping: CancellationToken) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stopping.run_until_cancelled(look.tick()).await.is_some() {
+            let token = Credentials::load(&self.home, None).map(|credentials| credentials.token);
+            if token.is_ok_and(|token| self.security.is_current(&token)) {
+                continue;
+            }
+            let Self { home, ca, reachable, who, security, clock } = &self;
+            match write_credentials(home, ca, reachable, who, security.as_ref(), clock.as_ref()) {
+                Ok(()) => tracing::info!("credentials.json has a new token"),
+                Err(error) => {
+                    tracing::warn!(%error, "credentials.json has no token of the present key; it is tried again")
+                }
+            }
+        }
     }
 }
 
 fn write_credentials(
     home: &Home,
-    ca: String,
+    ca: &str,
     reachable: &Reachable,
+    who: &Local,
     security: &dyn SecurityPort,
     clock: &dyn Clock,
 ) -> Result<(), StartError> {
     let credentials = Credentials {
         url: reachable.rest.clone(),
         ws_url: reachable.ws.clone(),
-        ca,
-        token: token(home, security, clock),
+        ca: ca.to_owned(),
+        node: Some(who.node.clone()),
+        token: token(home, who.role, security, clock),
     };
     private_file::write_json(&home.credentials(), &credentials)
         .map_err(|error| StartError::because("cannot write credentials.json", error))
 }
 
 /// The token so far when it is still good for a while, otherwise a new one.
-fn token(home: &Home, security: &dyn SecurityPort, clock: &dyn Clock) -> String {
+fn token(home: &Home, role: PrincipalRole, security: &dyn SecurityPort, clock: &dyn Clock) -> String {
     let renew_before = clock.now().plus(TOKEN_LIFETIME / 3);
     // Credentials that are missing or do not parse are replaced; there is nothing in them to lose.
     let present = Credentials::load(home, None).map(|credentials| credentials.token);
     match present {
         Ok(token)
-            if security
-                .authenticate(&token)
-                .is_ok_and(|who| who.role == PrincipalRole::Admin && who.expires_at > renew_before) =>
+            if security.is_current(&token)
+                && security.authenticate(&token).is_ok_and(|who| who.role == role && who.expires_at > renew_before) =>
         {
             token
         }
-        Ok(_) | Err(_) => security.issue_token("admin", PrincipalRole::Admin, TOKEN_LIFETIME),
+        Ok(_) | Err(_) => security.issue_token(name_of(role), role, TOKEN_LIFETIME),
     }
 }
 

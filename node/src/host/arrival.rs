@@ -10,12 +10,10 @@ use crate::cluster::{
 };
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::identity::NodeKey;
 use crate::process::StartError;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Clock;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -173,7 +171,7 @@ pub(super) async fn arrive(
             token.addresses = find(&token).await?;
         }
     }
-    let wish = wish(settings, join, boot)?;
+    let wish = wish(settings, join, boot);
     let clock = clock.clone();
     match crate::cluster::join(home, &token, &wish, &MeshDoor, move || clock.now()).await.map_err(told)? {
         Joined::Now(member) => {
@@ -234,20 +232,23 @@ fn with_those_of(token: &JoinToken, mut found: Vec<SocketAddr>) -> Vec<SocketAdd
     found
 }
 
-fn wish(settings: &NodeSettings, join: &JoinOptions, boot: u64) -> anyhow::Result<Wish> {
+fn wish(settings: &NodeSettings, join: &JoinOptions, boot: u64) -> Wish {
     let (name, name_is_chosen) = settings.place.name();
     let Standing { capacity, zone } = Standing::of(settings, None);
-    Ok(Wish {
+    Wish {
         name,
         name_is_chosen,
-        role: if join.guest { MemberRole::Guest } else { MemberRole::Full },
+        only_as_guest: join.guest,
         capacity,
         zone,
-        addresses: reachable_at(settings.mesh.listen(), &settings.mesh.advertise, &local_addresses()),
+        addresses: reachable_at(
+            settings.mesh.listen(),
+            &settings.mesh.advertise,
+            &local_addresses().unwrap_or_default(),
+        ),
         versions: VERSIONS,
         boot,
-        certificate_names: NodeKey::names(&settings.node.names)?,
-    })
+    }
 }
 
 /// The failure with its way out.

@@ -7,6 +7,7 @@ use super::settings::{Source, refuse};
 use crate::cluster::ClusterHome;
 use crate::home::Home;
 use crate::identity::AuthorityKey;
+use crate::ownership;
 use anyhow::Context;
 use octopussy_core::ports::{MeasuresPort, NoMeasures};
 use octopussy_gateway::{Addresses, GatewayConfig, TlsMode};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 /// other nodes, and founds no cluster, so that the node may still join one.
 pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::Result<()> {
     let home = Home::locate(Some(home.to_owned())).map_err(anyhow::Error::new)?;
+    ownership::check(home.path()).map_err(anyhow::Error::new)?;
     let mut overrides: Vec<(String, Value)> = port_offset.into_iter().flat_map(arrival::offset).collect();
     // Nobody who prepares a directory wants to read how a node starts and stops.
     overrides.push(("observability.log.level".to_owned(), Value::from("warn")));
@@ -31,14 +33,19 @@ pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::
     let settings = source.load().map_err(|findings| refuse(&findings))?;
     settings.gateway.check()?;
     init_logging(&settings.observability.log).context("the log cannot be set up")?;
+    ownership::close(home.path());
     let _lock = HomeLock::take(home.path()).map_err(anyhow::Error::new)?;
     if let Some(offset) = port_offset {
         ClusterHome::of(home.path()).set_port_offset(offset)?;
     }
     let identity = crate::identity::load_or_create(home.path(), AuthorityKey::Held, &settings.node.names)
         .context("the node's certificates cannot be used")?;
-    let access =
-        FirstAccessConfig { home: home.clone(), ca: identity.ca_pem, planned: planned_addresses(&settings.gateway) };
+    let access = FirstAccessConfig {
+        home: home.clone(),
+        ca: identity.client_ca_pem,
+        node: identity.node_id.to_string(),
+        planned: planned_addresses(&settings.gateway),
+    };
     let configuration = ConfigurationConfig {
         section: settings.configuration,
         initial: settings.tree,

@@ -16,9 +16,11 @@ mod system;
 
 pub(crate) use bootstrap::bootstrap;
 
-use crate::cluster::{ClusterHome, next_boot};
+use crate::cluster::{ClusterHome, HomeLives};
 use crate::home::Home;
 use crate::identity::{AuthorityKey, Identity};
+use crate::ownership;
+use crate::process::{hide_memory, open_files};
 use anyhow::Context;
 use arrival::Standing;
 use home_lock::HomeLock;
@@ -56,12 +58,14 @@ pub(crate) struct JoinOptions {
     pub(crate) token: String,
     /// Whether to look for members on the local network, instead of only where the token says.
     pub(crate) find: bool,
-    /// Whether to join as a guest.
+    /// Whether to join as a guest or not at all.
     pub(crate) guest: bool,
 }
 
 /// Runs a node until it is told to stop, by SIGTERM, SIGINT or SIGHUP; a second signal gives up waiting for what still runs.
 pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
+    hide_memory();
+    open_files();
     let prepared = Prepared::new(options).await?;
     let mut signals = signals::Signals::listen()?;
     let (mut system, serving) = prepared.start(signals.first()).await?;
@@ -104,8 +108,8 @@ struct Prepared {
     source: Source,
     settings: NodeSettings,
     identity: Identity,
-    /// Which of the node's lives this is.
-    boot: u64,
+    /// The lives of the home: this one is the last.
+    lives: Arc<HomeLives>,
     /// The node's weight.
     capacity: u32,
     /// Its zone.
@@ -120,9 +124,11 @@ impl Prepared {
     /// Reads the settings, takes the home, settles on ports, joins when that is wanted, and loads the identity.
     async fn new(options: HostOptions) -> anyhow::Result<Self> {
         let home = Home::locate(Some(options.home.clone())).map_err(anyhow::Error::new)?;
+        ownership::check(home.path()).map_err(anyhow::Error::new)?;
         let mut source = Source { home: home.path().to_owned(), overrides: arrival::overrides(&options) };
         let mut settings = source.load().map_err(|findings| refuse(&findings))?;
         init_logging(&settings.observability.log).context("the log cannot be set up")?;
+        ownership::close(home.path());
         let path = home.path().to_owned();
         let lock = tokio::task::spawn_blocking(move || HomeLock::take(&path))
             .await
@@ -137,7 +143,11 @@ impl Prepared {
         }
         arrival::wait_for_ports(&home, &settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let boot = next_boot(&settings.groups.dir)?;
+        let data = settings.groups.dir.clone();
+        let lives = tokio::task::spawn_blocking(move || HomeLives::begin(&data))
+            .await
+            .context("counting this start panicked")??;
+        let boot = lives.life().epoch;
         arrival::arrive(home.path(), &settings, &options, boot, &clock).await?;
         let member = cluster_home.membership()?;
         let key = member.as_ref().map_or(AuthorityKey::Held, |member| member.authority_key());
@@ -145,6 +155,6 @@ impl Prepared {
             .context("the node's certificates cannot be used")?;
         let Standing { capacity, zone } = Standing::of(&settings, member.as_ref());
         let look_on_lan = options.join.is_some_and(|join| join.find);
-        Ok(Self { home, cluster_home, source, settings, identity, boot, capacity, zone, look_on_lan, clock, lock })
+        Ok(Self { home, cluster_home, source, settings, identity, lives, capacity, zone, look_on_lan, clock, lock })
     }
 }

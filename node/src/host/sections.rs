@@ -33,11 +33,23 @@ pub(super) struct StoreSection {
     cache_mb: usize,
     retention_days: u32,
     max_ended: u64,
+    dead_letter_days: u32,
+    max_dead_letters: u64,
+    /// 0: a quarter of the machine's memory.
+    max_unended_mb: u64,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { engine: Engine::default(), cache_mb: 32, retention_days: 30, max_ended: 1_000_000 }
+        Self {
+            engine: Engine::default(),
+            cache_mb: 32,
+            retention_days: 30,
+            max_ended: 1_000_000,
+            dead_letter_days: 90,
+            max_dead_letters: 100_000,
+            max_unended_mb: 0,
+        }
     }
 }
 
@@ -209,7 +221,11 @@ pub(super) fn mesh(section: &MeshSection, settings: &Settings, findings: &mut Ve
 
 /// The address that is listened on: what was chosen, otherwise every IPv4 network, or every network of a machine without IPv4.
 fn bind(section: &MeshSection, settings: &Settings) -> IpAddr {
-    if settings.origin("mesh.bind").is_some() { section.bind } else { default_bind(&local_addresses()) }
+    if settings.origin("mesh.bind").is_some() {
+        section.bind
+    } else {
+        default_bind(&local_addresses().unwrap_or_default())
+    }
 }
 
 fn default_bind(local: &[IpAddr]) -> IpAddr {
@@ -257,6 +273,9 @@ pub(super) fn groups(data: PathBuf, store: &StoreSection, cluster: &ClusterSecti
     config.cache_mb = store.cache_mb;
     config.retention = DAY * store.retention_days.max(1);
     config.max_ended = store.max_ended;
+    config.dead_retention = DAY * store.dead_letter_days.max(1);
+    config.max_dead = store.max_dead_letters;
+    config.max_unended_bytes = unended_bytes(store.max_unended_mb, crate::cluster::memory_mib());
     config.max_recovery_age = Duration::from_secs(3_600) * cluster.max_recovery_age_hours.max(1);
     config.replace_after = Duration::from_secs(60) * cluster.grace_minutes.max(1);
     config.timings = match cluster.timings {
@@ -265,6 +284,13 @@ pub(super) fn groups(data: PathBuf, store: &StoreSection, cluster: &ClusterSecti
         TimingsName::Wan => Timings::WAN,
     };
     config
+}
+
+/// How many bytes unended tasks may take: as configured, otherwise a quarter of the machine's memory within sensible bounds,
+/// which leaves room for what is on its way to the disk, for the log and for the agents at work.
+fn unended_bytes(configured_mib: u64, memory_mib: u64) -> u64 {
+    let mib = if configured_mib > 0 { configured_mib } else { (memory_mib / 4).clamp(64, 4_096) };
+    mib.saturating_mul(1024 * 1024)
 }
 
 /// A finding at the place that set the key.

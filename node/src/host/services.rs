@@ -2,14 +2,15 @@
 
 use super::Prepared;
 use super::substrate::Substrate;
-use crate::cluster::{Admission, Announcement, ClusterHome, ControlGroup, Gatherer, SecretsSync};
+use crate::cluster::{Admission, Announcement, ClusterHome, ControlGroup, Gatherer, KeysSync, SecretsSync};
 use crate::identity::Identity;
 use anyhow::Context;
-use octopussy_core::ports::{OrchestratorPort, SecretsPort};
+use octopussy_core::ports::{MemberRole, OrchestratorPort, SecretsPort};
 use octopussy_core::time::Clock;
 use octopussy_execution::llm_router::LlmRouterConfig;
 use octopussy_facts::Facts;
 use octopussy_mesh::Mesh;
+use octopussy_shard::ShardHost;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct ClusterServices {
     identity: Identity,
     home: ClusterHome,
-    key: crate::cluster::DataKey,
+    /// What opens the shared secrets; a guest does not have it.
+    key: Option<crate::cluster::DataKey>,
     group: Arc<dyn ControlGroup>,
     mesh: Arc<Mesh>,
     facts: Arc<Facts>,
+    shards: Arc<ShardHost>,
     clock: Arc<dyn Clock>,
     profile: String,
     models: Vec<String>,
@@ -31,15 +34,22 @@ impl ClusterServices {
     /// The services of this node. A founder that has no data key yet makes it.
     pub(super) fn new(prepared: &Prepared, substrate: &Substrate) -> anyhow::Result<Self> {
         let home = prepared.cluster_home.clone();
-        let founder = home.membership()?.is_some_and(|member| member.founder);
+        let member = home.membership()?.context("this home belongs to no cluster although it should")?;
+        let key = match member.role {
+            MemberRole::Full => {
+                Some(home.data_key(member.founder).context("the key of the shared secrets cannot be used")?)
+            }
+            MemberRole::Guest => None,
+        };
         let announcement = announcement(prepared, substrate)?;
         Ok(Self {
             identity: prepared.identity.clone(),
-            key: home.data_key(founder).context("the key of the shared secrets cannot be used")?,
+            key,
             home,
             group: substrate.group(),
             mesh: substrate.mesh.clone(),
             facts: substrate.facts.clone(),
+            shards: substrate.shards.clone(),
             clock: prepared.clock.clone(),
             profile: prepared.settings.profile.clone(),
             models: local_models(&prepared.settings.llm_router),
@@ -55,20 +65,31 @@ impl ClusterServices {
         api: String,
         stopping: &CancellationToken,
     ) {
-        let sync = SecretsSync {
-            node: self.identity.node_id,
-            home: self.home,
-            key: self.key.clone(),
-            group: self.group.clone(),
-            secrets,
-            clock: self.clock.clone(),
-        };
-        tokio::spawn(sync.run(stopping.clone()));
+        if let Some(key) = self.key.clone() {
+            let key_of_keys = key.clone();
+            let sync = SecretsSync {
+                node: self.identity.node_id,
+                home: self.home,
+                key,
+                group: self.group.clone(),
+                secrets: secrets.clone(),
+                clock: self.clock.clone(),
+            };
+            tokio::spawn(sync.run(stopping.clone()));
+            let keys = KeysSync {
+                node: self.identity.node_id,
+                key: key_of_keys,
+                group: self.group.clone(),
+                secrets,
+                clock: self.clock.clone(),
+            };
+            tokio::spawn(keys.run(stopping.clone()));
+        }
         self.mesh.serve_join(Arc::new(Admission::new(self.identity, self.group, self.key, self.clock)));
         if let Some(announcement) = self.announcement {
             tokio::spawn(announcement.run(stopping.clone()));
         }
-        let gatherer = Gatherer { profile: self.profile, models: self.models, api, orchestrator };
+        let gatherer = Gatherer { profile: self.profile, models: self.models, api, orchestrator, shards: self.shards };
         tokio::spawn(gatherer.run(self.facts, stopping.clone()));
     }
 }

@@ -5,7 +5,7 @@ use super::access::{AccessCapability, AccessConfig};
 use super::home_lock::HomeLock;
 use super::services::ClusterServices;
 use super::substrate::Substrate;
-use crate::process::ClusterFacts;
+use crate::process::{ClusterFacts, connections, open_files};
 use crate::version::VERSION;
 use anyhow::Context;
 use octopussy_agents::actor::ActorCapability;
@@ -13,7 +13,7 @@ use octopussy_agents::agent_factory::AgentFactoryCapability;
 use octopussy_agents::agent_lifecycle::AgentLifecycleCapability;
 use octopussy_core::ports::MemberRole;
 use octopussy_execution::llm_router::LlmRouterCapability;
-use octopussy_gateway::{Addresses, NodeFacts, OrchestratorCapability, OrchestratorConfig, TlsMode};
+use octopussy_gateway::{Addresses, GatewayConfig, NodeFacts, OrchestratorCapability, OrchestratorConfig, TlsMode};
 use octopussy_infrastructure::configuration::{ConfigurationCapability, ConfigurationConfig};
 use octopussy_infrastructure::messaging::MessagingCapability;
 use octopussy_infrastructure::observability::ObservabilityCapability;
@@ -87,9 +87,9 @@ impl Prepared {
 
     fn register(self, substrate: &Substrate, board: &Arc<StatusBoard>) -> anyhow::Result<(Registry<Sealed>, HomeLock)> {
         let addresses = Arc::new(OnceLock::new());
-        let orchestrator = self.orchestrator(board, &addresses);
         let services = ClusterServices::new(&self, substrate)?;
         let cluster = self.cluster_facts(substrate)?;
+        let orchestrator = self.orchestrator(cluster.guest, board, &addresses);
         let Self { home, source, settings, identity, lock, .. } = self;
         let configuration = ConfigurationConfig {
             section: settings.configuration,
@@ -97,7 +97,7 @@ impl Prepared {
             paths: vec![source.file()],
             loader: Arc::new(move || source.load().map(|settings| settings.tree)),
         };
-        let access = AccessConfig { home, ca: identity.ca_pem, addresses, cluster, services };
+        let access = AccessConfig { home, ca: identity.client_ca_pem, addresses, cluster, services };
         let registry = substrate
             .registry()
             .register::<SecretsCapability>(settings.secrets)?
@@ -130,13 +130,34 @@ impl Prepared {
         })
     }
 
-    fn orchestrator(&self, board: &Arc<StatusBoard>, addresses: &Arc<OnceLock<Addresses>>) -> OrchestratorConfig {
+    /// The section `gateway`, with no more connections than files may be open.
+    fn gateway(&self) -> GatewayConfig {
+        let mut gateway = self.settings.gateway.clone();
+        let (open_files, wanted) = (open_files(), gateway.limits.connections);
+        gateway.limits.connections = connections(open_files, wanted);
+        if gateway.limits.connections < wanted {
+            tracing::info!(
+                open_files,
+                connections = gateway.limits.connections,
+                "fewer connections a port than gateway.limits.connections: the system lets this process open few files"
+            );
+        }
+        gateway
+    }
+
+    fn orchestrator(
+        &self,
+        guest: bool,
+        board: &Arc<StatusBoard>,
+        addresses: &Arc<OnceLock<Addresses>>,
+    ) -> OrchestratorConfig {
         let (views, waits, listening) = (board.clone(), board.clone(), addresses.clone());
         OrchestratorConfig {
-            gateway: self.settings.gateway.clone(),
+            gateway: self.gateway(),
             tls: (self.settings.gateway.tls == TlsMode::On).then(|| self.identity.server_config.clone()),
             node: NodeFacts {
                 id: self.identity.node_id,
+                guest,
                 version: VERSION,
                 profile: self.settings.profile.clone(),
                 capabilities: Arc::new(move || views.views()),

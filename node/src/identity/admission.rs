@@ -2,7 +2,6 @@
 
 use super::authority::{self, Authority, AuthorityKey};
 use super::{IdentityError, files, leaf, node_id};
-use crate::cluster::MAX_CERTIFICATE_NAMES;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::MemberRole;
 use rcgen::{CertificateParams, CertificateSigningRequestParams, KeyPair};
@@ -41,43 +40,38 @@ impl NodeKey {
             .map_err(|error| IdentityError::Certificate(error.to_string()))?;
         Ok(request.der().to_vec())
     }
-
-    /// The names under which this machine is reached, as its certificate should have them.
-    ///
-    /// # Errors
-    /// [`IdentityError::Name`] for a configured name that no certificate can carry.
-    pub(crate) fn names(extra: &[String]) -> Result<Vec<String>, IdentityError> {
-        Ok(leaf::names(extra)?.into_iter().take(MAX_CERTIFICATE_NAMES).collect())
-    }
 }
 
-/// A certificate that was signed for somebody.
-#[derive(Debug, Clone)]
-pub(crate) struct SignedNode {
-    /// The id that follows from its key.
-    pub(crate) node_id: NodeId,
-    /// The certificate, in PEM.
-    pub(crate) pem: String,
+/// The node whose key the request carries and proves.
+///
+/// # Errors
+/// [`IdentityError::Certificate`] when it is no request, or does not prove the key.
+pub(crate) fn requested_node(request: &[u8]) -> Result<NodeId, IdentityError> {
+    decode(request).map(|request| node_id(&request.public_key))
 }
 
-/// Signs for the key that the request proves.
+/// Decoding checks the request's own signature: whoever made it has the private key.
+fn decode(request: &[u8]) -> Result<CertificateSigningRequestParams, IdentityError> {
+    CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request))
+        .map_err(|error| IdentityError::Certificate(format!("the signing request is not acceptable: {error}")))
+}
+
+/// A certificate, in PEM, for the key that the request proves.
 pub(super) fn sign(
     authority: &Authority,
     request: &[u8],
     names: &[String],
     role: MemberRole,
     now: OffsetDateTime,
-) -> Result<SignedNode, IdentityError> {
-    // Decoding checks the request's own signature: whoever made it has the private key.
-    let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request))
-        .map_err(|error| IdentityError::Certificate(format!("the signing request is not acceptable: {error}")))?;
+) -> Result<String, IdentityError> {
+    let request = decode(request)?;
     let validity = match role {
         MemberRole::Full => leaf::VALIDITY,
         MemberRole::Guest => leaf::GUEST_VALIDITY,
     };
-    let names = leaf::acceptable(names, MAX_CERTIFICATE_NAMES);
+    let names = leaf::acceptable(names);
     let certificate = leaf::issue(&request.public_key, authority, &names, validity, now)?;
-    Ok(SignedNode { node_id: node_id(&request.public_key), pem: certificate.pem() })
+    Ok(certificate.pem())
 }
 
 /// Checks what a cluster handed over before any of it is kept: the authority is the one the token names, its key (if there is

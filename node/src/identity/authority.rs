@@ -13,6 +13,11 @@ const VALIDITY: Duration = Duration::days(3_650);
 /// How far before its making a certificate is valid: boards without a clock battery start in the past.
 pub(super) const CLOCK_SLACK: Duration = Duration::days(1);
 
+/// When an authority's certificate begins at the latest, in seconds since 1970: with the year 2025, before there was anything
+/// to found. A board without a clock battery may found a cluster in any year; its certificate must not begin after the day
+/// on which the clock is put right, nor have ended by then.
+const BEGINS: i64 = 1_735_689_600;
+
 /// Whether a node has to have the authority's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthorityKey {
@@ -68,6 +73,21 @@ impl Authority {
     }
 }
 
+/// Says that the certificate in `path` begins later than now, and what can be done about it.
+fn check_begin(path: &Path, authority: &Authority, now: OffsetDateTime) {
+    let Ok((_, parsed)) = X509Certificate::from_der(&authority.der) else { return };
+    let validity = parsed.validity();
+    if validity.not_before.timestamp() > now.unix_timestamp() {
+        tracing::warn!(
+            "the authority's certificate in {} begins on {}, and this machine's clock says {now}: clients will not trust it. If \
+             the clock is wrong, set it (`timedatectl`). If it was wrong when the cluster was founded, move that file away and \
+             start again, at each full member: it is made anew from the authority's key, and everybody's certificate stays good",
+            path.display(),
+            validity.not_before
+        );
+    }
+}
+
 /// Loads the authority from the folder, or makes one where its key has to be.
 pub(super) fn load_or_create(
     folder: &Path,
@@ -81,8 +101,12 @@ pub(super) fn load_or_create(
         (None, AuthorityKey::Elsewhere) => {
             Err(IdentityError::Damaged { path, reason: "the authority's certificate is missing".to_owned() })
         }
-        (Some(pem), AuthorityKey::Held) => match files::read(&key_path)? {
-            Some(key) => Authority::from_texts(&path, pem, Some(key)),
+        (Some(pem), AuthorityKey::Held) => match files::read_key(&key_path)? {
+            Some(key) => {
+                let authority = Authority::from_texts(&path, pem, Some(key))?;
+                check_begin(&path, &authority, now);
+                Ok(authority)
+            }
             None => Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() }),
         },
         (None, AuthorityKey::Held) => {
@@ -100,7 +124,8 @@ fn params(now: OffsetDateTime) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, "Octopussy cluster authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.not_before = now - CLOCK_SLACK;
-    params.not_after = now + VALIDITY;
+    let begins = OffsetDateTime::UNIX_EPOCH + Duration::seconds(BEGINS);
+    params.not_before = begins.min(now - CLOCK_SLACK);
+    params.not_after = begins.max(now) + VALIDITY;
     params
 }

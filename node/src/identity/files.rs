@@ -30,6 +30,18 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, IdentityError> {
     }
 }
 
+/// The text of a private key; `None` when there is no such file.
+///
+/// # Errors
+/// [`IdentityError::Exposed`] when others can read it, too.
+pub(super) fn read_key(path: &Path) -> Result<Option<String>, IdentityError> {
+    let mode = std::fs::metadata(path).map_or(0, |met| met.permissions().mode());
+    if mode & 0o077 != 0 {
+        return Err(IdentityError::Exposed { path: path.to_owned(), mode: mode & 0o777 });
+    }
+    read(path)
+}
+
 /// Writes the file whole or not at all, so that a crash never leaves half a key.
 pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), IdentityError> {
     let failed = |error| IdentityError::File { doing: "write", path: path.to_owned(), error };
@@ -47,7 +59,7 @@ pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), IdentityEr
 /// The key in the file; `None` when there is no such file.
 pub(super) fn load_key(path: &Path) -> Result<Option<KeyPair>, IdentityError> {
     let damaged = |error: rcgen::Error| IdentityError::Damaged { path: path.to_owned(), reason: error.to_string() };
-    read(path)?.map(|text| KeyPair::from_pem(&text).map_err(damaged)).transpose()
+    read_key(path)?.map(|text| KeyPair::from_pem(&text).map_err(damaged)).transpose()
 }
 
 /// The key in the file, or a fresh one (ECDSA on P-256, which every client knows), written for its owner alone.

@@ -52,7 +52,7 @@ pub(super) type Names = BTreeSet<String>;
 /// may speak to any node under any of them, and the configured names.
 pub(super) fn names(extra: &[String]) -> Result<Names, IdentityError> {
     let mut names: Names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.extend(crate::cluster::local_addresses().into_iter().map(|address| address.to_string()));
+    names.extend(crate::cluster::local_addresses().into_iter().flatten().map(|address| address.to_string()));
     let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
     if to_san(&host).is_ok() && !host.is_empty() {
         names.insert(host);
@@ -65,10 +65,10 @@ pub(super) fn names(extra: &[String]) -> Result<Names, IdentityError> {
     Ok(names)
 }
 
-/// The names of somebody else's request that can stand in a certificate: the others are left out, and never a wildcard.
-pub(super) fn acceptable(wanted: &[String], limit: usize) -> Names {
+/// The committed names of another node that can stand in a certificate: the others are left out, and never a wildcard.
+pub(super) fn acceptable(wanted: &[String]) -> Names {
     let fits = |name: &String| !name.contains('*') && to_san(name).is_ok();
-    wanted.iter().map(|name| name.trim().to_ascii_lowercase()).filter(fits).take(limit).collect()
+    wanted.iter().map(|name| name.trim().to_ascii_lowercase()).filter(fits).collect()
 }
 
 fn to_san(name: &str) -> Result<SanType, IdentityError> {

@@ -9,7 +9,7 @@ mod served;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use admission::{NodeKey, SignedNode, check_credentials, store_credentials};
+pub(crate) use admission::{NodeKey, check_credentials, requested_node, store_credentials};
 pub(crate) use authority::AuthorityKey;
 pub(crate) use leaf::Renewal;
 
@@ -31,8 +31,10 @@ use time::OffsetDateTime;
 pub(crate) struct Identity {
     /// The first sixteen bytes of the SHA-256 of the certificate's public key. It outlives renewals: the key stays.
     pub(crate) node_id: NodeId,
-    /// The certificate of the cluster's authority, in PEM: what clients trust.
+    /// The certificate of the cluster's authority, in PEM.
     pub(crate) ca_pem: String,
+    /// What clients of this node's interfaces trust, in PEM: the cluster's authority, or a guest's own.
+    pub(crate) client_ca_pem: String,
     /// The same, in DER: what other members trust.
     pub(crate) ca_der: CertificateDer<'static>,
     /// SHA-256 of that certificate, as join tokens name it.
@@ -47,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) server_config: Arc<rustls::ServerConfig>,
     served: Arc<Served>,
     authority: Arc<Authority>,
+    /// Signs what a guest's interfaces show: nothing of the cluster's authority may let a guest stand for another host.
+    own_authority: Option<Arc<Authority>>,
 }
 
 impl Identity {
@@ -77,7 +81,11 @@ impl Identity {
         let names = leaf::names(extra_names)?;
         let path = home.join("tls").join("node.pem");
         let certificate = leaf::load_or_issue(&path, &self.key, &self.authority, &names, date(now)?)?;
-        self.served.exchange(vec![certificate.clone(), self.ca_der.clone()], &self.key)?;
+        let chain = match &self.own_authority {
+            None => vec![certificate.clone(), self.ca_der.clone()],
+            Some(own) => own_chain(&home.join("tls").join(OWN), own, &self.key, &names, date(now)?)?,
+        };
+        self.served.exchange(chain, &self.key)?;
         Ok(Self { certificate, ..self.clone() })
     }
 
@@ -87,11 +95,11 @@ impl Identity {
     }
 
     /// Signs a certificate for the key that `request` (PKCS #10, in DER) carries and proves; everything else in the request
-    /// is ignored. Of `names` it covers those that can stand in a certificate.
+    /// is ignored. Of `names`, which the cluster has committed, it covers those that can stand in a certificate.
     ///
     /// # Errors
     /// [`IdentityError::Certificate`] when the request is not one, or the authority's key is not here.
-    pub(crate) fn sign(&self, request: &[u8], names: &[String], role: MemberRole) -> Result<SignedNode, IdentityError> {
+    pub(crate) fn sign(&self, request: &[u8], names: &[String], role: MemberRole) -> Result<String, IdentityError> {
         admission::sign(&self.authority, request, names, role, OffsetDateTime::now_utc())
     }
 
@@ -105,7 +113,7 @@ impl Identity {
         names: &[String],
         role: MemberRole,
         now: Timestamp,
-    ) -> Result<SignedNode, IdentityError> {
+    ) -> Result<String, IdentityError> {
         admission::sign(&self.authority, request, names, role, date(now)?)
     }
 }
@@ -136,6 +144,15 @@ pub(crate) enum IdentityError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A private key that others can read. Nothing was read of it.
+    #[error("{} can be read by others (mode {mode:03o}): run `chmod 600 {}`, and make a new identity if others had access",
+        path.display(), path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
     },
     /// A name that no certificate can carry.
     #[error("'{name}' cannot stand in a certificate: {reason}; use a host name or an IP address")]
@@ -194,11 +211,22 @@ fn load_or_create_at(
     let key = files::load_or_create_key(&folder.join("node.key"))?;
     let names = leaf::names(extra_names)?;
     let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authority, &names, now)?;
-    let served = Arc::new(Served::new(vec![certificate.clone(), authority.der.clone()], &key)?);
+    let (own_authority, chain) = match held {
+        AuthorityKey::Held => (None, vec![certificate.clone(), authority.der.clone()]),
+        AuthorityKey::Elsewhere => {
+            let folder = folder.join(OWN);
+            files::create_folder(&folder)?;
+            let own = authority::load_or_create(&folder, AuthorityKey::Held, now)?;
+            let chain = own_chain(&folder, &own, &key, &names, now)?;
+            (Some(Arc::new(own)), chain)
+        }
+    };
+    let served = Arc::new(Served::new(chain, &key)?);
     let server_config = server_config(served.clone())?;
     Ok(Identity {
         node_id: node_id(&key),
         ca_pem: authority.pem.clone(),
+        client_ca_pem: own_authority.as_ref().map_or(&authority.pem, |own| &own.pem).clone(),
         ca_der: authority.der.clone(),
         fingerprint: authority.fingerprint(),
         cluster_id: authority.cluster_id()?,
@@ -207,7 +235,22 @@ fn load_or_create_at(
         server_config: Arc::new(server_config),
         served,
         authority: Arc::new(authority),
+        own_authority,
     })
+}
+
+/// The folder below `tls` with a guest's own authority and what that has signed.
+const OWN: &str = "own";
+
+/// What a guest's interfaces show: a certificate for the node's key, by its own authority.
+fn own_chain(
+    folder: &Path,
+    own: &Authority,
+    key: &KeyPair,
+    names: &leaf::Names,
+    now: OffsetDateTime,
+) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    Ok(vec![leaf::load_or_issue(&folder.join("node.pem"), key, own, names, now)?, own.der.clone()])
 }
 
 fn date(at: Timestamp) -> Result<OffsetDateTime, IdentityError> {

@@ -23,6 +23,23 @@ fn the_identity_is_made_once_and_then_stays() {
 }
 
 #[test]
+fn a_cluster_that_was_founded_with_a_wrong_clock_has_good_certificates_once_it_is_right() {
+    for wrong in [now() + Duration::days(3), now() + Duration::days(3_000), OffsetDateTime::UNIX_EPOCH] {
+        let home = tempfile::tempdir().unwrap();
+        let first = load_or_create_at(home.path(), AuthorityKey::Held, &[], wrong).unwrap();
+        let identity = load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
+        assert_eq!(first.ca_pem, identity.ca_pem, "the authority need not be made anew");
+        for pem in [&identity.ca_pem, &read(home.path(), "node.pem")] {
+            let der = files::parse_certificate(home.path(), pem).unwrap();
+            let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+            let validity = parsed.validity();
+            let good = validity.not_before.timestamp()..validity.not_after.timestamp();
+            assert!(good.contains(&now().unix_timestamp()), "founded at {wrong}: {validity:?}");
+        }
+    }
+}
+
+#[test]
 fn keys_are_for_their_owner_alone() {
     let home = tempfile::tempdir().unwrap();
     load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
@@ -141,15 +158,15 @@ fn a_certificate_is_signed_for_exactly_the_key_that_was_proved() {
     let request = key.signing_request().unwrap();
     let wanted = ["board.local", "192.0.2.9", "*.example", "not a name"].map(str::to_owned);
     let signed = founder.sign(&request, &wanted, MemberRole::Full).unwrap();
-    assert_eq!(signed.node_id, key.node_id);
+    assert_eq!(requested_node(&request).unwrap(), key.node_id);
     let authority_key = founder.authority_key().map(str::to_owned);
     let check = |fingerprint, authority: &str, certificate: &str| {
         check_credentials(&key, fingerprint, authority, authority_key.as_deref(), certificate)
     };
-    check(founder.fingerprint, &founder.ca_pem, &signed.pem).unwrap();
-    assert!(check([0; 32], &founder.ca_pem, &signed.pem).is_err(), "a foreign authority was taken");
+    check(founder.fingerprint, &founder.ca_pem, &signed).unwrap();
+    assert!(check([0; 32], &founder.ca_pem, &signed).is_err(), "a foreign authority was taken");
     assert!(check(founder.fingerprint, &founder.ca_pem, &founder.ca_pem).is_err(), "a foreign certificate was taken");
-    store_credentials(joining.path(), &founder.ca_pem, authority_key.as_deref(), &signed.pem).unwrap();
+    store_credentials(joining.path(), &founder.ca_pem, authority_key.as_deref(), &signed).unwrap();
     let member = load_or_create(joining.path(), AuthorityKey::Held, &[]).unwrap();
     assert_eq!((member.node_id, &member.cluster_id), (key.node_id, &founder.cluster_id));
     assert!(handshake(&member, &founder.ca_pem, "localhost"));
@@ -167,12 +184,19 @@ fn a_guest_lives_without_the_authoritys_key_and_cannot_sign() {
     // A home that `install` has prepared has an authority of its own, which gives way.
     load_or_create(joining.path(), AuthorityKey::Held, &[]).unwrap();
     let key = NodeKey::load_or_create(joining.path()).unwrap();
-    let signed = founder.sign(&key.signing_request().unwrap(), &["localhost".to_owned()], MemberRole::Guest).unwrap();
-    store_credentials(joining.path(), &founder.ca_pem, None, &signed.pem).unwrap();
+    let signed = founder.sign(&key.signing_request().unwrap(), &[], MemberRole::Guest).unwrap();
+    store_credentials(joining.path(), &founder.ca_pem, None, &signed).unwrap();
     assert!(!joining.path().join("tls/ca.key").exists());
     let guest = load_or_create(joining.path(), AuthorityKey::Elsewhere, &["new.name".to_owned()]).unwrap();
     assert_eq!(guest.fingerprint, founder.fingerprint);
     assert_eq!(guest.authority_key(), None);
+    // Its own clients know it by its usual names, and whoever trusts the cluster's authority knows it by none.
+    for name in ["localhost", "127.0.0.1", "new.name"] {
+        assert!(handshake(&guest, &guest.client_ca_pem, name), "{name}");
+        assert!(!handshake(&guest, &founder.ca_pem, name), "a guest stands for {name}");
+    }
+    let again = load_or_create(joining.path(), AuthorityKey::Elsewhere, &[]).unwrap();
+    assert_eq!(again.client_ca_pem, guest.client_ca_pem);
     assert!(guest.sign(&key.signing_request().unwrap(), &[], MemberRole::Full).is_err());
     assert!(matches!(load_or_create(joining.path(), AuthorityKey::Held, &[]), Err(IdentityError::Damaged { .. })));
 }
@@ -202,4 +226,19 @@ fn a_renewed_certificate_is_served_at_once() {
     assert_eq!(renewed.renewal(now), Renewal::NotDue);
     let again = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
     assert_eq!(again.certificate, renewed.certificate, "it is not what a later start finds");
+}
+
+#[test]
+fn a_private_key_that_others_can_read_is_not_used() {
+    let home = tempfile::tempdir().unwrap();
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
+    for file in ["ca.key", "node.key"] {
+        let path = home.path().join("tls").join(file);
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o640);
+        let refused = load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap_err().to_string();
+        assert!(refused.contains(file) && refused.contains("mode 640"), "{refused}");
+        mode(0o600);
+    }
+    load_or_create_at(home.path(), AuthorityKey::Held, &[], now()).unwrap();
 }

@@ -1,5 +1,6 @@
 //! What this node measures below its capabilities, under the names that `/metrics` shows. `docs/clusters.md` lists them.
 
+mod clocks;
 mod groups;
 mod members;
 mod mesh;
@@ -24,6 +25,7 @@ impl MeasuresPort for NodeMeasures {
     fn read(&self) -> Vec<Measure> {
         let mut measures = mesh::measures(&self.mesh.metrics());
         measures.extend(groups::measures(&self.shards.metrics()));
+        measures.extend(clocks::measures(&self.shards.clocks()));
         measures.push(members::by_reach(&self.shards.control(), &*self.membership));
         measures
     }

@@ -1,12 +1,14 @@
 //! What people and programs read: tables and plain lines on stdout, notes and errors on stderr, JSON when asked for.
 
+mod filter;
 mod style;
 mod table;
 mod text;
 
+pub(crate) use filter::printable;
 pub(crate) use style::{BAD, BOLD, DIM, GOOD, WARN, paint};
 pub(crate) use table::Table;
-pub(crate) use text::{ago, bytes, duration_ms, money, printable, shorten};
+pub(crate) use text::{ago, bytes, duration_ms, money, shorten};
 
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,49 +50,46 @@ impl Output {
 
     /// Text on stdout whatever the mode, such as a schema or a script.
     pub(crate) fn raw(self, text: impl Display) {
-        // Whoever closed the pipe has read enough; that is no failure of the command.
-        let mut out = anstream::stdout();
-        let _ = write!(out, "{text}").and_then(|()| out.flush());
+        write_out(&filter::shown(&text.to_string()));
     }
 
     /// A note for people beside the output, on stderr; nothing when JSON was asked for.
     pub(crate) fn note(self, text: impl Display) {
         if !self.json {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            note(text);
         }
     }
 
     /// The command's JSON document; nothing when people read.
     pub(crate) fn document(self, value: &Value) {
         if self.json {
-            self.raw(format_args!("{value:#}\n"));
+            write_out(&filter::json(&format!("{value:#}\n")));
         }
     }
 
     /// One line of a stream of JSON documents; nothing when people read.
     pub(crate) fn event(self, value: &Value) {
         if self.json {
-            self.raw(format_args!("{value}\n"));
+            write_out(&filter::json(&format!("{value}\n")));
         }
     }
 
     /// A failure, on stderr, with its way out.
     pub(crate) fn failure(self, failure: &Failure) {
-        let mut out = anstream::stderr();
         if self.json {
-            let _ = writeln!(out, "{:#}", failure.to_json());
+            let _ = writeln!(anstream::stderr(), "{}", filter::json(&format!("{:#}", failure.to_json())));
             return;
         }
         let code = failure.code.as_deref().map(|code| format!("{code}: ")).unwrap_or_default();
-        let _ = writeln!(out, "{} {code}{}", paint(BAD, "error:"), failure.message);
+        note(format_args!("{} {code}{}", paint(BAD, "error:"), failure.message));
         for finding in &failure.findings {
-            let _ = writeln!(out, "  {finding}");
+            note(format_args!("  {}", printable(&finding.to_string())));
         }
         if let Some(hint) = &failure.hint {
-            let _ = writeln!(out, " {} {hint}", paint(GOOD, "next:"));
+            note(format_args!(" {} {hint}", paint(GOOD, "next:")));
         }
         if let Some(trace) = &failure.trace_id {
-            let _ = writeln!(out, "{}", paint(DIM, format_args!("trace: {trace}")));
+            note(paint(DIM, format_args!("trace: {}", printable(trace))));
         }
     }
 
@@ -105,4 +104,14 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
     }
+}
+
+/// Whoever closed the pipe has read enough; that is no failure of the command.
+fn write_out(text: &str) {
+    let mut out = anstream::stdout();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn note(text: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{}", filter::shown(&text.to_string()));
 }

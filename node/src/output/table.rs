@@ -1,5 +1,6 @@
 //! Tables for people: no frames, so that `grep` and `awk` work on them too.
 
+use super::printable;
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use std::fmt;
 
@@ -40,9 +41,9 @@ impl Table {
         self
     }
 
-    /// Adds a line.
+    /// Adds a line; it stays one, whatever is in its cells.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.grid.add_row(cells);
+        self.grid.add_row(cells.map(|cell| printable(&cell)));
     }
 }
 
@@ -80,5 +81,14 @@ mod tests {
         assert!(lines[0].starts_with("NAME"));
         assert_eq!(lines[1].len(), lines[2].len());
         assert!(lines[2].ends_with("12"));
+    }
+
+    #[test]
+    fn a_row_stays_one_line_whatever_is_in_it() {
+        let mut table = Table::with_width(["name", "by"], UNBOUNDED);
+        table.row(["a\nSTATE  fine".to_owned(), "x\u{1b}[2J\r\ty".to_owned()]);
+        let text = table.to_string();
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(text.contains("a\\nSTATE") && text.contains("\\u{1b}[2J") && !text.contains('\u{1b}'), "{text:?}");
     }
 }

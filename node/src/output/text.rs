@@ -1,4 +1,4 @@
-//! Sizes, times and other people's text in a form that reads well and cannot harm a terminal.
+//! Sizes, times and other people's text in a form that reads well.
 
 use jiff::Timestamp;
 
@@ -41,7 +41,7 @@ pub(crate) fn money(micros: u64) -> String {
 
 /// How long ago an RFC 3339 time was; the text itself when it is none.
 pub(crate) fn ago(time: &str, now: Timestamp) -> String {
-    let Ok(then) = time.parse::<Timestamp>() else { return printable(time) };
+    let Ok(then) = time.parse::<Timestamp>() else { return super::printable(time) };
     let seconds = (now.as_second() - then.as_second()).max(0);
     match seconds {
         0..60 => format!("{seconds} s ago"),
@@ -51,14 +51,9 @@ pub(crate) fn ago(time: &str, now: Timestamp) -> String {
     }
 }
 
-/// Text that others wrote, without the control characters that would move a terminal's cursor or change its colours.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
-}
-
 /// The first line of `text`, at most `limit` characters of it.
 pub(crate) fn shorten(text: &str, limit: usize) -> String {
-    let text = printable(text);
+    let text = super::filter::shown(text);
     let mut lines = text.trim().lines();
     let line = lines.next().unwrap_or_default();
     let more = lines.next().is_some();
@@ -72,11 +67,6 @@ pub(crate) fn shorten(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escape_sequences_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[31mb\u{7}\r\nc"), "a[31mb\nc");
-    }
 
     #[test]
     fn text_is_shortened_at_characters_not_bytes() {

@@ -5,16 +5,14 @@ use crate::client::{Client, ClientError};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use octopussy_core::problem::Finding;
+use octopussy_infrastructure::observability::{LOG_BYTES, put_log_aside};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// From which size on a log is put aside before a start.
-const LOG_LIMIT: u64 = 16 * 1024 * 1024;
 /// How often it is looked whether the node is there.
 const POLL: Duration = Duration::from_millis(25);
 /// How much of the log's end is shown when the node says nothing better.
@@ -180,10 +178,10 @@ fn open_log(home: &Home) -> Result<(File, u64), Failure> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    if std::fs::metadata(&path).is_ok_and(|log| log.len() > LOG_LIMIT) {
-        std::fs::rename(&path, path.with_extension("log.1")).map_err(failed)?;
+    if std::fs::metadata(&path).is_ok_and(|log| log.len() > LOG_BYTES) {
+        put_log_aside(&path).map_err(failed)?;
     }
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+    let file = octopussy_infrastructure::observability::open_log(&path).map_err(failed)?;
     let start = file.metadata().map_err(failed)?.len();
     Ok((file, start))
 }
@@ -191,7 +189,7 @@ fn open_log(home: &Home) -> Result<(File, u64), Failure> {
 fn log_tail(home: &Home, from: u64) -> String {
     let text = std::fs::read(home.log()).unwrap_or_default();
     let written = text.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default();
-    let text = crate::output::printable(&String::from_utf8_lossy(written));
+    let text = String::from_utf8_lossy(written);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }

@@ -93,10 +93,26 @@ async fn schedule(cluster: &mut ClusterRunner, seed: u64) -> usize {
         views.push(view);
     }
     history.check(&views).unwrap_or_else(|wrong| panic!("TEST_SEED={seed}\n{}", wrong.join("\n")));
+    agreed(cluster, seed).await;
     // A group that ends is started again, and its node is none the worse for it: nothing else would tell of it.
     let breakdowns: Vec<String> = cluster.nodes.iter().flat_map(NodeRunner::breakdowns).collect();
     assert!(breakdowns.is_empty(), "TEST_SEED={seed}: something broke down\n{}", breakdowns.join("\n"));
     history.len()
+}
+
+/// Every replica has made the same of the same entries: waits until all have applied everything, and compares.
+async fn agreed(cluster: &ClusterRunner, seed: u64) {
+    let rest = cluster.nodes[0].rest().unwrap();
+    eventually("every replica tells what it has applied", || async {
+        let digests = rest.get("/api/v1/cluster/digests").await.ok().filter(|answer| answer.status == 200)?.body;
+        let groups = digests["groups"].as_array()?;
+        let differ: Vec<&Value> = groups.iter().filter(|group| group["agree"] == false).collect();
+        assert!(differ.is_empty(), "TEST_SEED={seed}: replicas differ: {differ:#?}");
+        let whole = |group: &Value| group["replicas"].as_array().is_some_and(|replicas| replicas.len() == 3);
+        let settled = groups.iter().all(|group| group["agree"] == true && whole(group));
+        (settled && digests["silent"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
 }
 
 async fn progress(history: &Mutex<History>, enough: usize) {

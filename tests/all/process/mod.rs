@@ -3,13 +3,16 @@
 
 mod bad_input;
 mod bad_start;
+mod changes;
 mod command_line;
 mod control;
 mod crash;
 mod dead_letters;
 mod disk_full;
+mod doors;
 mod history;
 mod idempotency;
 mod openai;
+mod secrets;
 mod start_stop;
 mod streaming;

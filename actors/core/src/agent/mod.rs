@@ -5,7 +5,7 @@ mod spec;
 mod state;
 mod usage;
 
-pub use record::{AgentRecord, Desired, Document};
+pub use record::{AgentContent, AgentRecord, AgentVersion, Desired, Document, VERSIONS_KEPT};
 pub use spec::{
     AgentSpec, AgentType, Budget, Critique, Execution, Fallback, GraphRag, Intelligence, McpServer, OutputFormat,
     Pattern, Permissions, Rag, Reasoning, Sandbox, Schedule, Strategy,

@@ -30,6 +30,41 @@ pub struct Document {
     pub bytes: u64,
 }
 
+/// How many versions of an agent are remembered: enough to see what a week of changes did, few enough that the record stays
+/// small. The oldest goes when another comes.
+pub const VERSIONS_KEPT: usize = 10;
+
+/// One version of an agent's blueprint, as its history has it. What it says lies in the blob store as [`AgentContent`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentVersion {
+    /// Its number, from 1, without gaps.
+    pub number: u32,
+    /// When it came.
+    pub at: Timestamp,
+    /// Who brought it, by the name of their credentials.
+    pub by: Arc<str>,
+    /// The digest of its [`AgentContent`], which is also where that lies in the blob store.
+    pub content: BlobId,
+    /// Its documents.
+    pub documents: Arc<[Document]>,
+}
+
+/// What a version of an agent says, as it lies in the blob store in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentContent {
+    /// The number of this schema.
+    pub schema: u32,
+    /// The blueprint.
+    pub spec: AgentSpec,
+    /// Its documents.
+    pub documents: Vec<Document>,
+}
+
+impl AgentContent {
+    /// The number of the schema that this build writes.
+    pub const SCHEMA: u32 = 1;
+}
+
 /// An agent as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentRecord {
@@ -49,4 +84,20 @@ pub struct AgentRecord {
     pub memory: Option<Arc<str>>,
     /// How many tasks it has ended, of any outcome.
     pub tasks_ended: u64,
+    /// Its history, oldest first; the last one is the present one. At most [`VERSIONS_KEPT`].
+    pub versions: Arc<[AgentVersion]>,
+}
+
+impl AgentRecord {
+    /// The number of the present version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.versions.last().map_or(1, |version| version.number)
+    }
+
+    /// A version that is remembered.
+    #[must_use]
+    pub fn version_at(&self, number: u32) -> Option<&AgentVersion> {
+        self.versions.iter().find(|version| version.number == number)
+    }
 }

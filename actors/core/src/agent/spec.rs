@@ -296,8 +296,9 @@ impl Default for Reasoning {
     }
 }
 
-/// The immutable blueprint of an agent. The default is nameless and has every setting at its default.
+/// The blueprint of an agent. A version of it never changes; an update brings another version. The default is nameless and has every setting at its default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AgentSpec {
     /// Unique on the cluster: lower-case letters, digits, `-` and `_`.
     pub name: String,

@@ -1,6 +1,6 @@
 //! What an agent has spent, by hour, day and month.
 
-use crate::time::Timestamp;
+use crate::time::{STANDS_STILL, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Tokens and money of one model call, or of several added up.
@@ -86,23 +86,28 @@ pub struct Spent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UsageWindow {
     spent: [Spent; 3],
+    /// When something was last spent.
+    at: Timestamp,
 }
 
 impl UsageWindow {
-    /// Adds `usage` at `now`. Periods that are over start anew; a clock that went back adds to the newest known period, so
-    /// that setting the clock back never buys budget.
+    /// Adds `usage` at `now`. Periods that are over start anew, and so do those of a future that was none: `now` is the
+    /// shard's time, which goes back only where it was far from right.
     pub fn record(&mut self, usage: Usage, now: Timestamp) {
+        let now = self.at.then(now);
         for (period, spent) in Period::ALL.into_iter().zip(&mut self.spent) {
             let number = period.number(now);
-            if number > spent.number {
+            if number != spent.number {
                 *spent = Spent { number, usage };
             } else {
                 spent.usage = spent.usage.plus(usage);
             }
         }
+        self.at = now;
     }
 
-    /// What counts against `period` at `now`.
+    /// What counts against `period` at `now`. A clock that is a little behind the shard's counts what the shard does; what was
+    /// spent in a future that was none does not count.
     #[must_use]
     pub fn spent(&self, period: Period, now: Timestamp) -> Usage {
         let spent = match period {
@@ -110,7 +115,9 @@ impl UsageWindow {
             Period::Day => self.spent[1],
             Period::Month => self.spent[2],
         };
-        if period.number(now) > spent.number { Usage::default() } else { spent.usage }
+        let behind = self.at > now && self.at.since(now) <= STANDS_STILL;
+        let number = period.number(if behind { self.at } else { now });
+        if number == spent.number { spent.usage } else { Usage::default() }
     }
 }
 

@@ -45,30 +45,37 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The current key and those that were current before it.
+/// The current key and others that only verify.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     current: SigningKey,
-    previous: Vec<SigningKey>,
+    others: Vec<SigningKey>,
 }
 
 impl Keyring {
-    /// How many replaced keys still verify: messages live minutes, so two rotations are more than enough.
-    pub const MAX_PREVIOUS: usize = 2;
+    /// How many keys verify beside the one that signs: as many as a cluster keeps.
+    pub const MAX_OTHERS: usize = crate::key_set::KeySet::MAX_OTHERS;
 
     /// A keyring with one key.
     #[must_use]
     pub const fn new(current: SigningKey) -> Self {
-        Self { current, previous: Vec::new() }
+        Self { current, others: Vec::new() }
     }
 
     /// The keyring in which `next` signs and the keys so far still verify.
     #[must_use]
     pub fn rotated(&self, next: SigningKey) -> Self {
-        let mut previous = vec![self.current.clone()];
-        previous.extend(self.previous.iter().cloned());
-        previous.truncate(Self::MAX_PREVIOUS);
-        Self { current: next, previous }
+        let mut others = vec![self.current.clone()];
+        others.extend(self.others.iter().cloned());
+        Self::new(next).verifying(others)
+    }
+
+    /// The keyring that signs as this one and verifies with these keys as well: those that signed before, and one that will. Those
+    /// beyond [`Self::MAX_OTHERS`] are left out.
+    #[must_use]
+    pub fn verifying(self, mut others: Vec<SigningKey>) -> Self {
+        others.truncate(Self::MAX_OTHERS);
+        Self { others, ..self }
     }
 
     /// The key that signs.
@@ -103,7 +110,7 @@ impl Keyring {
     /// [`VerifyError`]; time to live and replay are checked elsewhere.
     pub fn verify(&self, message: &Message) -> Result<(), VerifyError> {
         let key = std::iter::once(&self.current)
-            .chain(&self.previous)
+            .chain(&self.others)
             .find(|key| key.id == message.key_id)
             .ok_or(VerifyError::UnknownKey(message.key_id))?;
         let mut mac = key.mac();

@@ -4,6 +4,7 @@ use crate::contract::{Port, PortId};
 use crate::ids::BlobId;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// The largest blob, in bytes.
 pub const MAX_BLOB_BYTES: usize = 32 * 1024 * 1024;
@@ -36,6 +37,24 @@ pub trait BlobPort: Send + Sync {
 
     /// The content, checked against its name; `None` when it is not here.
     async fn get(&self, id: BlobId) -> Result<Option<Bytes>, BlobError>;
+
+    /// Whether the blob is here, whole. One that is counts as stored again, so that it is not taken for forgotten.
+    async fn renew(&self, id: BlobId) -> Result<bool, BlobError> {
+        match self.get(id).await? {
+            Some(content) => self.put(content).await.map(|_| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The blobs here that were last stored longer than `age` ago. A store that removes nothing names none.
+    async fn older_than(&self, _age: Duration) -> Result<Vec<BlobId>, BlobError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes the blob from this store, unless it was stored again within `age`. Says whether it was removed.
+    async fn remove(&self, _id: BlobId, _age: Duration) -> Result<bool, BlobError> {
+        Ok(false)
+    }
 }
 
 impl Port for dyn BlobPort {

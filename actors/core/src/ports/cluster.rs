@@ -66,6 +66,8 @@ pub struct NodeFactsView {
     pub models: Vec<String>,
     /// Where its gateway listens for clients, as `https://host:port`.
     pub api: String,
+    /// How many groups it leads in which nothing is committed although entries wait.
+    pub stuck_groups: u16,
 }
 
 /// What a recovery has done.
@@ -130,6 +132,39 @@ pub struct ShardView {
     pub moving_to: Vec<String>,
 }
 
+/// What one replica of a group has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaDigestView {
+    /// The name of its node.
+    pub node: String,
+    /// The term of the last entry that it has applied.
+    pub term: u64,
+    /// The index of that entry.
+    pub applied: u64,
+    /// SHA-256 of all that it has made of the entries up to there, in hexadecimal.
+    pub digest: String,
+}
+
+/// What the replicas of one group have applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupDigestsView {
+    /// Its shard; none for the control group.
+    pub shard: Option<u16>,
+    /// Its replicas, by the names of their nodes.
+    pub replicas: Vec<ReplicaDigestView>,
+    /// Whether replicas that have applied the same entries are in the same state. Not known while they have applied different ones.
+    pub agree: Option<bool>,
+}
+
+/// What the replicas of all groups have applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DigestsView {
+    /// The groups, the control group first.
+    pub groups: Vec<GroupDigestsView>,
+    /// The nodes that did not answer, and why.
+    pub silent: Vec<String>,
+}
+
 /// The cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterView {
@@ -151,6 +186,46 @@ pub struct ClusterView {
     pub warnings: Vec<String>,
 }
 
+/// What a shared key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum KeyKind {
+    /// It signs messages.
+    Message,
+    /// It signs tokens.
+    Token,
+}
+
+impl KeyKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Message, Self::Token];
+
+    /// The secret under whose name each node's store holds the keys of this kind.
+    #[must_use]
+    pub const fn secret(self) -> &'static str {
+        match self {
+            Self::Message => "message.signing_key",
+            Self::Token => "jwt.signing_key",
+        }
+    }
+
+    /// The kind whose keys are in the secret of this name.
+    #[must_use]
+    pub fn of_secret(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.secret() == name)
+    }
+}
+
+/// A key that has begun to take the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationView {
+    /// Of which kind.
+    pub kind: KeyKind,
+    /// The name of the new key, which tells nothing of it.
+    pub key: String,
+    /// For how long what the key before has signed is still good.
+    pub overlap: Duration,
+}
+
 /// How often a join token may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,11 +236,49 @@ pub enum TokenUse {
     Timed,
 }
 
+/// Which join token is wanted, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJoinToken {
+    /// How often it may be used.
+    pub uses: TokenUse,
+    /// What a node becomes that joins with it.
+    pub role: MemberRole,
+    /// For how long it is accepted.
+    pub valid_for: Duration,
+    /// Who asks for it.
+    pub by: String,
+}
+
+/// A join token as it is listed: without the secret, which is shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinTokenInfo {
+    /// Its id, by which it is withdrawn.
+    pub id: String,
+    /// What a node becomes that joins with it.
+    pub role: MemberRole,
+    /// How often it may be used.
+    pub uses: TokenUse,
+    /// The names of the members that have used it.
+    pub used_by: Vec<String>,
+    /// When it stops being accepted.
+    pub expires_at: Timestamp,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Who asked for it.
+    pub made_by: String,
+    /// The name of the member where it was made: it ends when that member leaves.
+    pub made_at_node: String,
+}
+
 /// A join token that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinTokenView {
+    /// Its id, by which it is withdrawn.
+    pub id: String,
     /// The string to give to `octopussy start --join`. It is a secret.
     pub token: String,
+    /// What a node becomes that joins with it.
+    pub role: MemberRole,
     /// When it stops being accepted.
     pub expires_at: Timestamp,
     /// How often it may be used.
@@ -190,17 +303,29 @@ pub trait ClusterPort: Send + Sync {
     /// Its shards, by number.
     fn ring(&self) -> Vec<ShardView>;
     /// Makes a join token.
-    async fn create_token(&self, uses: TokenUse, valid_for: Duration) -> Result<JoinTokenView, Problem>;
+    async fn create_token(&self, wanted: NewJoinToken) -> Result<JoinTokenView, Problem>;
+    /// The join tokens that may still be used or have expired less than a day ago, the newest first.
+    fn tokens(&self) -> Vec<JoinTokenInfo>;
+    /// Withdraws the join token with this id. Whoever has joined with it stays.
+    async fn revoke_token(&self, id: &str) -> Result<(), Problem>;
+    /// Begins to replace the keys of these kinds by new ones. Each signs once every member has it, and the one before verifies for a while;
+    /// with `now`, it signs at once and nothing that was signed before is good any more.
+    async fn rotate_keys(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem>;
     /// Moves everything off `node` (an id, a unique beginning of one, or a name), or lets it take part again.
     async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem>;
     /// Removes `node` once everything is moved off it. A node that is down is removed at once when `force` is set.
     async fn remove(&self, node: &str, force: bool) -> Result<MemberView, Problem>;
+    /// Removes `node`, which somebody else has in hand: every join token is withdrawn at once, and the shared keys are replaced as soon as it
+    /// is out.
+    async fn remove_stolen(&self, node: &str) -> Result<MemberView, Problem>;
     /// Answers how many shards are moving or have yet to, as the answering node sees it. The cluster moves them by itself, a
     /// few at a time; what this node leads is looked at at once.
     async fn rebalance(&self) -> Result<usize, Problem>;
     /// Makes this node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is lost, and
     /// they are taken out of the cluster.
     async fn recover(&self) -> Result<RecoveryView, Problem>;
+    /// Compares what the replicas of all groups have applied. Each node reads all that it has stored.
+    async fn digests(&self) -> Result<DigestsView, Problem>;
     /// The epoch under which the shard is led here, for display.
     fn epoch_here(&self, shard: ShardId) -> Option<Epoch>;
 }

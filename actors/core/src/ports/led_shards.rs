@@ -5,12 +5,18 @@ use crate::contract::{Port, PortId};
 use crate::ids::{AgentId, Epoch, ShardId, TaskId};
 use crate::ports::ProposeError;
 use crate::task::{LedgerEvent, TaskRecord};
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// Is told what the shards led by this node have applied. Called on the applying task: it must not block.
 pub trait LedgerObserver: Send + Sync {
     /// Something was applied.
     fn on_event(&self, event: &LedgerEvent);
+
+    /// This node is about to give the shard away (`yields`): nothing new is to be begun in it, and runs are to be handed back
+    /// at their next step boundary. Or it is not any longer. A leadership that is lost is told by
+    /// [`LedgerEvent::LeaderLost`] as ever.
+    fn on_yielding(&self, _shard: ShardId, _yields: bool) {}
 }
 
 /// The shards that this node leads, read from its own memory without waiting. For whoever hosts agents: ownership of an
@@ -19,6 +25,11 @@ pub trait LedShardsPort: Send + Sync {
     /// The epoch under which this node leads the shard; `None` when it does not, or not any longer with certainty (its lease
     /// has run out).
     fn epoch(&self, shard: ShardId) -> Option<Epoch>;
+
+    /// What time it is in a shard led here, which need not be what this node's clock shows; `None` where that is not known.
+    fn now(&self, _shard: ShardId) -> Option<Timestamp> {
+        None
+    }
 
     /// A task of a shard led here.
     ///

@@ -3,6 +3,7 @@
 use crate::agent::AgentRecord;
 use crate::contract::{Port, PortId};
 use crate::ids::{AgentId, NodeId, ShardCount, ShardId, TaskId};
+use crate::ports::MAX_FRAME_BYTES;
 use crate::problem::{Code, Problem};
 use crate::task::{Applied, Command, Refusal, TaskRecord, TaskState};
 use async_trait::async_trait;
@@ -10,6 +11,9 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The longest command, encoded, in bytes: one that any node can forward to its leader in a frame, with what names it there.
+pub const MAX_COMMAND_BYTES: usize = MAX_FRAME_BYTES - 64 * 1024;
 
 /// A command was not applied.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
@@ -40,6 +44,32 @@ pub enum ProposeError {
     /// The node is stopping; nothing changed.
     #[error("the node is stopping")]
     Stopping,
+    /// The node that leads the shard holds as much unended work as it may; nothing changed.
+    #[error(
+        "the tasks that wait and run at the node of the agent take {used_mib} MiB of the {limit_mib} MiB they may take"
+    )]
+    Full {
+        /// What they take.
+        used_mib: u64,
+        /// What they may take.
+        limit_mib: u64,
+    },
+    /// The command is longer than any may be; nothing changed, and no repetition helps.
+    #[error("the change has {bytes} bytes, the limit is {limit}; nothing was changed")]
+    TooLarge {
+        /// Its length, encoded.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl ProposeError {
+    /// For a command of this many bytes.
+    #[must_use]
+    pub const fn too_large(bytes: usize) -> Self {
+        Self::TooLarge { bytes: bytes as u64, limit: MAX_COMMAND_BYTES as u64 }
+    }
 }
 
 impl From<ProposeError> for Problem {
@@ -53,10 +83,15 @@ impl From<ProposeError> for Problem {
             ProposeError::NotLeader(_) | ProposeError::Uncertain(_) | ProposeError::Stopping => {
                 Self::new(Code::NotReady, detail).retry_after(Duration::from_secs(1))
             }
+            ProposeError::Full { .. } => Self::new(Code::NodeFull, detail)
+                .retry_after(Duration::from_secs(5))
+                .hint("come back when some have ended; `octopussy task list --state accepted` shows what waits"),
             ProposeError::Busy => Self::new(Code::Overloaded, detail).retry_after(Duration::from_secs(1)),
             ProposeError::DiskFull => Self::new(Code::DiskFull, detail)
                 .hint("free space on the disk of the data directory, then restart the node"),
             ProposeError::Store(_) => Self::new(Code::StoreUnavailable, detail),
+            ProposeError::TooLarge { .. } => Self::new(Code::PayloadTooLarge, detail)
+                .hint("send long texts as documents, which travel by themselves"),
         }
     }
 }
@@ -72,6 +107,8 @@ impl From<Refusal> for Problem {
             Refusal::IdempotencyConflict(_) => Code::IdempotencyConflict,
             Refusal::TaskEnded(_) => Code::TaskEnded,
             Refusal::NotDeadLettered(_) => Code::NotDeadLettered,
+            Refusal::AgentChanged { .. } => Code::AgentChanged,
+            Refusal::AgentBusy { .. } => Code::AgentBusy,
             Refusal::StaleEpoch { .. }
             | Refusal::StepOutOfOrder { .. }
             | Refusal::NotRunning(_)
@@ -82,6 +119,10 @@ impl From<Refusal> for Problem {
             problem.retry_after(Duration::from_secs(1)).hint("wait until the agent has caught up")
         } else if code == Code::UnknownAgent {
             problem.hint("`octopussy agent list` shows the agents there are")
+        } else if code == Code::AgentChanged {
+            problem.hint("look at the agent as it is now and try again")
+        } else if code == Code::AgentBusy {
+            problem.hint("wait until they have ended, or cancel them with it: `octopussy agent delete NAME --force`")
         } else {
             problem
         }

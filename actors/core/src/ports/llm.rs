@@ -9,6 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The longest answer that is taken in, in bytes: more than any model writes at once, little enough to be journaled as one step.
+pub const MAX_COMPLETION_BYTES: usize = 1024 * 1024;
+
 /// Who speaks in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Role {
@@ -119,7 +122,7 @@ pub enum LlmError {
         detail: String,
     },
     /// It is too busy.
-    #[error("{provider} asks to slow down")]
+    #[error("{provider} asks to {}", come_back(.retry_after))]
     RateLimited {
         /// Who.
         provider: String,
@@ -147,6 +150,8 @@ pub enum LlmError {
     Exhausted {
         /// What each one said.
         tried: Vec<String>,
+        /// When to come back, when all that may answer then have said so.
+        retry_after: Option<Duration>,
     },
     /// No such provider in the configuration.
     #[error("the model provider '{name}' is not configured (there are: {})", .known.join(", "))]
@@ -156,6 +161,32 @@ pub enum LlmError {
         /// What there is.
         known: Vec<String>,
     },
+    /// It was not asked, since it has failed again and again or asked to be left alone.
+    #[error("{provider} is left alone for {} s: {reason}", seconds(.wait))]
+    Resting {
+        /// Who.
+        provider: String,
+        /// What it said before.
+        reason: String,
+        /// For how long.
+        wait: Duration,
+    },
+    /// It answered with something that is no answer, which says nothing of its health.
+    #[error("{provider} gives no answer that can be used: {detail}")]
+    Unusable {
+        /// Who.
+        provider: String,
+        /// What it gave.
+        detail: String,
+    },
+}
+
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn come_back(retry_after: &Option<Duration>) -> String {
+    retry_after.as_ref().map_or_else(|| "slow down".to_owned(), |wait| format!("come back in {} s", seconds(wait)))
 }
 
 impl LlmError {
@@ -163,8 +194,28 @@ impl LlmError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::RateLimited { .. } | Self::Timeout { .. } | Self::Unavailable { .. } | Self::Exhausted { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Timeout { .. }
+            | Self::Unavailable { .. }
+            | Self::Exhausted { .. }
+            | Self::Resting { .. }
+            | Self::Unusable { .. } => true,
             Self::Unauthorized { .. } | Self::Rejected { .. } | Self::UnknownProvider { .. } => false,
+        }
+    }
+
+    /// When to come back, when that is known: until then the same request cannot succeed, and nothing is wrong with it.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::Exhausted { retry_after, .. } => *retry_after,
+            Self::Resting { wait, .. } => Some(*wait),
+            Self::Timeout { .. }
+            | Self::Unavailable { .. }
+            | Self::Unusable { .. }
+            | Self::Unauthorized { .. }
+            | Self::Rejected { .. }
+            | Self::UnknownProvider { .. } => None,
         }
     }
 }

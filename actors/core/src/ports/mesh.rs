@@ -14,6 +14,10 @@ use std::time::Duration;
 /// The longest frame on any lane or stream, in bytes. What is longer travels as several frames of a stream.
 pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 
+/// The longest answer on a lane, in bytes; one that is longer than a frame travels in several. Far beyond the longest task, near
+/// enough that no peer can fill this node's memory with one.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
 /// The longest datagram, in bytes: a QUIC packet of the size every path carries, minus its headers.
 pub const MAX_DATAGRAM_BYTES: usize = 1_100;
 
@@ -131,12 +135,21 @@ pub enum MeshError {
     /// The mesh is stopping.
     #[error("the mesh is stopping")]
     Stopping,
+    /// The peer has begun to carry out the request, and has no answer that could travel: its handler failed, or the answer is
+    /// longer than its bound. It may have carried it out.
+    #[error("node {node} has no answer: {reason}")]
+    Unanswered {
+        /// Who.
+        node: NodeId,
+        /// Why.
+        reason: Arc<str>,
+    },
 }
 
 /// Answers requests of peers on one lane.
 pub trait LaneHandler: Send + Sync {
     /// Answers `request` of `from`. `within` is what is left of the caller's deadline. An error refuses the request without
-    /// having carried it out.
+    /// having carried it out. An answer has at most [`MAX_ANSWER_BYTES`].
     fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>>;
 }
 

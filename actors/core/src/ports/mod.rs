@@ -20,24 +20,25 @@ mod security;
 mod token_budget;
 
 pub use actor::ActorPort;
-pub use agent_factory::{AgentBundle, AgentFactoryPort, BundleFile};
+pub use agent_factory::{AgentBundle, AgentChange, AgentFactoryPort, BundleFile};
 pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
-    ClusterPort, ClusterView, JoinTokenView, MemberDesired, MemberRole, MemberView, NodeFactsView, Reach,
-    ReachabilityPort, RecoveryView, ShardView, TokenUse,
+    ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired,
+    MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView, ReplicaDigestView,
+    RotationView, ShardView, TokenUse,
 };
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
 pub use led_shards::{LedShardsPort, LedgerObserver};
-pub use ledger::{AgentQuery, LedgerPort, Page, ProposeError, TaskFilter, TaskQuery};
+pub use ledger::{AgentQuery, LedgerPort, MAX_COMMAND_BYTES, Page, ProposeError, TaskFilter, TaskQuery};
 pub use llm::{
-    ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, Passage, ProviderHealth,
-    ProviderStatus, Role, TokenSink,
+    ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, MAX_COMPLETION_BYTES, Passage,
+    ProviderHealth, ProviderStatus, Role, TokenSink,
 };
 pub use measures::{Measure, MeasureKind, MeasuresPort, NoMeasures};
 pub use mesh::{
-    FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES,
-    MeshError, MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
+    FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_ANSWER_BYTES, MAX_DATAGRAM_BYTES,
+    MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 pub use messaging::{
     AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,

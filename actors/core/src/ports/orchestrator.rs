@@ -1,8 +1,9 @@
 //! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
 
 use super::{
-    AgentBundle, AgentStatus, ClusterView, ControlCommand, EventId, JoinTokenView, MemberView, Page, Principal,
-    ProviderStatus, RecoveryView, ShardView, Subscription, TaskQuery, TokenUse, Topic,
+    AgentBundle, AgentChange, AgentStatus, ClusterView, ControlCommand, DigestsView, EventId, JoinTokenInfo,
+    JoinTokenView, MemberRole, MemberView, Page, Principal, ProviderStatus, RecoveryView, RotationView, ShardView,
+    Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
 use crate::capability::CapabilityId;
@@ -128,10 +129,37 @@ pub trait OrchestratorPort: Send + Sync {
     -> Result<Subscription, Problem>;
 
     /// Checks an agent's directory.
-    fn validate_agent(&self, principal: &Principal, bundle: &AgentBundle) -> Result<Vec<Finding>, Problem>;
+    async fn validate_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<Vec<Finding>, Problem>;
 
     /// Creates an agent from its directory.
     async fn create_agent(&self, principal: &Principal, bundle: AgentBundle) -> Result<AgentView, Problem>;
+
+    /// Gives an agent another version, from its directory.
+    async fn update_agent(&self, principal: &Principal, id: AgentId, bundle: AgentBundle)
+    -> Result<AgentView, Problem>;
+
+    /// What leads from one remembered version of an agent to another.
+    async fn diff_agent(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        from: u32,
+        to: u32,
+    ) -> Result<Vec<AgentChange>, Problem>;
+
+    /// What a directory would change in an agent.
+    async fn diff_agent_with(
+        &self,
+        principal: &Principal,
+        id: AgentId,
+        bundle: AgentBundle,
+    ) -> Result<Vec<AgentChange>, Problem>;
+
+    /// Forgets an agent; with `force` its tasks that have not ended are cancelled first. Answers with how many those were.
+    async fn delete_agent(&self, principal: &Principal, id: AgentId, force: bool) -> Result<u64, Problem>;
+
+    /// Lets an agent's spending start anew.
+    async fn reset_budget(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
 
     /// An agent by id.
     async fn agent(&self, principal: &Principal, id: AgentId) -> Result<AgentView, Problem>;
@@ -170,8 +198,14 @@ pub trait OrchestratorPort: Send + Sync {
     /// Sets a secret, or replaces it and announces the rotation.
     async fn set_secret(&self, principal: &Principal, name: &str, value: String) -> Result<(), Problem>;
 
-    /// Rotates a secret that this node generates itself, such as the message signing key.
-    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem>;
+    /// Removes a secret that somebody has set.
+    async fn delete_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem>;
+
+    /// Begins to replace the keys in a secret that nodes generate themselves, such as the message signing key.
+    async fn rotate_secret(&self, principal: &Principal, name: &str) -> Result<RotationView, Problem>;
+
+    /// Begins to replace the keys of every kind; with `now`, what was signed before is good no longer.
+    async fn rotate_keys(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem>;
 
     /// The cluster as a whole.
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem>;
@@ -187,8 +221,15 @@ pub trait OrchestratorPort: Send + Sync {
         &self,
         principal: &Principal,
         uses: TokenUse,
+        role: MemberRole,
         valid_for: Duration,
     ) -> Result<JoinTokenView, Problem>;
+
+    /// The join tokens, the newest first.
+    fn join_tokens(&self, principal: &Principal) -> Result<Vec<JoinTokenInfo>, Problem>;
+
+    /// Withdraws a join token.
+    async fn revoke_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem>;
 
     /// Moves everything off a node, or lets it take part again.
     async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem>;
@@ -196,8 +237,14 @@ pub trait OrchestratorPort: Send + Sync {
     /// Removes a node.
     async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem>;
 
+    /// Removes a node that was stolen, and replaces what it knows.
+    async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem>;
+
     /// Answers how many shards are moving or have yet to; the cluster moves them by itself, a few at a time.
     async fn rebalance(&self, principal: &Principal) -> Result<usize, Problem>;
+
+    /// Compares what the replicas of all groups have applied.
+    async fn digests(&self, principal: &Principal) -> Result<DigestsView, Problem>;
 
     /// Makes this node the only voter of every group whose quorum is lost for good, and takes the lost nodes out.
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem>;

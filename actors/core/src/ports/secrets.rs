@@ -1,5 +1,6 @@
 //! Secrets by name.
 
+use super::KeyKind;
 use crate::contract::{Port, PortId};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -24,6 +25,13 @@ impl SecretName {
             && name.len() <= Self::MAX_LEN
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b));
         if fits { Ok(Self(name.to_owned())) } else { Err(SecretError::BadName(name.to_owned())) }
+    }
+
+    /// Whether nodes make and replace this secret by themselves: nobody sets, reads or removes it.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        let below = |name: &str| self.0.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        KeyKind::ALL.into_iter().any(|kind| below(kind.secret()))
     }
 
     /// The name as text.
@@ -101,9 +109,8 @@ pub trait SecretsPort: Send + Sync {
     /// Sets a value; when it replaces one, the rotation is announced.
     async fn set(&self, name: &SecretName, value: SecretValue) -> Result<(), SecretError>;
 
-    /// Replaces a generated secret (32 random bytes) by a new one, keeps the one before under `<name>.previous`, and
-    /// announces the rotation. Creates it when it is not there.
-    async fn rotate(&self, name: &SecretName) -> Result<(), SecretError>;
+    /// The present value, and 32 random bytes when there is none, which are kept.
+    async fn get_or_generate(&self, name: &SecretName) -> Result<SecretValue, SecretError>;
 
     /// Forgets a secret.
     async fn delete(&self, name: &SecretName) -> Result<(), SecretError>;

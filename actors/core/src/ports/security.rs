@@ -3,6 +3,7 @@
 use crate::contract::{Port, PortId};
 use crate::ids::PartyId;
 use crate::message::{Message, MessageDraft, VerifyError};
+use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -61,6 +62,14 @@ impl Action {
             Self::ManageSecrets | Self::ManageCluster => PrincipalRole::Admin,
         }
     }
+
+    /// What somebody hears who may not do it.
+    #[must_use]
+    pub fn refused_to(self, principal: &Principal) -> Problem {
+        let (name, role, needed) = (&principal.name, principal.role, self.requires());
+        Problem::new(Code::Forbidden, format!("'{name}' has the role {role:?}, this takes {needed:?}"))
+            .hint("ask an administrator for a token with that role")
+    }
 }
 
 /// Credentials do not count.
@@ -116,6 +125,9 @@ pub trait SecurityPort: Send + Sync {
 
     /// A token for a user. `lifetime` is bounded to a year.
     fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> String;
+
+    /// Whether the token says that the key has signed it that signs now: another one ends with its key.
+    fn is_current(&self, token: &str) -> bool;
 
     /// Looks for attempts to take an agent over.
     fn scan_prompt(&self, text: &str) -> ScanVerdict;

@@ -1,9 +1,10 @@
-//! The commands a shard's log holds. Time, ids and epochs come inside them, so that every replica applies the same.
+//! The commands a shard's log holds. Time, ids and epochs come inside them, so that every replica applies the same. The time
+//! is the leader's, whatever a proposer wrote: it is set when the command is put in line at the leader.
 //!
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use super::{DeadLetterReason, StepRecord, TaskRecord};
-use crate::agent::{AgentRecord, Desired, Usage};
+use crate::agent::{AgentRecord, AgentSpec, AgentVersion, Desired, Usage};
 use crate::ids::{AgentId, Epoch, NodeId, PartyId, ShardId, TaskId};
 use crate::message::Message;
 use crate::time::Timestamp;
@@ -24,7 +25,7 @@ pub struct NewTask {
     pub message: Arc<Message>,
     /// The sender's idempotency key, with a fingerprint of the request it came with.
     pub idempotency: Option<(Arc<str>, u64)>,
-    /// How often it may be begun.
+    /// How many attempts may fail.
     pub max_attempts: u32,
 }
 
@@ -41,27 +42,30 @@ pub enum Outcome {
     Cancelled(Arc<str>),
     /// It must not be run: straight to the dead-letter queue.
     DeadLetter(DeadLetterReason, Arc<str>),
-    /// Not at all: it is handed back unharmed (a graceful stop, a pause); the attempt does not count.
+    /// Not at all: it is handed back unharmed (a graceful stop, a pause, a move of its shard); the attempt does not count.
     HandedBack,
+    /// Not yet: whatever it needs has asked to come back later. It is handed back with that reason; the attempt does not count.
+    Postponed(Arc<str>),
 }
 
 /// A change of a shard's state.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// `node` leads `shard` from here on; the entry's log index is the new epoch. Running tasks of earlier epochs go back
-    /// to their mailboxes; those older than `max_age` are dead-lettered instead.
-    Activate { shard: ShardId, node: NodeId, now: Timestamp, max_age: Duration },
+    /// `node`, in its life `boot`, leads `shard` from here on; the command's position is the new epoch. Running tasks of
+    /// earlier epochs go back to their mailboxes without having used up an attempt; those older than `max_age` are
+    /// dead-lettered instead. `gone`: the node that led before, if it is another, cannot be reached.
+    Activate { shard: ShardId, node: NodeId, now: Timestamp, max_age: Duration, boot: u64, gone: bool },
     /// A new agent.
     CreateAgent { agent: Box<AgentRecord> },
     /// What the owner wants of an agent.
     SetDesired { agent: AgentId, desired: Desired, now: Timestamp },
     /// A new task.
     Accept { task: Box<NewTask>, now: Timestamp },
-    /// An agent begins the task.
-    Begin { task: TaskId, epoch: Epoch, now: Timestamp },
-    /// A step is complete.
-    Step { task: TaskId, step: Arc<StepRecord> },
+    /// An agent begins the task, as the version of it that [`TaskRecord::version_to_run`] names.
+    Begin { task: TaskId, epoch: Epoch, version: u32, now: Timestamp },
+    /// A step is complete. When it began and ended is what the clock of its node showed, to be shown; `now` counts.
+    Step { task: TaskId, step: Arc<StepRecord>, now: Timestamp },
     /// A run has ended. `memory` is what a stateful agent remembers from now on.
     End { task: TaskId, epoch: Epoch, outcome: Outcome, memory: Option<Arc<str>>, now: Timestamp },
     /// Somebody asks for a task to be cancelled; one that runs is ended by its run.
@@ -72,12 +76,45 @@ pub enum Command {
     Discard { task: TaskId },
     /// Time has passed: waiting tasks that have expired are dead-lettered, forgotten idempotency keys dropped.
     Tick { shard: ShardId, now: Timestamp },
-    /// Ended tasks (not dead letters) that ended before this moment are forgotten.
+    /// Ended tasks (not dead letters) that ended before this moment are forgotten, unless their keys are still remembered.
     Forget { shard: ShardId, before: Timestamp },
     /// Tokens spent outside a step.
     RecordUsage { agent: AgentId, usage: Usage, now: Timestamp },
     /// The agent's spending starts anew.
     ResetUsage { agent: AgentId },
+    /// Another version of an agent, in place of the version `from`.
+    UpdateAgent { agent: AgentId, from: u32, spec: Arc<AgentSpec>, version: Box<AgentVersion> },
+    /// The agent is to be forgotten, and its name is free again. Its ended tasks stay until their time. Refused while it has
+    /// tasks that have not ended, unless `force`: those are cancelled with `reason`.
+    DeleteAgent { agent: AgentId, force: bool, reason: Arc<str>, now: Timestamp },
+    /// Dead letters that are too many are forgotten, the earliest submitted first: those beyond the newest `keep`, and those
+    /// among the earliest that ended before this moment.
+    ForgetDead { shard: ShardId, before: Timestamp, keep: u64 },
+}
+
+impl Command {
+    /// Sets the time at which it is carried out. The shard's leader does that, and nobody else's clock counts.
+    pub const fn stamp(&mut self, at: Timestamp) {
+        match self {
+            Self::Activate { now, .. }
+            | Self::SetDesired { now, .. }
+            | Self::Accept { now, .. }
+            | Self::Begin { now, .. }
+            | Self::Step { now, .. }
+            | Self::End { now, .. }
+            | Self::Cancel { now, .. }
+            | Self::Replay { now, .. }
+            | Self::Tick { now, .. }
+            | Self::RecordUsage { now, .. }
+            | Self::DeleteAgent { now, .. } => *now = at,
+            Self::CreateAgent { .. }
+            | Self::Discard { .. }
+            | Self::Forget { .. }
+            | Self::ResetUsage { .. }
+            | Self::UpdateAgent { .. }
+            | Self::ForgetDead { .. } => {}
+        }
+    }
 }
 
 /// What came of a command that was applied.
@@ -151,4 +188,22 @@ pub enum Refusal {
     /// It is not waiting.
     #[error("task {0} is not waiting to be begun")]
     NotWaiting(TaskId),
+    /// It has another version than the command counts on.
+    #[error("agent {agent} has been changed meanwhile: its version is {current} now, not {given}")]
+    AgentChanged {
+        /// Whose.
+        agent: AgentId,
+        /// The command's.
+        given: u32,
+        /// The present one.
+        current: u32,
+    },
+    /// It has tasks that have not ended.
+    #[error("agent {agent} has {tasks} tasks that have not ended")]
+    AgentBusy {
+        /// Which.
+        agent: AgentId,
+        /// How many.
+        tasks: u64,
+    },
 }

@@ -1,7 +1,7 @@
 //! A task as the ledger keeps it.
 
 use super::StepRecord;
-use crate::agent::Usage;
+use crate::agent::{AgentRecord, Usage};
 use crate::ids::{AgentId, Epoch, PartyId, TaskId};
 use crate::message::{Message, Priority};
 use crate::time::Timestamp;
@@ -73,6 +73,8 @@ pub enum DeadLetterReason {
     BadSignature,
     /// Its agent was stopped.
     AgentStopped,
+    /// The processes that ran it ended under it again and again: it may be what ends them.
+    CrashSuspect,
 }
 
 impl DeadLetterReason {
@@ -86,6 +88,7 @@ impl DeadLetterReason {
             Self::Quarantined => "quarantined",
             Self::BadSignature => "bad_signature",
             Self::AgentStopped => "agent_stopped",
+            Self::CrashSuspect => "crash_suspect",
         }
     }
 }
@@ -111,11 +114,12 @@ pub struct TaskRecord {
     pub accepted_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// After this moment it is not begun (or begun again).
+    /// After this moment it is not begun (or begun again): its time to live after its acceptance, by the clock of its shard.
     pub expires_at: Timestamp,
-    /// How often it has been begun.
+    /// Which attempt it is in, or was in last: those that failed, and the one after them once it is begun. A run that was
+    /// handed back, or cut off by the end of its leadership, is none: nothing was wrong with the task.
     pub attempts: u32,
-    /// How often it may be begun.
+    /// How many attempts may fail.
     pub max_attempts: u32,
     /// The leadership that runs it, or ran it last.
     pub epoch: Epoch,
@@ -129,9 +133,23 @@ pub struct TaskRecord {
     pub dead_letter: Option<DeadLetterReason>,
     /// The sender's idempotency key.
     pub idempotency_key: Option<Arc<str>>,
+    /// How often it has been begun, whatever came of it.
+    pub begun: u32,
+    /// How often the process that ran it ended under it, as far as that can be told.
+    pub crashes: u32,
+    /// The version of its agent that it was last begun with; 0 before that.
+    pub agent_version: u32,
 }
 
 impl TaskRecord {
+    /// The version of its agent that it is to be begun with: the present one, unless its journal was written by another that
+    /// is still remembered. A run ends on the version that it has begun with.
+    #[must_use]
+    pub fn version_to_run(&self, agent: &AgentRecord) -> u32 {
+        let bound = !self.steps.is_empty() && agent.version_at(self.agent_version).is_some();
+        if bound { self.agent_version } else { agent.version() }
+    }
+
     /// All that its steps cost.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -16,5 +16,5 @@ pub use analyzer::{Analyzer, Keyword, Language, Term};
 pub use bm25::{Bm25, Hit};
 pub use index::DocumentIndex;
 pub use passages::{Chunk, chunks};
-pub use question::{QuestionTerm, asks_for_summary, question_terms};
+pub use question::{MAX_QUESTION_TERMS, QuestionTerm, asks_for_summary, question_terms};
 pub use sentences::{Sentence, SentenceKind, sentences};

@@ -4,6 +4,10 @@ use super::{Analyzer, Language, Term};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// How many different terms of a question count: everything that ranks goes through all texts with each of them, and a
+/// question of more is no question but material.
+pub const MAX_QUESTION_TERMS: usize = 128;
+
 /// What a word counts that stands in many questions and says little about any subject.
 const LITTLE: f32 = 0.25;
 
@@ -176,7 +180,8 @@ pub struct QuestionTerm {
     pub alike: Vec<Term>,
 }
 
-/// The different terms of a question, in order, without those that say nothing about its subject, such as "many" in "how many".
+/// The different terms of a question, in order, without those that say nothing about its subject, such as "many" in "how many";
+/// at most [`MAX_QUESTION_TERMS`].
 #[must_use]
 pub fn question_terms(analyzer: &Analyzer, question: &str) -> Vec<QuestionTerm> {
     let about_text = if asks_for_summary(question) { 0.0 } else { LITTLE };
@@ -184,7 +189,9 @@ pub fn question_terms(analyzer: &Analyzer, question: &str) -> Vec<QuestionTerm> 
     let mut before = String::new();
     let mut words =
         question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).enumerate().peekable();
-    while let Some((at, mut word)) = words.next() {
+    while terms.len() < MAX_QUESTION_TERMS
+        && let Some((at, mut word)) = words.next()
+    {
         let follower = words.peek().map_or("", |(_, next)| *next);
         let joined = TWO_WORDS
             .iter()
@@ -212,6 +219,7 @@ pub fn question_terms(analyzer: &Analyzer, question: &str) -> Vec<QuestionTerm> 
             }
         }
     }
+    terms.truncate(MAX_QUESTION_TERMS);
     terms
 }
 
@@ -264,6 +272,13 @@ mod tests {
     #[test]
     fn the_lists_are_sorted() {
         assert!(GENERIC.is_sorted() && ASKING.is_sorted() && MEASURES.is_sorted() && ABOUT_TEXT.is_sorted());
+    }
+
+    #[test]
+    fn a_question_of_very_many_words_is_bounded() {
+        let analyzer = Analyzer::new(Language::English);
+        let question: String = (0..40_000).map(|n| format!("w{n} ")).collect();
+        assert_eq!(question_terms(&analyzer, &question).len(), MAX_QUESTION_TERMS);
     }
 
     #[test]

@@ -35,6 +35,8 @@ impl Capability for ObservabilityCapability {
             if fits { Ok(()) } else { Err(error()) }
         };
         within("audit.queue", config.audit.queue as u64, 16, 1_048_576)?;
+        within("audit.rotate_mb", config.audit.rotate_mb, 1, 4_096)?;
+        within("audit.keep_files", config.audit.keep_files as u64, 1, 10_000)?;
         within("otlp.queue", config.otlp.queue as u64, 1, 65_536)?;
         within("otlp.timeout_seconds", config.otlp.timeout_seconds, 1, 60)?;
         if let Some(endpoint) = &config.otlp.endpoint
@@ -52,8 +54,8 @@ impl Capability for ObservabilityCapability {
         if let Err(error) = init_logging(&config.log) {
             tracing::warn!(%error, "observability.log is not in force");
         }
-        let (path, clock, queue) = (cx.home.join("audit/audit.jsonl"), cx.clock.clone(), config.audit.queue);
-        let (sender, audit) = tokio::task::spawn_blocking(move || AuditWriter::start(&path, queue, clock))
+        let (path, clock, audit) = (cx.home.join("audit/audit.jsonl"), cx.clock.clone(), config.audit.clone());
+        let (sender, audit) = tokio::task::spawn_blocking(move || AuditWriter::start(&path, &audit, clock))
             .await
             .map_err(|error| StartError::because("the audit log could not be opened", error))?
             .map_err(|error| StartError::because(format!("the audit log could not be opened: {error}"), error))?;

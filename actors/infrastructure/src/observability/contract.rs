@@ -98,11 +98,15 @@ impl Default for OtlpConfig {
 pub struct AuditConfig {
     /// How many records may wait for the disk (16 to 1 048 576); what does not fit is counted in a gap record.
     pub queue: usize,
+    /// From how many MiB on the file is put aside and another one begun (1 to 4096).
+    pub rotate_mb: u64,
+    /// How many files that were put aside are kept (1 to 10 000); the oldest go, and the chain begins later then.
+    pub keep_files: usize,
 }
 
 impl Default for AuditConfig {
     fn default() -> Self {
-        Self { queue: 8192 }
+        Self { queue: 8192, rotate_mb: 64, keep_files: 16 }
     }
 }
 

@@ -17,4 +17,7 @@ pub use contract::{AuditConfig, CONTRACT, LogConfig, LogFormat, LogTarget, Obser
 #[cfg(feature = "realization")]
 pub use contract::{ObservabilityNeeds, ObservabilityProvides};
 #[cfg(feature = "realization")]
-pub use realization::{AuditVerifyError, LoggingError, init_logging, verify_audit};
+pub use realization::{
+    AuditVerified, AuditVerifyError, LOG_BYTES, LOGS_KEPT, LoggingError, init_logging, open_log, put_log_aside,
+    verify_audit,
+};

@@ -71,11 +71,9 @@ impl SecretsPort for SecretsHandle {
         Ok(())
     }
 
-    async fn rotate(&self, name: &SecretName) -> Result<(), SecretError> {
-        let key = name.clone();
-        self.on_store(move |store| store.rotate(&key)).await?;
-        self.announce(name);
-        Ok(())
+    async fn get_or_generate(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
+        let name = name.clone();
+        self.on_store(move |store| store.get_or_generate(&name)).await
     }
 
     async fn delete(&self, name: &SecretName) -> Result<(), SecretError> {

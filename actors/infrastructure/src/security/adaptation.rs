@@ -142,6 +142,10 @@ impl SecurityPort for SecurityHandle {
         token
     }
 
+    fn is_current(&self, token: &str) -> bool {
+        self.inner.tokens.read().is_current(token)
+    }
+
     fn scan_prompt(&self, text: &str) -> ScanVerdict {
         if !self.inner.config.scan_prompts {
             return ScanVerdict::Clean;

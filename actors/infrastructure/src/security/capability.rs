@@ -1,10 +1,10 @@
 //! Security from its configuration to its running half.
 
-use super::realization::{JWT_KEY, MESSAGE_KEY, SecretKeys, TokenAuthority, TokenKey, load_key, load_keyring};
+use super::realization::{TokenAuthority, TokenKey, load_keyring, load_keys};
 use super::{SecurityConfig, SecurityHandle, SecurityNeeds, SecurityProvides};
 use futures::StreamExt;
 use octopussy_core::contract::Contract;
-use octopussy_core::ports::{SecretError, SecretsPort};
+use octopussy_core::ports::{KeyKind, SecretError, SecretsPort};
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -64,24 +64,25 @@ async fn load_tokens(
     config: &SecurityConfig,
     cache: NonZeroUsize,
 ) -> Result<TokenAuthority, SecretError> {
-    let SecretKeys { current, previous } = load_key(secrets, JWT_KEY).await?;
-    let keys = [Some(current), previous].into_iter().flatten().map(|seed| TokenKey::from_seed(&seed));
-    let keys = keys
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| SecretError::Unusable(format!("the secret '{JWT_KEY}' is not a key: rotate it")))?;
+    let set = load_keys(secrets, KeyKind::Token).await?;
+    let keys = std::iter::once(set.active()).chain(set.others()).map(|seed| TokenKey::from_seed(seed));
+    let unusable = || SecretError::Unusable(format!("the secret '{}' is not a key", KeyKind::Token.secret()));
+    let keys = keys.collect::<Option<Vec<_>>>().ok_or_else(unusable)?;
     Ok(TokenAuthority::new(keys, &config.issuer, &config.audience, cache))
 }
 
 /// Takes over a rotated key; when it cannot be read, the one in force stays.
 async fn follow(secrets: &dyn SecretsPort, handle: &SecurityHandle, cache: NonZeroUsize, name: &str) {
-    let taken_over = match name {
-        MESSAGE_KEY => load_keyring(secrets).await.map(|keyring| handle.set_keyring(keyring)),
-        JWT_KEY => load_tokens(secrets, handle.config(), cache).await.map(|tokens| handle.set_tokens(tokens)),
-        _ => return,
+    let taken_over = match KeyKind::of_secret(name) {
+        Some(KeyKind::Message) => load_keyring(secrets).await.map(|keyring| handle.set_keyring(keyring)),
+        Some(KeyKind::Token) => {
+            load_tokens(secrets, handle.config(), cache).await.map(|tokens| handle.set_tokens(tokens))
+        }
+        None => return,
     };
     match taken_over {
-        Ok(()) => tracing::info!(secret.name = name, "a rotated key is in force"),
-        Err(error) => tracing::error!(secret.name = name, %error, "a rotated key cannot be read; the one before stays"),
+        Ok(()) => tracing::info!(secret.name = name, "the keys of the cluster are in force here"),
+        Err(error) => tracing::error!(secret.name = name, %error, "new keys cannot be read; those before stay"),
     }
 }
 

@@ -137,8 +137,8 @@ impl SecretsPort for Fake {
     async fn set(&self, _: &SecretName, _: SecretValue) -> Result<(), SecretError> {
         Ok(())
     }
-    async fn rotate(&self, _: &SecretName) -> Result<(), SecretError> {
-        Ok(())
+    async fn get_or_generate(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
+        SecretsPort::get(self, name).await
     }
     async fn delete(&self, _: &SecretName) -> Result<(), SecretError> {
         Ok(())

@@ -1,12 +1,15 @@
 //! Each rule on its own.
 
-use super::support::{add_token, at, cluster, digest, founded, grown, guest, join, member, node, set, token};
+use super::support::{
+    add_guest_token, add_token, at, cluster, digest, founded, grown, guest, join, maker, member, node, set, token,
+};
 use crate::{
-    ControlApplied, ControlCommand, ControlRefusal, ControlState, JoinToken, MAX_TOKENS, ReplicaSet, ShardPlace,
-    VersionRange,
+    ControlApplied, ControlCommand, ControlRefusal, ControlState, JoinToken, MAX_TOKENS, MembershipStamp, ReplicaSet,
+    ShardPlace, VersionRange,
 };
 use octopussy_core::ids::ShardId;
-use octopussy_core::ports::{MemberDesired, TokenUse};
+use octopussy_core::lineage::{Conflict, Lineage};
+use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 
 const SHARD: ShardId = ShardId(2);
 
@@ -16,7 +19,9 @@ fn plan(state: &mut ControlState, place: ReplicaSet) -> Result<ControlApplied, C
 }
 
 fn settle(state: &mut ControlState, place: ReplicaSet) -> Result<ControlApplied, ControlRefusal> {
-    state.apply(ControlCommand::Settle { shard: SHARD, place })
+    let known = &state.table[usize::from(SHARD.0)];
+    let (at, planned) = (known.reported, known.planned);
+    state.apply(ControlCommand::Settle { shard: SHARD, place, at, planned })
 }
 
 fn desire(state: &mut ControlState, number: u8, desired: MemberDesired) -> Result<ControlApplied, ControlRefusal> {
@@ -71,10 +76,39 @@ fn tokens_are_judged_by_the_latest_moment_known() {
     assert_eq!(state.apply(join(member(2), 7, 2_000)), Err(ControlRefusal::UnknownToken));
     let day = 24 * 60 * 60 * 1_000;
     state.apply(ControlCommand::Tick { now: at(50_000 + day - 1) }).unwrap();
-    assert_eq!(state.apply(join(member(2), 1, 2_000)), Err(ControlRefusal::TokenExpired));
-    assert!(state.has_forgotten_tokens(at(50_000 + day)));
+    assert_eq!(state.apply(join(member(2), 1, 50_000 + day - 1)), Err(ControlRefusal::TokenExpired));
+    assert!(state.wants_tick(at(50_000 + day)));
     state.apply(ControlCommand::Tick { now: at(50_000 + day) }).unwrap();
     assert_eq!(state.apply(join(member(2), 1, 2_000)), Err(ControlRefusal::UnknownToken));
+}
+
+#[test]
+fn a_leader_that_once_was_years_ahead_leaves_tokens_good() {
+    let mut state = founded();
+    let years = 10 * 365 * 24 * 60 * 60 * 1_000;
+    let report = ControlCommand::Report {
+        node: node(1),
+        addresses: Vec::new(),
+        capacity: 1,
+        zone: None,
+        versions: VersionRange { min: 1, max: 3 },
+        now: at(years),
+    };
+    state.apply(report).unwrap();
+    state.apply(add_token(1, TokenUse::Single, 50_000)).unwrap();
+    state.apply(join(member(2), 1, 2_000)).unwrap();
+    assert_eq!(state.now, at(2_000));
+}
+
+#[test]
+fn only_the_leader_s_clock_counts_and_a_token_lives_as_long_as_its_maker_said() {
+    let mut made = add_token(1, TokenUse::Single, 51_000);
+    made.stamp(at(7_000_000));
+    let ControlCommand::AddToken { token, now, .. } = &made else { panic!("another command") };
+    assert_eq!((token.expires_at, *now), (at(7_050_000), at(7_000_000)));
+    let mut report = join(member(2), 1, u64::MAX);
+    report.stamp(at(7_000_000));
+    assert!(matches!(report, ControlCommand::Join { now, .. } if now == at(7_000_000)));
 }
 
 #[test]
@@ -99,6 +133,8 @@ fn tokens_are_bounded_and_expired_ones_make_room() {
             uses: TokenUse::Single,
             expires_at: at(50_000),
             used_by: Vec::new(),
+            role: MemberRole::Full,
+            made_by: maker(1),
         };
         state.apply(ControlCommand::AddToken { id: JoinToken::id_of(&made.digest), token: made, now: at(1) }).unwrap();
     }
@@ -119,6 +155,56 @@ fn a_withdrawn_token_is_unknown_and_whoever_used_it_stays() {
     assert_eq!(state.apply(join(member(3), 9, 2_000)), Err(ControlRefusal::UnknownToken));
     assert_eq!(state.apply(ControlCommand::RevokeToken { id, now: at(0) }), Err(ControlRefusal::UnknownToken));
     assert!(state.members.contains_key(&node(2)));
+}
+
+/// Whoever joins does not choose what it becomes: neither with the first token nor with a later one of the other kind.
+#[test]
+fn the_token_decides_what_a_node_becomes() {
+    let mut state = founded();
+    state.apply(add_guest_token(1, TokenUse::Timed, 50_000)).unwrap();
+    let guests_only = ControlRefusal::WrongRole { token: MemberRole::Guest };
+    let members_only = ControlRefusal::WrongRole { token: MemberRole::Full };
+    assert_eq!(state.apply(join(member(2), 1, 2_000)), Err(guests_only.clone()));
+    assert_eq!(state.apply(join(guest(2), 9, 2_000)), Err(members_only.clone()));
+    state.apply(join(guest(2), 1, 2_000)).unwrap();
+    for record in [member(2), guest(2)] {
+        assert_eq!(state.apply(join(record, 9, 3_000)), Err(members_only.clone()), "a guest became a member");
+    }
+    state.apply(join(member(3), 9, 2_000)).unwrap();
+    assert_eq!(state.apply(join(member(3), 1, 3_000)), Err(guests_only));
+    assert_eq!(state.members[&node(2)].role, MemberRole::Guest);
+}
+
+#[test]
+fn a_token_is_made_by_a_full_member_and_lives_for_a_month_at_most() {
+    let mut state = grown(3);
+    state.apply(add_guest_token(1, TokenUse::Single, 50_000)).unwrap();
+    state.apply(join(guest(5), 1, 2_000)).unwrap();
+    desire(&mut state, 3, MemberDesired::Leaving).unwrap();
+    let made = |number, by| {
+        let token = JoinToken { made_by: maker(by), ..token(number, TokenUse::Single, 50_000) };
+        ControlCommand::AddToken { id: JoinToken::id_of(&token.digest), token, now: at(1_000) }
+    };
+    assert!(matches!(state.apply(made(2, 5)), Err(ControlRefusal::BadToken(_))), "a guest lets nobody in");
+    assert!(matches!(state.apply(made(2, 3)), Err(ControlRefusal::BadToken(_))), "it is leaving");
+    assert_eq!(state.apply(made(2, 7)), Err(ControlRefusal::UnknownMember(node(7))));
+    let month = 30 * 24 * 60 * 60 * 1_000;
+    let long = add_token(2, TokenUse::Timed, state.now.as_millis() + month + 1);
+    assert!(matches!(state.apply(long), Err(ControlRefusal::BadToken(_))));
+    state.apply(add_token(2, TokenUse::Timed, state.now.as_millis() + month)).unwrap();
+}
+
+#[test]
+fn whoever_is_sent_away_invites_nobody_any_more() {
+    for last in [MemberDesired::Leaving, MemberDesired::Draining] {
+        let mut state = grown(3);
+        let token = JoinToken { made_by: maker(2), ..token(4, TokenUse::Timed, 50_000) };
+        let id = JoinToken::id_of(&token.digest);
+        state.apply(ControlCommand::AddToken { id: id.clone(), token, now: at(1_000) }).unwrap();
+        desire(&mut state, 2, last).unwrap();
+        assert_eq!(state.tokens.contains_key(&id), last == MemberDesired::Draining, "{last:?}");
+        assert!(state.tokens.contains_key(&JoinToken::id_of(&digest(9))), "another member's token is gone");
+    }
 }
 
 #[test]
@@ -151,7 +237,8 @@ fn names_are_unique_and_versions_shared() {
 #[test]
 fn the_last_active_full_member_stays() {
     let mut state = founded();
-    state.apply(join(guest(5), 9, 2_000)).unwrap();
+    state.apply(add_guest_token(8, TokenUse::Single, 50_000)).unwrap();
+    state.apply(join(guest(5), 8, 2_000)).unwrap();
     for desired in [MemberDesired::Draining, MemberDesired::Leaving] {
         assert_eq!(desire(&mut state, 1, desired), Err(ControlRefusal::LastMember));
     }
@@ -187,7 +274,8 @@ fn a_member_leaves_for_good_once_nothing_names_it() {
 #[test]
 fn a_plan_is_taken_as_a_whole_or_not_at_all() {
     let mut state = grown(3);
-    state.apply(join(guest(5), 9, 2_000)).unwrap();
+    state.apply(add_guest_token(8, TokenUse::Single, 50_000)).unwrap();
+    state.apply(join(guest(5), 8, 2_000)).unwrap();
     let before = state.clone();
     let bad = [
         set(&[1, 2], &[]),
@@ -235,6 +323,38 @@ fn a_move_is_planned_settled_replaced_and_taken_back() {
 }
 
 #[test]
+fn a_report_of_an_older_membership_changes_nothing() {
+    let mut state = grown(4);
+    let report = |state: &mut ControlState, place, index| {
+        let (at, planned) = (MembershipStamp { term: 2, index }, state.table[usize::from(SHARD.0)].planned);
+        state.apply(ControlCommand::Settle { shard: SHARD, place, at, planned })
+    };
+    plan(&mut state, set(&[1, 2, 3], &[])).unwrap();
+    report(&mut state, set(&[1, 2, 3], &[]), 40).unwrap();
+    plan(&mut state, set(&[1, 2, 4], &[])).unwrap();
+    let before = state.clone();
+    // It was on its way for long; the shard was somewhere else then.
+    assert_eq!(report(&mut state, set(&[1], &[]), 30), Err(ControlRefusal::StaleTable));
+    assert_eq!(state, before);
+    report(&mut state, set(&[1, 2, 4], &[]), 50).unwrap();
+    assert_eq!(state.place(SHARD).unwrap().current, set(&[1, 2, 4], &[]));
+}
+
+#[test]
+fn a_report_that_does_not_know_of_a_planned_move_changes_nothing() {
+    let mut state = grown(5);
+    plan(&mut state, set(&[1, 2, 3], &[])).unwrap();
+    let (at, planned) = (MembershipStamp { term: 2, index: 40 }, state.place(SHARD).unwrap().planned);
+    let late = ControlCommand::Settle { shard: SHARD, place: set(&[1, 2, 3], &[]), at, planned };
+    plan(&mut state, set(&[1, 2, 4], &[])).unwrap();
+    plan(&mut state, set(&[1, 2, 5], &[])).unwrap();
+    let before = state.clone();
+    assert_eq!(state.apply(late), Err(ControlRefusal::StaleTable));
+    assert_eq!(state, before);
+    assert!(state.place(SHARD).unwrap().names(node(4)), "it may have a vote, and must not be forgotten");
+}
+
+#[test]
 fn recovery_names_one_node_that_has_a_replica() {
     let mut state = grown(3);
     plan(&mut state, set(&[1], &[2])).unwrap();
@@ -247,7 +367,8 @@ fn recovery_names_one_node_that_has_a_replica() {
     assert!(matches!(state.apply(recover(2, &[2, 3])), Err(ControlRefusal::BadPlace { shard: ShardId(3), .. })));
     assert!(matches!(state.apply(recover(8, &[2])), Err(ControlRefusal::UnknownMember(_))));
     state.apply(recover(2, &[2])).unwrap();
-    assert_eq!(state.table[2], ShardPlace::alone(node(2)));
+    let alone = ShardPlace { planned: state.table[2].planned, ..ShardPlace::alone(node(2)) };
+    assert_eq!(state.table[2], alone);
     assert_eq!(state.table[3].current, set(&[1], &[]));
 }
 
@@ -289,4 +410,27 @@ fn a_state_that_cannot_be_is_found_out() {
         spoil(&mut state);
         assert!(state.check().is_err());
     }
+}
+
+#[test]
+fn a_member_starts_from_the_home_that_is_known_and_from_no_copy_of_it() {
+    let mut state = grown(2);
+    let start = |state: &mut ControlState, lineage: &Lineage, now| {
+        state.apply(ControlCommand::Start { node: node(2), lineage: lineage.clone(), now: at(now) })
+    };
+    let mut home = Lineage::first(1, 1, 10);
+    let mut copy = home.clone();
+    start(&mut state, &home, 5_000).unwrap();
+    home.begin(11);
+    copy.begin(12);
+    start(&mut state, &home, 6_000).unwrap();
+    home.advance();
+    start(&mut state, &home, 7_000).unwrap();
+    assert_eq!(state.lives[&node(2)].since, at(6_000));
+    let refused = start(&mut state, &copy, 8_000);
+    assert_eq!(refused, Err(ControlRefusal::OtherLife(Conflict::Twice { known: 2, since: at(6_000) })));
+    desire(&mut state, 2, MemberDesired::Leaving).unwrap();
+    remove(&mut state, 2).unwrap();
+    assert!(state.lives.is_empty(), "who has left is not remembered");
+    assert_eq!(start(&mut state, &home, 9_000), Err(ControlRefusal::UnknownMember(node(2))));
 }

@@ -1,6 +1,8 @@
 //! Small clusters for the tests.
 
-use crate::{ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, VersionRange};
+use crate::{
+    ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, TokenMaker, VersionRange,
+};
 use octopussy_core::ids::{NodeId, ShardCount};
 use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
@@ -45,7 +47,24 @@ pub(super) fn digest(number: u8) -> [u8; 32] {
 }
 
 pub(super) fn token(number: u8, uses: TokenUse, expires_at: u64) -> JoinToken {
-    JoinToken { digest: digest(number), uses, expires_at: at(expires_at), used_by: Vec::new() }
+    JoinToken {
+        digest: digest(number),
+        uses,
+        expires_at: at(expires_at),
+        used_by: Vec::new(),
+        role: MemberRole::Full,
+        made_by: maker(1),
+    }
+}
+
+pub(super) fn maker(number: u8) -> TokenMaker {
+    TokenMaker { node: node(number), principal: "admin".to_owned(), at: at(1_000) }
+}
+
+/// The same token, for guests.
+pub(super) fn add_guest_token(number: u8, uses: TokenUse, expires_at: u64) -> ControlCommand {
+    let token = JoinToken { role: MemberRole::Guest, ..token(number, uses, expires_at) };
+    ControlCommand::AddToken { id: JoinToken::id_of(&token.digest), token, now: at(1_000) }
 }
 
 pub(super) fn add_token(number: u8, uses: TokenUse, expires_at: u64) -> ControlCommand {

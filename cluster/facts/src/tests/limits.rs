@@ -20,6 +20,7 @@ pub(crate) fn facts(models: usize) -> NodeFactsView {
         gpus: vec!["NVIDIA RTX 4090".to_owned()],
         models: (0..models).map(|number| format!("ollama/model-{number}")).collect(),
         api: "https://board:8443".to_owned(),
+        stuck_groups: 3,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ADMITTED, Doorkeeper, REFUSED};
 use crate::inner::Inner;
-use crate::limits::{JOIN_ANSWER_BYTES, JOIN_LIMIT, JOIN_REQUEST_BYTES, JOIN_REQUEST_LIMIT};
+use crate::limits::{JOIN_ANSWER_BYTES, JOIN_LIMIT, JOIN_LINGER, JOIN_REQUEST_BYTES, JOIN_REQUEST_LIMIT};
 use crate::link::canonical;
 use crate::refusal::{CLOSE_BYE, Refusal};
 use bytes::Bytes;
@@ -10,12 +10,14 @@ use quinn::{Connection, RecvStream, SendStream, VarInt};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Serves one request on a connection without a certificate, then closes it.
+/// Serves one request on a connection without a certificate, then closes it. Its place is free as soon as it is answered,
+/// however long the other end takes to go.
 pub(crate) async fn serve(inner: &Arc<Inner>, keeper: &Doorkeeper, connection: Connection) {
     let address = canonical(connection.remote_address());
-    let permit = keeper.admit(address.ip(), Instant::now());
+    let known = || inner.known.lock().has_address(address.ip());
+    let place = keeper.admit(address.ip(), known, Instant::now());
     let handler = inner.join.read().clone();
-    let (Some(_permit), Some(handler)) = (permit, handler) else {
+    let (Some(place), Some(handler)) = (place, handler) else {
         inner.metrics.other.joins_refused.add(1);
         return inner.refuse(&connection, None, Refusal::Busy, "joining is not possible now: try again in a while");
     };
@@ -26,13 +28,18 @@ pub(crate) async fn serve(inner: &Arc<Inner>, keeper: &Doorkeeper, connection: C
         return inner.refuse(&connection, None, Refusal::Protocol, "it sent no request to join");
     };
     inner.metrics.other.joins_served.add(1);
-    let answering = async {
+    let answering = tokio::time::timeout(JOIN_LIMIT, async {
         let answer = handler.join(address, request).await;
         answer_with(send, answer).await;
-        // The answer has to arrive before the connection is closed; the other end closes it.
-        connection.closed().await
-    };
-    let _closed = tokio::time::timeout(JOIN_LIMIT, answering).await;
+    });
+    tokio::select! {
+        _answered = answering => {}
+        // Nobody is there who would read the answer.
+        _gone = connection.closed() => {}
+    }
+    drop(place);
+    // The answer has to arrive before the connection is closed; the other end closes it.
+    let _closed = tokio::time::timeout(JOIN_LINGER, connection.closed()).await;
     connection.close(CLOSE_BYE, b"");
 }
 

@@ -25,19 +25,33 @@ pub(crate) fn request(mut frame: Bytes) -> Option<(u64, Duration, Bytes)> {
     Some((id, within, frame))
 }
 
-/// The head of an answer.
-pub(crate) fn answer_head(id: u64, carried_out: bool) -> [u8; ANSWER_HEAD] {
-    let mut head = [u8::from(!carried_out); ANSWER_HEAD];
+/// What a frame of an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The answer, or the last piece of it.
+    Answer,
+    /// The reason why the request was not carried out.
+    Refusal,
+    /// The reason why there is no answer to a request that may have been carried out.
+    Silence,
+    /// A piece of a long answer; more follows.
+    Piece,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Answer, Self::Refusal, Self::Silence, Self::Piece];
+}
+
+/// The head of a frame of an answer.
+pub(crate) fn answer_head(id: u64, kind: Kind) -> [u8; ANSWER_HEAD] {
+    let mut head = [kind as u8; ANSWER_HEAD];
     head[..8].copy_from_slice(&id.to_le_bytes());
     head
 }
 
-/// Takes an answer apart: its number, and the content or the reason of a refusal.
-pub(crate) fn answer(mut frame: Bytes) -> Option<(u64, Result<Bytes, Bytes>)> {
+/// Takes a frame of an answer apart.
+pub(crate) fn answer(mut frame: Bytes) -> Option<(u64, Kind, Bytes)> {
     let id = frame.try_get_u64_le().ok()?;
-    match frame.try_get_u8().ok()? {
-        0 => Some((id, Ok(frame))),
-        1 => Some((id, Err(frame))),
-        2..=u8::MAX => None,
-    }
+    let kind = frame.try_get_u8().ok()?;
+    Some((id, *Kind::ALL.get(usize::from(kind))?, frame))
 }

@@ -9,7 +9,8 @@ mod serving;
 mod slots;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use message::{answer, answer_head, request, request_head};
+#[cfg(any(test, fuzzing))]
+pub(crate) use message::{Kind, answer, answer_head, request, request_head};
 pub(crate) use outgoing::LaneOut;
 pub(crate) use serving::{LANE_FRAME, ServedLane, serve};
 

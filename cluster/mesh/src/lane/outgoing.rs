@@ -1,14 +1,14 @@
 //! The asking side of a lane.
 
 use super::lane_priority;
-use super::message::{self, REQUEST_HEAD};
-use super::slots::{Answer, Call, Slots};
-use crate::limits::{LANE_BYTES, LANE_QUEUE, LANE_WINDOW, STREAM_LIMIT};
+use super::message::{self, Kind, REQUEST_HEAD};
+use super::slots::{Call, Slots};
+use crate::limits::{LANE_BYTES, LANE_QUEUE, LANE_WINDOW, STREAM_LIMIT, TOO_LONG};
 use crate::metrics::Metrics;
 use crate::wire::{FrameReader, OutBuffer, ReadFailure};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError};
+use octopussy_core::ports::{Lane, MAX_ANSWER_BYTES, MAX_FRAME_BYTES, MeshError};
 use parking_lot::Mutex;
 use quinn::{Connection, SendStream};
 use std::collections::VecDeque;
@@ -64,15 +64,26 @@ impl State {
     }
 
     /// Takes a call out and gives its place in the window to the next.
-    fn remove(&mut self, id: u64) -> (Option<Answer>, bool) {
+    fn remove(&mut self, id: u64) -> (Option<Call>, bool) {
         let Some(call) = self.slots.remove(id) else { return (None, false) };
-        match call.unsent {
+        match &call.unsent {
             // Its number stays in the queue and is passed over there.
             Some((request, _)) => self.waiting_bytes -= request.len(),
             None => self.under_way -= 1,
         }
         let promoted = !self.waiting.is_empty() && self.promote(Instant::now());
-        (Some(call.answer), promoted)
+        (Some(call), promoted)
+    }
+
+    /// Keeps a piece of a long answer; `false` when the answer is longer than its bound.
+    fn keep(&mut self, id: u64, piece: &[u8]) -> bool {
+        // Whoever does not wait any longer does not need it either.
+        let Some(call) = self.slots.get_mut(id) else { return true };
+        if call.pieces.len() + piece.len() > MAX_ANSWER_BYTES {
+            return false;
+        }
+        call.pieces.extend_from_slice(piece);
+        true
     }
 }
 
@@ -128,11 +139,12 @@ impl LaneOut {
             return Err(MeshError::Congested(self.peer));
         }
         let id = if state.under_way < LANE_WINDOW {
-            let id = state.slots.insert(Call { answer: sender, unsent: None });
+            let id = state.slots.insert(Call { answer: sender, unsent: None, pieces: BytesMut::new() });
             state.write(id, request, within);
             id
         } else {
-            let id = state.slots.insert(Call { answer: sender, unsent: Some((request, deadline)) });
+            let id =
+                state.slots.insert(Call { answer: sender, unsent: Some((request, deadline)), pieces: BytesMut::new() });
             state.waiting.push_back(id);
             state.waiting_bytes += length;
             id
@@ -196,18 +208,37 @@ impl LaneOut {
         let metrics = self.metrics.lane(self.lane);
         metrics.received_frames.add(1);
         metrics.received_bytes.add((frame.len() + 4) as u64);
-        let (id, answer) = message::answer(frame).ok_or(ReadFailure::Truncated)?;
-        let (call, promoted) = self.state.lock().remove(id);
+        let (id, kind, content) = message::answer(frame).ok_or(ReadFailure::Truncated)?;
+        let (call, promoted) = {
+            let mut state = self.state.lock();
+            if kind == Kind::Piece && state.keep(id, &content) {
+                return Ok(());
+            }
+            state.remove(id)
+        };
         if promoted {
             self.wake.notify_one();
         }
         if let Some(call) = call {
-            let _gone = call.send(answer.map_err(|reason| MeshError::Refused {
-                node: self.peer,
-                reason: Arc::from(String::from_utf8_lossy(&reason)),
-            }));
+            let _gone = call.answer.send(self.outcome(kind, call.pieces, content));
         }
         Ok(())
+    }
+
+    /// What the last frame of an answer says, behind the pieces that came before it.
+    fn outcome(&self, kind: Kind, mut pieces: BytesMut, content: Bytes) -> Result<Bytes, MeshError> {
+        let node = self.peer;
+        let reason = || Arc::from(String::from_utf8_lossy(&content));
+        match kind {
+            Kind::Answer if pieces.is_empty() => Ok(content),
+            Kind::Answer if pieces.len() + content.len() <= MAX_ANSWER_BYTES => {
+                pieces.extend_from_slice(&content);
+                Ok(pieces.freeze())
+            }
+            Kind::Answer | Kind::Piece => Err(MeshError::Unanswered { node, reason: Arc::from(TOO_LONG) }),
+            Kind::Refusal => Err(MeshError::Refused { node, reason: reason() }),
+            Kind::Silence => Err(MeshError::Unanswered { node, reason: reason() }),
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! The answering side of a lane.
 
 use super::lane_priority;
-use super::message::{self, REQUEST_HEAD};
+use super::message::{self, Kind, REQUEST_HEAD};
 use crate::handlers::Handlers;
-use crate::limits::{LANE_NOT_SERVED, LANE_SERVED, REPLY_BATCH, REPLY_BYTES};
+use crate::limits::{LANE_NOT_SERVED, LANE_SERVED, REPLY_BATCH, REPLY_BYTES, TOO_LONG};
 use crate::metrics::Metrics;
 use crate::wire::{FrameReader, OutBuffer};
 use bytes::Bytes;
 use futures::FutureExt;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES};
+use octopussy_core::ports::{Lane, MAX_ANSWER_BYTES, MAX_FRAME_BYTES};
 use parking_lot::Mutex;
 use quinn::SendStream;
 use std::panic::AssertUnwindSafe;
@@ -18,11 +18,34 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 
 const TOO_MANY: &str = "too many requests are under way";
-const TOO_LONG: &str = "the answer is too long";
 const PANICKED: &str = "the handler failed";
 
 /// What one handler answered.
-type Outcome = Result<Bytes, Arc<str>>;
+type Answered = Result<Bytes, Arc<str>>;
+
+/// What comes of a request.
+enum Outcome {
+    Answer(Bytes),
+    /// It was not carried out.
+    Refusal(Arc<str>),
+    /// It may have been carried out, and there is no answer that could travel.
+    Silence(&'static str),
+}
+
+impl From<Answered> for Outcome {
+    fn from(answered: Answered) -> Self {
+        match answered {
+            Ok(answer) if answer.len() > MAX_ANSWER_BYTES => Self::Silence(TOO_LONG),
+            Ok(answer) => Self::Answer(answer),
+            Err(reason) => Self::Refusal(reason),
+        }
+    }
+}
+
+/// The outcome of a handler that may have panicked, which says nothing of what it had done by then.
+fn outcome(answered: std::thread::Result<Answered>) -> Outcome {
+    answered.map_or(Outcome::Silence(PANICKED), Outcome::from)
+}
 
 /// One peer's requests on one lane.
 pub(crate) struct ServedLane {
@@ -115,33 +138,33 @@ impl Serving {
         metrics.received_bytes.add((frame.len() + 4) as u64);
         let Some((id, within, request)) = message::request(frame) else { return false };
         let Some(handler) = self.lane.handlers.lane(self.lane.lane) else {
-            self.reply(id, Err(Arc::from(LANE_NOT_SERVED)));
+            self.reply(id, Outcome::Refusal(Arc::from(LANE_NOT_SERVED)));
             return true;
         };
         if self.replies.lock().under_way >= LANE_SERVED {
-            self.reply(id, Err(Arc::from(TOO_MANY)));
+            self.reply(id, Outcome::Refusal(Arc::from(TOO_MANY)));
             return true;
         }
         let from = self.lane.from;
         let begun = std::panic::catch_unwind(AssertUnwindSafe(|| handler.handle(from, request, within)));
         match begun {
             Ok(future) => self.carry_out(id, future),
-            Err(_) => self.reply(id, Err(Arc::from(PANICKED))),
+            Err(_) => self.reply(id, Outcome::Silence(PANICKED)),
         }
         true
     }
 
     /// Most handlers answer at once: the future is tried here before a task is spent on it.
-    fn carry_out(self: &Arc<Self>, id: u64, future: futures::future::BoxFuture<'static, Outcome>) {
+    fn carry_out(self: &Arc<Self>, id: u64, future: futures::future::BoxFuture<'static, Answered>) {
         let mut future = AssertUnwindSafe(future).catch_unwind();
         // The future is polled again by its task at once, with a waker that wakes.
         match future.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => self.reply(id, outcome.unwrap_or_else(|_| Err(Arc::from(PANICKED)))),
+            Poll::Ready(answered) => self.reply(id, outcome(answered)),
             Poll::Pending => {
                 self.replies.lock().under_way += 1;
                 let serving = self.clone();
                 tokio::spawn(async move {
-                    let outcome = future.await.unwrap_or_else(|_| Err(Arc::from(PANICKED)));
+                    let outcome = outcome(future.await);
                     serving.replies.lock().under_way -= 1;
                     serving.reply(id, outcome);
                     serving.wake.notify_one();
@@ -151,19 +174,26 @@ impl Serving {
     }
 
     fn reply(&self, id: u64, outcome: Outcome) {
-        let outcome = match outcome {
-            Ok(answer) if answer.len() > MAX_FRAME_BYTES => Err(Arc::from(TOO_LONG)),
-            other => other,
-        };
-        let metrics = self.lane.metrics.lane(self.lane.lane);
-        let head = message::answer_head(id, outcome.is_ok());
-        let body = match outcome {
-            Ok(answer) => answer,
-            Err(reason) => {
-                metrics.refusals.add(1);
-                Bytes::copy_from_slice(reason.as_bytes())
+        match outcome {
+            Outcome::Answer(mut answer) => {
+                while answer.len() > MAX_FRAME_BYTES {
+                    self.push(id, Kind::Piece, answer.split_to(MAX_FRAME_BYTES));
+                }
+                self.push(id, Kind::Answer, answer);
             }
-        };
+            Outcome::Refusal(reason) => self.say(id, Kind::Refusal, &reason),
+            Outcome::Silence(reason) => self.say(id, Kind::Silence, reason),
+        }
+    }
+
+    fn say(&self, id: u64, kind: Kind, reason: &str) {
+        self.lane.metrics.lane(self.lane.lane).refusals.add(1);
+        self.push(id, kind, Bytes::copy_from_slice(reason.as_bytes()));
+    }
+
+    fn push(&self, id: u64, kind: Kind, body: Bytes) {
+        let metrics = self.lane.metrics.lane(self.lane.lane);
+        let head = message::answer_head(id, kind);
         metrics.sent_frames.add(1);
         metrics.sent_bytes.add((head.len() + body.len() + 4) as u64);
         let mut replies = self.replies.lock();

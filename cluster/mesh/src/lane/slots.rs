@@ -1,6 +1,6 @@
 //! The calls of one lane that wait for an answer.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use octopussy_core::ports::MeshError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -17,6 +17,8 @@ pub(super) struct Call {
     pub(super) answer: Answer,
     /// What is to be sent once the window has room; `None` when it was handed to the writer.
     pub(super) unsent: Option<(Bytes, Instant)>,
+    /// The pieces of a long answer that have come.
+    pub(super) pieces: BytesMut,
 }
 
 /// A table of calls with places that are used again.
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     fn call() -> Call {
-        Call { answer: oneshot::channel().0, unsent: None }
+        Call { answer: oneshot::channel().0, unsent: None, pieces: BytesMut::new() }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::shared::{Resending, Shared, State};
 use super::time::Time;
 use crate::limits::IDLE_TIMEOUT;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::Incarnation;
+use octopussy_core::ports::{Incarnation, Lane};
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -56,6 +56,7 @@ impl Network {
             datagram_loss: 0.0,
             gossip_loss: 0.0,
             resending: Resending::default(),
+            silenced: None,
             detection: IDLE_TIMEOUT,
             links: Links::default(),
             nodes: BTreeMap::new(),
@@ -126,6 +127,11 @@ impl Network {
     /// Sets how long a connection outlives its ways: the idle timeout of QUIC, 3 s by default.
     pub fn set_detection(&self, after: Duration) {
         self.shared.state.lock().detection = after;
+    }
+
+    /// Lets no request on one lane arrive, or none be held back again: each runs into its deadline, while all else passes.
+    pub fn silence(&self, lane: Option<Lane>) {
+        self.shared.state.lock().silenced = lane;
     }
 
     /// Lets nothing pass between the two nodes. Their connection is closed when that is detected.

@@ -7,14 +7,14 @@ use super::shared::Shared;
 use super::stream;
 use super::time::Time;
 use crate::handlers::Handlers;
-use crate::limits::LANE_NOT_SERVED;
+use crate::limits::{LANE_NOT_SERVED, TOO_LONG};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
-    FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
-    PeerObserver, PeerView, StreamHandler, StreamKind,
+    FrameHandler, Incarnation, Lane, LaneHandler, MAX_ANSWER_BYTES, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError,
+    MeshPort, MeshStream, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,7 +130,9 @@ impl MemoryMesh {
             let reply = handler.map(|handler| handler.handle(from.node, request, within));
             tokio::spawn(respond(network, from, to, lane, number, id, reply));
         });
-        shared.carry(from.node, to, lane.tag(), number, action);
+        if shared.state.lock().silenced != Some(lane) {
+            shared.carry(from.node, to, lane.tag(), number, action);
+        }
         Ok((slot, receiver))
     }
 }
@@ -149,7 +151,13 @@ async fn respond(
         Some(reply) => reply.await,
         None => Err(Arc::from(LANE_NOT_SERVED)),
     };
-    let answer = answer.map_err(|reason| MeshError::Refused { node, reason });
+    let answer = match answer {
+        Ok(answer) if answer.len() > MAX_ANSWER_BYTES => {
+            Err(MeshError::Unanswered { node, reason: Arc::from(TOO_LONG) })
+        }
+        Ok(answer) => Ok(answer),
+        Err(reason) => Err(MeshError::Refused { node, reason }),
+    };
     // A node that was killed says nothing more, though what it had in hand goes on here.
     let Some(shared) = network.upgrade().filter(|shared| shared.running(node).is_some()) else { return };
     let action: Action = Box::new(move || {

@@ -5,7 +5,7 @@ use super::node::MemoryMesh;
 use super::schedule::{Action, OrderKey, Schedule};
 use super::time::Time;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Incarnation, PeerEvent};
+use octopussy_core::ports::{Incarnation, Lane, PeerEvent};
 use parking_lot::Mutex;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) gossip_loss: f64,
     pub(super) resending: Resending,
     pub(super) detection: Duration,
+    /// A lane on which no request arrives.
+    pub(super) silenced: Option<Lane>,
     pub(super) links: Links,
     pub(super) nodes: BTreeMap<NodeId, Arc<MemoryMesh>>,
 }

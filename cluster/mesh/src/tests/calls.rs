@@ -4,7 +4,7 @@ use super::support::*;
 use crate::{LANE_QUEUE, LANE_WINDOW};
 use bytes::Bytes;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, MeshPort};
+use octopussy_core::ports::{Lane, MAX_ANSWER_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,14 +37,13 @@ async fn every_failure_says_what_may_have_happened() {
     let call = |lane, text: &str, within| a.call(id(&b), lane, body(text), within);
     let brief = Duration::from_millis(30);
     assert_eq!(call(Lane::Forward, "wait", brief).await, Err(MeshError::Timeout(id(&b))));
-    for (lane, text, reason) in [
-        (Lane::Forward, "refuse", "as asked"),
-        (Lane::Forward, "panic", "the handler failed"),
-        (Lane::Blob, "x", "the lane is not served"),
-    ] {
+    for (lane, text, reason) in [(Lane::Forward, "refuse", "as asked"), (Lane::Blob, "x", "the lane is not served")] {
         let refused = MeshError::Refused { node: id(&b), reason: Arc::from(reason) };
         assert_eq!(call(lane, text, LONG).await, Err(refused));
     }
+    // A handler that fails may have done what it was asked to.
+    let silent = MeshError::Unanswered { node: id(&b), reason: Arc::from("the handler failed") };
+    assert_eq!(call(Lane::Forward, "panic", LONG).await, Err(silent));
     assert_eq!(call(Lane::Forward, "still alive", LONG).await, Ok(body("still alive")));
     let stranger = NodeId([0; 16]);
     assert_eq!(a.call(stranger, Lane::Forward, body("x"), LONG).await, Err(MeshError::NotConnected(stranger)));
@@ -61,8 +60,23 @@ async fn every_failure_says_what_may_have_happened() {
     a.close().await;
     assert_eq!(call(Lane::Forward, "x", LONG).await, Err(MeshError::Stopping));
     let metrics = a.metrics().lane(Lane::Forward);
-    assert_eq!((metrics.timeouts, metrics.refused, metrics.lost), (1, 2, 2));
+    assert_eq!((metrics.timeouts, metrics.refused, metrics.lost), (1, 1, 3));
     assert_eq!((metrics.not_connected, metrics.too_large, metrics.congested), (3, 1, 0));
+}
+
+#[tokio::test]
+async fn a_long_answer_travels_in_pieces_and_one_beyond_the_bound_is_no_refusal() {
+    let (a, b) = two().await;
+    b.serve(Lane::Forward, Gate::default().handler());
+    let ask = |bytes: usize| a.call(id(&b), Lane::Forward, body(&format!("long {bytes}")), LONG);
+    for bytes in [MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, 2 * MAX_FRAME_BYTES, 3 * MAX_FRAME_BYTES + 7] {
+        let (long, short) = (ask(bytes), a.call(id(&b), Lane::Forward, body("short"), LONG));
+        assert_eq!(short.await, Ok(body("short")));
+        let expected: Bytes = (0..bytes).map(|at| at.to_le_bytes()[at % 3]).collect();
+        assert!(long.await.expect("an answer") == expected, "{bytes} bytes");
+    }
+    let silent = MeshError::Unanswered { node: id(&b), reason: Arc::from("the answer is too long") };
+    assert_eq!(ask(MAX_ANSWER_BYTES + 1).await, Err(silent));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Joining without a certificate.
 
 use super::support::*;
+use crate::limits::JOIN_OF_ONE_SOURCE;
 use crate::{JOIN_REQUEST_BYTES, JoinError, JoinHandler, Refusal, fingerprint, join, tls};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -50,6 +51,32 @@ async fn who_knows_the_fingerprint_may_ask_to_join() {
     }
     assert!(matches!(ask("token").await, Err(JoinError::Refused(reason)) if reason.contains("try again")));
     assert!(mesh.metrics().other.joins_refused > 0);
+}
+
+/// Who was answered and does not go is sent away, and its place was free before.
+#[tokio::test]
+async fn an_attempt_that_was_answered_takes_no_place_any_more() {
+    let authority = Authority::new();
+    let mesh = authority.node().bind(1);
+    mesh.serve_join(Arc::new(Welcome));
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut lingering = Vec::new();
+    for _ in 0..JOIN_OF_ONE_SOURCE {
+        let client = tls::without_certificate(fingerprint(&authority.der), false);
+        let client = quinn::ClientConfig::new(Arc::new(client));
+        let connection = endpoint.connect_with(client, mesh.local_addr().unwrap(), "x").unwrap().await.unwrap();
+        let (mut send, mut receive) = connection.open_bi().await.unwrap();
+        send.write_all(b"guess").await.unwrap();
+        send.finish().unwrap();
+        assert!(receive.read_to_end(1_000).await.unwrap().ends_with(b"not valid"));
+        lingering.push(connection);
+    }
+    let expected = fingerprint(&authority.der);
+    let next = join(&[mesh.local_addr().unwrap()], expected, body("token"), LONG).await;
+    assert_eq!(next.map(|answer| answer.len()), Ok(100_000), "those that linger stand in nobody's way");
+    for connection in lingering {
+        tokio::time::timeout(LONG, connection.closed()).await.expect("it is sent away");
+    }
 }
 
 /// A connection without a certificate is of use for nothing else, whichever protocol it names.

@@ -112,7 +112,8 @@ pub(super) fn body(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// Echoes, after a gate has been opened for requests that begin with "wait". "refuse" is refused, "panic" panics.
+/// Echoes, after a gate has been opened for requests that begin with "wait". "refuse" is refused, "panic" panics, "long 7" is
+/// answered with 7 bytes.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<Gated>);
 
@@ -150,6 +151,10 @@ impl LaneHandler for Gate {
                 gate.0.open.notified().await;
             }
             assert!(!request.starts_with(b"panic"), "as asked");
+            if let Some(bytes) = request.strip_prefix(b"long ") {
+                let bytes = String::from_utf8_lossy(bytes).parse().expect("a number");
+                return Ok((0..bytes).map(|at: usize| at.to_le_bytes()[at % 3]).collect());
+            }
             if request.starts_with(b"refuse") { Err(Arc::from("as asked")) } else { Ok(request) }
         })
     }

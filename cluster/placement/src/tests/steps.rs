@@ -2,7 +2,7 @@
 
 use super::support::{
     ME, SHARD, Seen, cluster, decided, decided_at, desire, join, led, member, moves, node, nodes, set, set_members,
-    target,
+    settled, target,
 };
 use crate::{Action, Group, GroupView, Limits, Situation, outstanding};
 use octopussy_control::{ControlCommand, ControlState, ReplicaSet};
@@ -70,10 +70,32 @@ fn a_move_goes_step_by_step() {
     assert_eq!(decided(&control, &copying, &seen), set_members(SHARD, &[1, 2, 3], &[]));
     assert_eq!(decided(&control, &copying, &seen.clone().down(3, 1)), [], "whoever is down gets no vote");
     let there = led(SHARD, &[1, 2, 3], &[]);
-    let settle = ControlCommand::Settle { shard: ShardId(0), place: set(&[1, 2, 3], &[]) };
+    let settle = settled(&control, ShardId(0), set(&[1, 2, 3], &[]));
     assert_eq!(decided(&control, &there, &seen), [Action::Propose(settle.clone())]);
     control.apply(settle).unwrap();
     assert_eq!(decided(&control, &there, &seen), []);
+}
+
+#[test]
+fn a_replica_that_has_lost_what_it_had_is_sent_away_and_let_in_again() {
+    let seen = Seen::default();
+    let control = cluster(3, &[set(&[1, 2, 3], &[])]);
+    for group in [Group::Control, SHARD] {
+        let mut view = led(group, &[1, 2, 3], &[]);
+        view.lost = nodes(&[3]);
+        assert_eq!(decided(&control, &view, &seen), set_members(group, &[1, 2], &[]));
+        // Without the other one nothing can be committed: it is waited for.
+        assert_eq!(decided(&control, &view, &seen.clone().down(2, 1)), []);
+        let without = led(group, &[1, 2], &[]);
+        assert_eq!(decided(&control, &without, &seen), [Action::AddLearner { group, node: node(3) }]);
+        let mut behind = led(group, &[1, 2], &[3]);
+        behind.matched.insert(node(3), 0);
+        assert_eq!(decided(&control, &behind, &seen), [], "it gets no vote before it has everything");
+        assert_eq!(decided(&control, &led(group, &[1, 2], &[3]), &seen), set_members(group, &[1, 2, 3], &[]));
+    }
+    let mut follows = led(SHARD, &[1], &[2, 3]);
+    follows.lost = nodes(&[2]);
+    assert_eq!(decided(&control, &follows, &seen), set_members(SHARD, &[1], &[3]));
 }
 
 #[test]
@@ -172,7 +194,7 @@ fn whoever_was_a_target_is_remembered_until_the_leader_reports() {
     let mut control = cluster(4, &[set(&[1, 2, 3], &[])]);
     target(&mut control, set(&[1, 2, 4], &[]));
     target(&mut control, set(&[1, 2, 3], &[]));
-    let report = ControlCommand::Settle { shard: ShardId(0), place: set(&[1, 2, 3], &[]) };
+    let report = settled(&control, ShardId(0), set(&[1, 2, 3], &[]));
     let view = led(SHARD, &[1, 2, 3], &[]);
     assert_eq!(decided(&control, &view, &Seen::default()), [Action::Propose(report.clone())]);
     control.apply(report).unwrap();
@@ -184,7 +206,7 @@ fn a_group_that_came_to_a_target_that_was_replaced_says_so_first() {
     let mut control = cluster(5, &[set(&[1, 2, 3], &[])]);
     target(&mut control, set(&[1, 2, 4], &[]));
     target(&mut control, set(&[1, 2, 5], &[]));
-    let report = ControlCommand::Settle { shard: ShardId(0), place: set(&[1, 2, 4], &[]) };
+    let report = settled(&control, ShardId(0), set(&[1, 2, 4], &[]));
     assert_eq!(decided(&control, &led(SHARD, &[1, 2, 4], &[]), &Seen::default()), [Action::Propose(report)]);
 }
 
@@ -196,7 +218,8 @@ fn whoever_leaves_is_removed_when_nothing_is_on_it() {
     assert_eq!(moves(&decided(&control, &follows, &Seen::default())), [(ShardId(0), set(&[1], &[]))]);
     target(&mut control, set(&[1], &[]));
     assert_eq!(decided(&control, &follows, &Seen::default()), []);
-    control.apply(ControlCommand::Settle { shard: ShardId(0), place: set(&[1], &[]) }).unwrap();
+    let settle = settled(&control, ShardId(0), set(&[1], &[]));
+    control.apply(settle).unwrap();
     assert_eq!(decided(&control, &follows, &Seen::default()), set_members(Group::Control, &[1], &[]));
     let actions = decided(&control, &led(Group::Control, &[1], &[]), &Seen::default());
     let now = Timestamp::from_millis(1_000);
@@ -236,13 +259,19 @@ fn the_control_group_grows_and_replaces_the_dead_but_not_the_absent() {
 
 #[test]
 fn time_is_told_when_a_token_can_be_forgotten() {
-    use octopussy_control::JoinToken;
+    use octopussy_control::{JoinToken, TokenMaker};
     use octopussy_core::ports::TokenUse;
     let mut control = cluster(1, &[set(&[1], &[])]);
     let digest = [7; 32];
-    let token =
-        JoinToken { digest, uses: TokenUse::Single, expires_at: Timestamp::from_millis(500), used_by: Vec::new() };
     let now = Timestamp::EPOCH;
+    let token = JoinToken {
+        digest,
+        uses: TokenUse::Single,
+        expires_at: Timestamp::from_millis(500),
+        used_by: Vec::new(),
+        role: MemberRole::Full,
+        made_by: TokenMaker { node: node(1), principal: "admin".to_owned(), at: now },
+    };
     control.apply(ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now }).unwrap();
     let view = led(Group::Control, &[1], &[]);
     let day = 24 * 60 * 60 * 1_000;
@@ -283,5 +312,6 @@ fn preferred_leaders_are_spread_by_weight() {
 fn target_and_settle(control: &mut ControlState, shard: ShardId, place: ReplicaSet) {
     let table_version = control.table_version;
     control.apply(ControlCommand::Plan { table_version, moves: vec![(shard, place.clone())] }).unwrap();
-    control.apply(ControlCommand::Settle { shard, place }).unwrap();
+    let settle = settled(control, shard, place);
+    control.apply(settle).unwrap();
 }

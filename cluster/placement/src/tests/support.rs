@@ -2,7 +2,8 @@
 
 use crate::{Action, Group, GroupView, Limits, MembershipView, Situation, decide};
 use octopussy_control::{
-    ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, VersionRange,
+    ClusterRecord, ControlCommand, ControlState, JoinToken, MAX_TOKEN_LIFETIME, MemberRecord, MembershipStamp,
+    ReplicaSet, TokenMaker, VersionRange,
 };
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::ports::{MemberDesired, MemberRole, Reach, ReachabilityPort, TokenUse};
@@ -10,7 +11,13 @@ use octopussy_core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub(crate) const SECRET: &[u8] = b"secret";
+/// The secret of the join token for nodes of this role.
+const fn secret(role: MemberRole) -> &'static [u8] {
+    match role {
+        MemberRole::Full => b"for members",
+        MemberRole::Guest => b"for guests",
+    }
+}
 
 pub(crate) fn node(number: u8) -> NodeId {
     NodeId([number; 16])
@@ -50,16 +57,27 @@ pub(crate) fn founded(shards: u16, founder: MemberRecord) -> ControlState {
         founded_at: Timestamp::EPOCH,
     };
     state.apply(ControlCommand::Found { cluster, founder }).unwrap();
-    let digest = JoinToken::digest_of(SECRET);
-    let expires_at = Timestamp::from_millis(u64::MAX);
-    let token = JoinToken { digest, uses: TokenUse::Timed, expires_at, used_by: Vec::new() };
-    let add = ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now: Timestamp::EPOCH };
-    state.apply(add).unwrap();
+    for role in [MemberRole::Full, MemberRole::Guest] {
+        state.apply(invitation(&state, role, Timestamp::EPOCH).unwrap()).unwrap();
+    }
     state
 }
 
+/// The command that makes a join token for nodes of this role, unless there is one: those of members that have left are
+/// withdrawn.
+pub(crate) fn invitation(state: &ControlState, role: MemberRole, now: Timestamp) -> Option<ControlCommand> {
+    let digest = JoinToken::digest_of(secret(role));
+    let id = JoinToken::id_of(&digest);
+    let maker = state.members.values().find(|member| member.holds_replicas())?;
+    let made_by = TokenMaker { node: maker.id, principal: "admin".to_owned(), at: now };
+    let expires_at = state.now.max(now).plus(MAX_TOKEN_LIFETIME);
+    let token = JoinToken { digest, uses: TokenUse::Timed, expires_at, used_by: Vec::new(), role, made_by };
+    (!state.tokens.contains_key(&id)).then_some(ControlCommand::AddToken { id, token, now })
+}
+
 pub(crate) fn join(member: MemberRecord, now: Timestamp) -> ControlCommand {
-    ControlCommand::Join { member: Box::new(member), token: JoinToken::digest_of(SECRET), now }
+    let token = JoinToken::digest_of(secret(member.role));
+    ControlCommand::Join { member: Box::new(member), token, now }
 }
 
 pub(crate) fn desire(number: u8, desired: MemberDesired) -> ControlCommand {
@@ -76,10 +94,17 @@ pub(crate) fn cluster(members: u8, places: &[ReplicaSet]) -> ControlState {
         if state.place(shard).unwrap().current != *place {
             let table_version = state.table_version;
             state.apply(ControlCommand::Plan { table_version, moves: vec![(shard, place.clone())] }).unwrap();
-            state.apply(ControlCommand::Settle { shard, place: place.clone() }).unwrap();
+            let settle = settled(&state, shard, place.clone());
+            state.apply(settle).unwrap();
         }
     }
     state
+}
+
+/// The report of a shard's leader that sees the table as it is.
+pub(crate) fn settled(state: &ControlState, shard: ShardId, place: ReplicaSet) -> ControlCommand {
+    let planned = state.place(shard).unwrap().planned;
+    ControlCommand::Settle { shard, place, at: MembershipStamp::default(), planned }
 }
 
 /// Who answers: everybody, except those who are listed.
@@ -111,13 +136,15 @@ pub(crate) const ME: u8 = 1;
 
 /// A group that node 1 has led for a minute, with everybody caught up.
 pub(crate) fn led(group: Group, voters: &[u8], learners: &[u8]) -> GroupView {
-    let membership = MembershipView { configs: vec![nodes(voters)], learners: nodes(learners), committed: true };
+    let at = MembershipStamp::default();
+    let membership = MembershipView { configs: vec![nodes(voters)], learners: nodes(learners), at, committed: true };
     GroupView {
         group,
         leader: Some(node(ME)),
         membership,
         last_index: 10_000,
         matched: voters.iter().chain(learners).map(|number| (node(*number), 10_000)).collect(),
+        lost: BTreeSet::new(),
         rested: Some(Duration::from_secs(60)),
         busy: false,
     }

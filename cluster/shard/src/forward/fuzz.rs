@@ -23,7 +23,8 @@ mod tests {
     use super::super::wire::{self, ControlRejection, Part, Rejection, Reply};
     use super::*;
     use crate::error::ControlError;
-    use crate::fuzz::seeds::{ME, NOW, agent_id, control_command, task_id};
+    use crate::fuzz::seeds::{ME, NOW, agent_id, control_command, log_id, task_id};
+    use crate::groups::LeaderWord;
     use octopussy_control::ControlRefusal;
     use octopussy_core::ids::ShardId;
     use octopussy_core::ports::{AgentQuery, ProposeError, TaskQuery};
@@ -49,6 +50,7 @@ mod tests {
             ("agents", Request::Agents(vec![shard], AgentQuery::default())),
             ("dead-letters", Request::DeadLetters(vec![shard])),
             ("await-end", Request::AwaitEnd(task, Duration::from_secs(30))),
+            ("word", Request::Word(3)),
         ];
         let mut seeds: Vec<_> = requests.iter().map(|(name, request)| (*name, of_kind(0, request))).collect();
         seeds.extend([
@@ -59,6 +61,10 @@ mod tests {
             ),
             ("not-leader", of_kind(1, &Answer::Err(Rejection::NotLeader(Some(ME))))),
             ("failed", of_kind(1, &Answer::Err(Rejection::Failed(refused)))),
+            (
+                "word-given",
+                of_kind(1, &Answer::Ok(Reply::Word(Some(LeaderWord { at: log_id(4, 16), nodes: [ME].into() })))),
+            ),
             ("control", of_kind(2, &ControlRequest(control_command()))),
             (
                 "control-failed",

@@ -5,6 +5,7 @@ use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
 use octopussy_core::ports::{LedShardsPort, LedgerObserver, ProposeError};
 use octopussy_core::task::TaskRecord;
+use octopussy_core::time::Timestamp;
 use std::sync::Arc;
 
 /// The shards that this node leads.
@@ -30,6 +31,10 @@ impl LedShardsPort for Led {
     fn epoch(&self, shard: ShardId) -> Option<Epoch> {
         let speaks = self.core.group(shard).is_some_and(|group| group.speaks());
         self.core.context.state.epoch(shard).filter(|_| speaks)
+    }
+
+    fn now(&self, shard: ShardId) -> Option<Timestamp> {
+        self.core.group(shard).filter(|group| group.speaks()).map(|group| group.now())
     }
 
     fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError> {

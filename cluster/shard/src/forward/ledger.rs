@@ -58,7 +58,9 @@ impl ClusterLedger {
             | Reply::Count(_)
             | Reply::Tasks(_)
             | Reply::Agents(_)
-            | Reply::DeadLetters(_) => Err(unfitting()),
+            | Reply::DeadLetters(_)
+            | Reply::Word(_)
+            | Reply::Digests(_) => Err(unfitting()),
         }
     }
 }
@@ -81,10 +83,14 @@ async fn propose_elsewhere(
             | Reply::Count(_)
             | Reply::Tasks(_)
             | Reply::Agents(_)
-            | Reply::DeadLetters(_),
+            | Reply::DeadLetters(_)
+            | Reply::Word(_)
+            | Reply::Digests(_),
         ) => Err(unfitting()),
         // Nothing changed by the last attempt, which says nothing of the first.
-        Err(ProposeError::NoLeader(_) | ProposeError::Stopping | ProposeError::Busy) if uncertain => {
+        Err(ProposeError::NoLeader(_) | ProposeError::Stopping | ProposeError::Busy | ProposeError::Full { .. })
+            if uncertain =>
+        {
             Err(ProposeError::Uncertain(shard))
         }
         Err(error) => Err(error),
@@ -132,7 +138,9 @@ impl LedgerPort for ClusterLedger {
             | Reply::Count(_)
             | Reply::Tasks(_)
             | Reply::Agents(_)
-            | Reply::DeadLetters(_) => Err(unfitting()),
+            | Reply::DeadLetters(_)
+            | Reply::Word(_)
+            | Reply::Digests(_) => Err(unfitting()),
         }
     }
 
@@ -144,7 +152,9 @@ impl LedgerPort for ClusterLedger {
             | Reply::Agent(_)
             | Reply::Tasks(_)
             | Reply::Agents(_)
-            | Reply::DeadLetters(_) => Err(unfitting()),
+            | Reply::DeadLetters(_)
+            | Reply::Word(_)
+            | Reply::Digests(_) => Err(unfitting()),
         }
     }
 

@@ -98,6 +98,7 @@ pub(super) async fn everywhere(
             }
         }
         let Some(first) = left.first() else { return Ok(replies) };
+        patience.look(core.is_cut_off(GroupId::of(*first)));
         if patience.is_over() {
             return Err(ProposeError::NoLeader(*first));
         }
@@ -135,7 +136,9 @@ fn elsewhere(reply: &Reply) -> Vec<(ShardId, Option<NodeId>)> {
         Reply::Tasks(Part { elsewhere, .. }) => elsewhere.clone(),
         Reply::Agents(Part { elsewhere, .. }) => elsewhere.clone(),
         Reply::DeadLetters(Part { elsewhere, .. }) => elsewhere.clone(),
-        Reply::Applied(_) | Reply::Task(_) | Reply::Agent(_) | Reply::Count(_) => Vec::new(),
+        Reply::Applied(_) | Reply::Task(_) | Reply::Agent(_) | Reply::Count(_) | Reply::Word(_) | Reply::Digests(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::listing;
 use super::wire::{Part, Rejection, Reply, Request};
-use crate::groups::{Core, Fault, Item, Outcome};
+use crate::groups::{Core, Fault, Item, LeaderWord, Outcome};
 use crate::raft::GroupId;
-use crate::routing;
+use crate::raft::machine::ReplicaDigest;
+use crate::{routing, work};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use octopussy_core::ids::{NodeId, ShardId};
@@ -21,6 +22,9 @@ pub(super) fn propose(
 ) -> Result<BoxFuture<'static, Result<Applied, Rejection>>, Rejection> {
     let group = core.group(shard).ok_or(Rejection::NotLeader(None))?;
     let urgency = routing::urgency(&command);
+    if brings_content(&command) && core.leads(shard) {
+        has_room(core)?;
+    }
     let rejected = move |fault| rejection(fault, shard);
     let answer = group.propose(Item::Shard(command), urgency).map_err(rejected)?;
     let answer = async move {
@@ -32,6 +36,22 @@ pub(super) fn propose(
         }
     };
     Ok(answer.boxed())
+}
+
+/// Whether the command brings content that is held in memory until its task has ended.
+const fn brings_content(command: &Command) -> bool {
+    matches!(command, Command::Accept { .. } | Command::Replay { .. })
+}
+
+/// Whether this node may be given more work. Asked before anything is proposed, by the leader alone: what is committed is
+/// applied everywhere, whatever memory is left there.
+fn has_room(core: &Core) -> Result<(), Rejection> {
+    const MIB: u64 = 1024 * 1024;
+    let (used, limit) = (core.context.state.unended_bytes(), core.context.config.max_unended_bytes);
+    if used < limit {
+        return Ok(());
+    }
+    Err(Rejection::Failed(ProposeError::Full { used_mib: used / MIB, limit_mib: limit / MIB }))
 }
 
 /// The same for a command that another node forwards.
@@ -53,7 +73,9 @@ fn rejection(fault: Fault, shard: ShardId) -> Rejection {
     match fault {
         Fault::NotLeader(leader) => Rejection::NotLeader(leader),
         Fault::Fenced => Rejection::NotLeader(None),
-        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping => Rejection::Failed(fault.of_shard(shard)),
+        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping | Fault::TooLarge(_) => {
+            Rejection::Failed(fault.of_shard(shard))
+        }
     }
 }
 
@@ -65,11 +87,19 @@ pub(super) async fn answer(core: &Arc<Core>, request: Request) -> Result<Reply, 
         Request::Propose(shard, command) => propose_forwarded(core, shard, command).await,
         Request::Task(id) => {
             led(core, core.shards().shard_of_task(id))?;
-            state.task(id).map(Reply::Task).map_err(failed)
+            let task = match state.task_in_memory(id) {
+                Some(task) => Ok(task),
+                None => core.context.read(move |state| state.task(id)).await,
+            };
+            task.map(Reply::Task).map_err(failed)
         }
         Request::Agent(id) => {
             led(core, core.shards().shard_of(id))?;
-            state.agent(id).map(Reply::Agent).map_err(failed)
+            let agent = match state.agent_in_memory(id) {
+                Some(agent) => Ok(agent),
+                None => core.context.read(move |state| state.agent(id)).await,
+            };
+            agent.map(Reply::Agent).map_err(failed)
         }
         Request::Waiting(id) => {
             led(core, core.shards().shard_of(id))?;
@@ -77,12 +107,12 @@ pub(super) async fn answer(core: &Arc<Core>, request: Request) -> Result<Reply, 
         }
         Request::Tasks(shards, query) => {
             let (here, elsewhere) = split(core, shards);
-            let page = state.tasks(&here, &query).map_err(failed)?;
+            let page = core.context.read(move |state| state.tasks(&here, &query)).await.map_err(failed)?;
             Ok(Reply::Tasks(Part { answer: listing::fitting(page), elsewhere }))
         }
         Request::Agents(shards, query) => {
             let (here, elsewhere) = split(core, shards);
-            let page = state.agents(&here, &query).map_err(failed)?;
+            let page = core.context.read(move |state| state.agents(&here, &query)).await.map_err(failed)?;
             Ok(Reply::Agents(Part { answer: listing::fitting(page), elsewhere }))
         }
         Request::DeadLetters(shards) => {
@@ -90,12 +120,42 @@ pub(super) async fn answer(core: &Arc<Core>, request: Request) -> Result<Reply, 
             Ok(Reply::DeadLetters(Part { answer: state.dead_letters(&here), elsewhere }))
         }
         Request::AwaitEnd(id, limit) => await_end(core, id, limit).await,
+        Request::Word(group) => word(core, GroupId(group)).map(Reply::Word),
+        Request::Digests => digests(core).await.map(Reply::Digests).map_err(failed),
     }
+}
+
+/// Who belongs to a group that this node leads; nothing while that changes.
+pub(super) fn word(core: &Core, group: GroupId) -> Result<Option<LeaderWord>, Rejection> {
+    match core.registry.get(group) {
+        Some(led) if led.speaks() => Ok(led.word()),
+        Some(_) | None => Err(Rejection::NotLeader(core.leader(group).filter(|leader| *leader != core.me()))),
+    }
+}
+
+/// The digests of all replicas here, of what they have applied up to now.
+pub(super) async fn digests(core: &Core) -> Result<Vec<ReplicaDigest>, ProposeError> {
+    // Each reads everything that is stored.
+    let Ok(_turn) = core.context.digesting.acquire().await else { return Err(ProposeError::Stopping) };
+    let (groups, state) = (core.registry.ids(), Arc::clone(&core.context.state));
+    state.flush().await.map_err(|_| ProposeError::Stopping)?;
+    let digests = work::blocking(move || {
+        let digests = groups.into_iter().filter_map(|group| state.digest(group).transpose());
+        digests.collect::<Result<Vec<_>, _>>().map_err(|error| ProposeError::Store(error.0))
+    });
+    digests.await.unwrap_or(Err(ProposeError::Stopping))
 }
 
 async fn await_end(core: &Core, id: octopussy_core::ids::TaskId, limit: Duration) -> Result<Reply, Rejection> {
     let shard = core.shards().shard_of_task(id);
     led(core, shard)?;
+    if core.context.state.task_in_memory(id).is_none() {
+        // It ended a while ago, or there is none.
+        let task = core.context.read(move |state| state.task(id)).await.map_err(Rejection::Failed)?;
+        if task.as_ref().is_none_or(|task| task.state.is_ended()) {
+            return Ok(Reply::Task(task));
+        }
+    }
     match core.context.state.await_end(id, limit).await {
         Ok(task) => Ok(Reply::Task(task)),
         Err(ProposeError::NotLeader(_)) => Err(Rejection::NotLeader(core.leader(GroupId::of(shard)))),

@@ -1,5 +1,6 @@
 //! The ledger of the cluster from any node: what another node leads is forwarded to it.
 
+pub(crate) mod digests;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod hints;
@@ -11,9 +12,11 @@ mod patience;
 mod remote;
 mod serve;
 mod wire;
+mod word;
 
 pub(crate) use hints::Hints;
 pub(crate) use led::Led;
 pub(crate) use ledger::ClusterLedger;
 pub(crate) use remote::propose_control;
 pub(crate) use serve::{ControlLane, ForwardLane};
+pub(crate) use word::ask_word;

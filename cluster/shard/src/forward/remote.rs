@@ -9,7 +9,7 @@ use crate::raft::GroupId;
 use bytes::Bytes;
 use octopussy_control::{ControlApplied, ControlCommand};
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::{Lane, MeshError, ProposeError, Reach};
+use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, ProposeError, Reach};
 use octopussy_core::task::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const ONE_ANSWER: Duration = Duration::from_secs(3);
 const LOOK_FOR_ANOTHER: Duration = Duration::from_millis(25);
 
 /// What came of asking one node.
-enum Asked<T> {
+pub(super) enum Asked<T> {
     /// It answered.
     Answer(T),
     /// It did not carry it out.
@@ -37,7 +37,8 @@ pub(super) const fn is_repeatable(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::SetDesired { .. }
         | Command::Tick { .. }
-        | Command::CreateAgent { .. } => true,
+        | Command::CreateAgent { .. }
+        | Command::UpdateAgent { .. } => true,
         Command::Activate { .. }
         | Command::Begin { .. }
         | Command::Step { .. }
@@ -46,7 +47,9 @@ pub(super) const fn is_repeatable(command: &Command) -> bool {
         | Command::Discard { .. }
         | Command::Forget { .. }
         | Command::RecordUsage { .. }
-        | Command::ResetUsage { .. } => false,
+        | Command::ResetUsage { .. }
+        | Command::DeleteAgent { .. }
+        | Command::ForgetDead { .. } => false,
     }
 }
 
@@ -59,13 +62,19 @@ const fn is_repeatable_control(command: &ControlCommand) -> bool {
         | ControlCommand::Report { .. }
         | ControlCommand::SetDesired { .. }
         | ControlCommand::PutSecret { .. }
-        | ControlCommand::Tick { .. } => true,
+        | ControlCommand::OfferKey { .. }
+        | ControlCommand::KnowKey { .. }
+        | ControlCommand::EndKeyOverlap { .. }
+        | ControlCommand::Stolen { .. }
+        | ControlCommand::Tick { .. }
+        | ControlCommand::Start { .. } => true,
         ControlCommand::Found { .. }
         | ControlCommand::RevokeToken { .. }
         | ControlCommand::Remove { .. }
         | ControlCommand::Plan { .. }
         | ControlCommand::Settle { .. }
         | ControlCommand::RemoveSecret { .. }
+        | ControlCommand::ActivateKey { .. }
         | ControlCommand::Recover { .. } => false,
     }
 }
@@ -93,7 +102,8 @@ pub(super) async fn at_leader(
             Err(Rejection::NotLeader(leader)) => {
                 let encoded = match frame.take() {
                     Some(encoded) => encoded,
-                    None => wire::encode(&request).map_err(ProposeError::Store)?,
+                    None => fitting(wire::encode(&request).map_err(ProposeError::Store)?)
+                        .map_err(ProposeError::too_large)?,
                 };
                 ask_others(core, group, frame.insert(encoded), leader, patience, extra).await
             }
@@ -112,6 +122,7 @@ pub(super) async fn at_leader(
             | Asked::Elsewhere => {}
             Asked::Answer(Err(Rejection::Failed(error))) => return Err(error),
         }
+        patience.look(core.is_cut_off(group));
         if patience.is_over() {
             return Err(if uncertain { ProposeError::Uncertain(shard) } else { ProposeError::NoLeader(shard) });
         }
@@ -119,13 +130,18 @@ pub(super) async fn at_leader(
     }
 }
 
+/// A request that fits into a frame; otherwise how long it is. Its leader would refuse it as well.
+fn fitting(frame: Bytes) -> Result<Bytes, usize> {
+    if frame.len() > MAX_FRAME_BYTES { Err(frame.len()) } else { Ok(frame) }
+}
+
 /// Asks the nodes that may lead the group, one after the other, following what they say.
-async fn ask_others(
+pub(super) async fn ask_others(
     core: &Core,
     group: GroupId,
     frame: &Bytes,
     told: Option<NodeId>,
-    patience: &Patience,
+    patience: &mut Patience,
     extra: Duration,
 ) -> Asked<Result<Reply, Rejection>> {
     let mut line: Vec<NodeId> = core.candidates(group);
@@ -136,8 +152,7 @@ async fn ask_others(
         if !asked.insert(node) {
             continue;
         }
-        let within = patience.left().min(ONE_ANSWER) + extra;
-        match ask(core, group, node, Lane::Forward, frame, within).await {
+        match ask(core, group, node, Lane::Forward, frame, patience, extra).await {
             Asked::Answer(answer) => match answer {
                 Err(Rejection::NotLeader(leader)) => {
                     core.hints.drop(group, node);
@@ -161,22 +176,28 @@ async fn ask_others(
     Asked::Elsewhere
 }
 
-/// Asks one node about a group. Gives up on it as soon as it is known that another node leads the group, or that it is down:
-/// a node that has lost its power does not close its connections.
+/// Asks one node about a group. Gives up on it as soon as it is known that another node leads the group, that it is down (a node
+/// that has lost its power does not close its connections), or that this node is cut off from the group's majority.
 async fn ask<T: serde::de::DeserializeOwned>(
     core: &Core,
     group: GroupId,
     node: NodeId,
     lane: Lane,
     frame: &Bytes,
-    within: Duration,
+    patience: &mut Patience,
+    extra: Duration,
 ) -> Asked<T> {
+    let within = patience.left().min(ONE_ANSWER) + extra;
     let call = core.mesh.call(node, lane, frame.clone(), within);
     tokio::pin!(call);
     let replaced = async {
         loop {
             tokio::time::sleep(LOOK_FOR_ANOTHER).await;
-            if core.leader_here(group).is_some_and(|leader| leader != node) || core.reach.reach(node) == Reach::Down {
+            patience.look(core.is_cut_off(group));
+            let replaced = core.leader_here(group).is_some_and(|leader| leader != node);
+            // Whoever waits for the end of a task has its own time for it beside the patience with a missing leader.
+            let over = extra.is_zero() && patience.is_over();
+            if replaced || over || core.reach.reach(node) == Reach::Down {
                 return;
             }
         }
@@ -201,7 +222,7 @@ async fn ask<T: serde::de::DeserializeOwned>(
             | MeshError::Refused { .. }
             | MeshError::Stopping,
         ) => Asked::Elsewhere,
-        Err(MeshError::Timeout(_) | MeshError::Lost(_)) => Asked::Unknown,
+        Err(MeshError::Timeout(_) | MeshError::Lost(_) | MeshError::Unanswered { .. }) => Asked::Unknown,
     }
 }
 
@@ -215,7 +236,8 @@ pub(super) async fn ask_about_shards(
 ) -> Option<Result<Reply, Rejection>> {
     let frame = wire::encode(request).ok()?;
     let group = GroupId::of(one_of_them);
-    match ask(core, group, node, Lane::Forward, &frame, patience.left().min(ONE_ANSWER)).await {
+    // Several nodes are asked at once, each with the same patience.
+    match ask(core, group, node, Lane::Forward, &frame, &mut patience.clone(), Duration::ZERO).await {
         Asked::Answer(answer) => Some(answer),
         Asked::Elsewhere | Asked::Unknown => None,
     }
@@ -226,13 +248,14 @@ pub(super) async fn ask_about_shards(
 pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -> Result<ControlApplied, ControlError> {
     let mut patience = Patience::new(core.context.config.patience);
     let frame = wire::encode(&ControlRequest(command.clone())).map_err(ControlError::Store)?;
+    let frame = fitting(frame).map_err(ControlError::too_large)?;
     let mut uncertain = false;
     loop {
         if core.stopping.is_cancelled() {
             return Err(if uncertain { ControlError::Uncertain } else { ControlError::Stopping });
         }
         let asked = match control_here(core, command.clone()).await {
-            Err(ControlRejection::NotLeader(leader)) => ask_control(core, &frame, leader, &patience).await,
+            Err(ControlRejection::NotLeader(leader)) => ask_control(core, &frame, leader, &mut patience).await,
             answer => Asked::Answer(answer),
         };
         match asked {
@@ -253,6 +276,7 @@ pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -
             }
             Asked::Answer(Err(ControlRejection::Failed(error))) => return Err(error),
         }
+        patience.look(core.is_cut_off(GroupId::CONTROL));
         if patience.is_over() {
             return Err(if uncertain { ControlError::Uncertain } else { ControlError::NoLeader });
         }
@@ -266,7 +290,7 @@ pub(super) async fn control_here(core: &Core, command: ControlCommand) -> Contro
     let rejected = |fault: Fault| match fault {
         Fault::NotLeader(leader) => ControlRejection::NotLeader(leader),
         Fault::Fenced => ControlRejection::NotLeader(None),
-        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping => {
+        Fault::Uncertain | Fault::Busy | Fault::Store(_) | Fault::Stopping | Fault::TooLarge(_) => {
             ControlRejection::Failed(fault.of_control())
         }
     };
@@ -280,7 +304,12 @@ pub(super) async fn control_here(core: &Core, command: ControlCommand) -> Contro
     }
 }
 
-async fn ask_control(core: &Core, frame: &Bytes, told: Option<NodeId>, patience: &Patience) -> Asked<ControlAnswer> {
+async fn ask_control(
+    core: &Core,
+    frame: &Bytes,
+    told: Option<NodeId>,
+    patience: &mut Patience,
+) -> Asked<ControlAnswer> {
     let group = GroupId::CONTROL;
     let mut line = core.candidates(group);
     line.reverse();
@@ -290,7 +319,7 @@ async fn ask_control(core: &Core, frame: &Bytes, told: Option<NodeId>, patience:
         if !asked.insert(node) {
             continue;
         }
-        match ask(core, group, node, Lane::Control, frame, patience.left().min(ONE_ANSWER)).await {
+        match ask(core, group, node, Lane::Control, frame, patience, Duration::ZERO).await {
             Asked::Answer(Err(ControlRejection::NotLeader(leader))) => line.extend(leader),
             Asked::Elsewhere => {}
             asked @ (Asked::Answer(_) | Asked::Unknown) => return asked,

@@ -3,6 +3,8 @@
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use crate::error::ControlError;
+use crate::groups::LeaderWord;
+use crate::raft::machine::ReplicaDigest;
 use bytes::Bytes;
 use octopussy_control::{ControlApplied, ControlCommand};
 use octopussy_core::agent::AgentRecord;
@@ -34,6 +36,10 @@ pub(super) enum Request {
     DeadLetters(Vec<ShardId>),
     /// Wait for a task's end.
     AwaitEnd(TaskId, Duration),
+    /// Say who belongs to the group of this number.
+    Word(u16),
+    /// Tell the digests of all replicas here, whoever leads them.
+    Digests,
 }
 
 /// What the leader says.
@@ -46,6 +52,8 @@ pub(super) enum Reply {
     Tasks(Part<Page<Arc<TaskRecord>>>),
     Agents(Part<Page<Arc<AgentRecord>>>),
     DeadLetters(Part<u64>),
+    Word(Option<LeaderWord>),
+    Digests(Vec<ReplicaDigest>),
 }
 
 /// An answer about those of the shards asked for that the node leads.

@@ -53,6 +53,7 @@ pub(super) fn heir(core: &Core, group: &Group) -> Option<NodeId> {
             && voters.contains(node)
             && core.mesh.is_connected(*node)
             && core.reach.reach(*node) != Reach::Down
+            && !core.context.clocks.is_skewed(*node)
     };
     let alive = followers.filter(|(node, _)| alive(node));
     alive.max_by_key(|(_, matched)| matched.map(|id| id.index)).map(|(node, _)| *node)

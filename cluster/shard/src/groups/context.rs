@@ -2,18 +2,19 @@
 
 use super::network::Wires;
 use super::suspension::Suspension;
+use super::time::Clocks;
 use crate::config::{ShardHostConfig, Timings};
 use crate::error::OpenError;
 use crate::metrics::GroupCounters;
 use crate::raft::log::LogHost;
 use crate::raft::machine::StateHost;
+use crate::work;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::ProposeError;
-use octopussy_core::time::Clock;
 use openraft::SnapshotPolicy;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// How often leases are looked at. A lease ends earlier than the followers' by two such intervals, so that a leader that
 /// has lost its quorum is silent before another can be elected.
@@ -31,22 +32,66 @@ const ENTRIES_IN_MESSAGE: u64 = 256;
 /// What all groups of a node share.
 pub(crate) struct Context {
     pub(crate) me: NodeId,
+    /// Which start of the node this is.
+    pub(crate) boot: u64,
     pub(crate) config: ShardHostConfig,
     pub(crate) raft: Arc<openraft::Config>,
     pub(crate) wires: Arc<Wires>,
     pub(crate) log: Arc<LogHost>,
     pub(crate) state: Arc<StateHost>,
-    pub(crate) clock: Arc<dyn Clock>,
+    /// What the members' clocks show, this node's among them.
+    pub(crate) clocks: Clocks,
     /// Wakes whoever starts groups again that have ended.
     pub(crate) fallen: Notify,
-    pub(crate) counters: GroupCounters,
+    pub(crate) counters: Arc<GroupCounters>,
     pub(crate) suspension: Suspension,
+    /// Reads of the store that are under way for callers.
+    pub(crate) reading: Arc<Semaphore>,
+    /// Digests of everything that are being made.
+    pub(crate) digesting: Semaphore,
 }
 
+/// How many reads of the store go on at once for callers; each takes a thread beside the runtime and may scan for a while. What
+/// comes meanwhile waits, with its caller's deadline.
+pub(crate) const READS: usize = 8;
+
+/// How many digests are made at once.
+pub(crate) const DIGESTS: usize = 1;
+
 impl Context {
+    /// Reads the state where a disk may be waited for, and rows may be gone through: beside the runtime, whose threads have
+    /// heartbeats and leases to look after.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&StateHost) -> Result<T, ProposeError> + Send + 'static,
+    ) -> Result<T, ProposeError> {
+        let Ok(permit) = Arc::clone(&self.reading).acquire_owned().await else { return Err(ProposeError::Stopping) };
+        let state = Arc::clone(&self.state);
+        let read = work::blocking(move || {
+            // Given back when the reading is over, however long whoever asked has waited.
+            let _permit = permit;
+            read(&state)
+        });
+        read.await.unwrap_or(Err(ProposeError::Stopping))
+    }
+
     /// How long after a quorum has last been heard a leader may still speak.
     pub(crate) fn lease(&self) -> Duration {
         self.config.timings.election_max.saturating_sub(LEASE_CHECK * 2)
+    }
+
+    /// Whether this node may vote and stand for election: it is sure to be the only one of its identity.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.config.may_vote.as_ref().is_none_or(|may| *may.borrow())
+    }
+
+    /// Waits until it may.
+    pub(crate) async fn voting(&self) {
+        let Some(mut may) = self.config.may_vote.clone() else { return };
+        if may.wait_for(|may| *may).await.is_err() {
+            // Whoever decides is gone: the node ends.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Whether anything can be written.

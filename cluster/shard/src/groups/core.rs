@@ -7,7 +7,7 @@ use crate::forward::Hints;
 use crate::raft::GroupId;
 use octopussy_control::ControlState;
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
-use octopussy_core::ports::{MeshPort, ReachabilityPort};
+use octopussy_core::ports::{MeshPort, Reach, ReachabilityPort};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::{Notify, watch};
@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) tasks: TaskTracker,
     /// How many times a group that had ended by itself was started again.
     pub(crate) revivals: AtomicU64,
+    /// How many dead letters were forgotten for the sake of their bounds.
+    pub(crate) dead_dropped: AtomicU64,
 }
 
 impl Core {
@@ -81,6 +83,23 @@ impl Core {
         self.registry.get(group).and_then(|group| group.leader())
     }
 
+    /// Whether no majority of those who vote in the group answers this node, which then hears of no leader. A node of which
+    /// nothing is known yet may answer.
+    pub(crate) fn is_cut_off(&self, group: GroupId) -> bool {
+        let voters = match (self.registry.get(group), group.shard()) {
+            (Some(group), _) => group.voters(),
+            (None, Some(shard)) => {
+                self.control.borrow().place(shard).map(|place| place.current.voters.clone()).unwrap_or_default()
+            }
+            (None, None) => Vec::new(),
+        };
+        let silent = |node: &&NodeId| match self.reach.reach(**node) {
+            Reach::Suspect | Reach::Down => **node != self.context.me,
+            Reach::Alive | Reach::Unknown => false,
+        };
+        !voters.is_empty() && voters.iter().filter(silent).count() * 2 >= voters.len()
+    }
+
     /// The nodes that may know or be the leader of a group: the likeliest first, without this one.
     pub(crate) fn candidates(&self, group: GroupId) -> Vec<NodeId> {
         let state = self.control.borrow();
@@ -93,6 +112,7 @@ impl Core {
                     nodes.extend(&set.voters);
                     nodes.extend(&set.learners);
                 }
+                nodes.extend(&place.former);
             }
             // Every member has a copy of the control group.
             None => nodes.extend(state.members.keys()),

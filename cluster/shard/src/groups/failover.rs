@@ -63,6 +63,7 @@ pub(super) async fn run(core: Arc<Core>, mut told: mpsc::Receiver<PeerEvent>) {
 
 /// A connection is back: what waits for it need not wait longer.
 async fn back(core: &Core, peer: NodeId) {
+    core.context.clocks.met(peer);
     for group in core.registry.all() {
         if group.leads() {
             drop(group.raft().trigger().reset_backoff([peer]).await);
@@ -126,7 +127,7 @@ async fn stand_until_led(core: &Weak<Core>, group: &Group, lost: NodeId, rank: u
                 continue;
             }
         }
-        if group.is_bound() {
+        if !group.may_stand() {
             tokio::time::sleep(ASK_EVERY).await;
             continue;
         }

@@ -5,7 +5,6 @@ use crate::error::{ControlError, OpenError};
 use crate::forward::propose_control;
 use crate::raft::GroupId;
 use octopussy_control::{ClusterRecord, ControlCommand, ControlRefusal, MemberRecord};
-use openraft::EmptyNode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,7 @@ pub(super) async fn found(core: &Arc<Core>, cluster: ClusterRecord, founder: Mem
     let failed = |detail: String| OpenError::Group { group: GroupId::CONTROL.0, detail };
     let control = core.registry.get(GroupId::CONTROL).ok_or_else(|| failed("it does not run".to_owned()))?;
     if !control.raft().is_initialized().await.map_err(|fatal| failed(fatal.to_string()))? {
-        let members = BTreeMap::from([(core.me(), EmptyNode {})]);
+        let members = BTreeMap::from([(core.me(), control.replica())]);
         control.raft().initialize(members).await.map_err(|error| failed(error.to_string()))?;
     }
     match propose_control(core, ControlCommand::Found { cluster, founder }).await {

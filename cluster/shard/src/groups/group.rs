@@ -2,6 +2,7 @@
 
 use super::batcher::Batcher;
 use super::context::Context;
+use super::followers::Followers;
 use super::leadership::{Leadership, Yielded};
 use super::lease::Lease;
 use super::line::Line;
@@ -9,11 +10,14 @@ use super::machine::AnyMachine;
 use super::network::NetworkFactory;
 use super::promise::is_sole_voter;
 use super::proposal::{Answer, Fault, Item};
+use super::time::Stamper;
 use super::urgency::Urgency;
 use crate::error::OpenError;
-use crate::raft::{GroupId, TypeConfig};
+use crate::raft::{GroupId, Replica, ReplicaIncarnation, TypeConfig};
 use octopussy_core::codec;
 use octopussy_core::ids::NodeId;
+use octopussy_core::ports::MAX_COMMAND_BYTES;
+use octopussy_core::time::Timestamp;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Raft, ServerState};
 use parking_lot::Mutex;
@@ -33,11 +37,17 @@ pub(crate) struct Group {
     pub(super) id: GroupId,
     pub(super) context: Arc<Context>,
     pub(super) raft: GroupRaft,
+    /// Which of this node's replicas of the group it is.
+    incarnation: ReplicaIncarnation,
+    /// What this node knows of the others' replicas.
+    followers: Arc<Followers>,
     line: Line,
     pub(super) leadership: Mutex<Leadership>,
     pub(super) lease: Lease,
     /// Which leadership is given away.
     pub(super) yielded: Mutex<Yielded>,
+    /// The group's time, while this node leads it.
+    stamper: Mutex<Stamper>,
     /// When the leadership was gained, or somebody was last asked to take it.
     pub(super) rested: Mutex<Option<Instant>>,
     /// Until when it keeps to what it may have promised before it started.
@@ -48,6 +58,8 @@ pub(crate) struct Group {
     standing: AtomicBool,
     /// The bytes of the entries since the log was last shortened.
     appended: AtomicU64,
+    /// Whether entries wait and nothing is committed, under the lead of this node.
+    stuck: AtomicBool,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// Whether its Raft has ended by itself.
@@ -64,7 +76,11 @@ impl Group {
         let users = TaskTracker::new();
         users.close();
         let machine = AnyMachine::of(id, &context.state, &users);
-        let network = NetworkFactory { wires: Arc::clone(&context.wires), group: id };
+        let followers = Arc::new(Followers::new(id, Arc::clone(&context.counters)));
+        let network =
+            NetworkFactory { wires: Arc::clone(&context.wires), group: id, followers: Arc::clone(&followers) };
+        let closed = |error: std::io::Error| OpenError::Group { group: id.0, detail: error.to_string() };
+        let incarnation = context.log.begin(id, context.boot).await.map_err(closed)?;
         let log = context.log.group(id);
         let promised = log.vote().is_some();
         let raft = Raft::new(context.me, Arc::clone(&context.raft), network, log, machine)
@@ -76,33 +92,48 @@ impl Group {
             id,
             context,
             raft,
+            incarnation,
+            followers,
             line: Line::default(),
             leadership: Mutex::default(),
             lease: Lease::new(),
             yielded: Mutex::default(),
+            stamper: Mutex::default(),
             rested: Mutex::default(),
             bound_until,
             busy: AtomicBool::new(false),
             standing: AtomicBool::new(false),
             appended: AtomicU64::new(0),
+            stuck: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: AtomicBool::new(false),
             reviving: AtomicBool::new(false),
             users,
         });
-        if alone {
-            // Nothing has to be waited for. A Raft that has ended already is seen to by who watches it.
-            drop(group.raft.trigger().elect(false).await);
-        }
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
-        group.keep_promise();
+        group.keep_promise(alone).await;
         Ok(group)
     }
 
     pub(crate) const fn id(&self) -> GroupId {
         self.id
+    }
+
+    /// Which of this node's replicas of the group it is.
+    pub(crate) const fn incarnation(&self) -> ReplicaIncarnation {
+        self.incarnation
+    }
+
+    /// This replica, as a membership names it.
+    pub(crate) const fn replica(&self) -> Replica {
+        Replica { incarnation: self.incarnation }
+    }
+
+    /// What this node knows of the others' replicas.
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.followers
     }
 
     pub(crate) const fn raft(&self) -> &GroupRaft {
@@ -180,6 +211,15 @@ impl Group {
         self.standing.store(false, Ordering::Release);
     }
 
+    /// Notes whether nothing is committed although entries wait; says whether that is news.
+    pub(crate) fn note_stuck(&self, stuck: bool) -> bool {
+        self.stuck.swap(stuck, Ordering::AcqRel) != stuck
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
+    }
+
     /// Counts the bytes of entries that the log gets.
     pub(crate) fn note_appended(&self, bytes: usize) {
         self.appended.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -213,15 +253,38 @@ impl Group {
         })
     }
 
-    /// Puts a command in line, or says why not.
-    pub(crate) fn propose(&self, item: Item, urgency: Urgency) -> Result<Answer, Fault> {
+    /// What time it is in the group, for its leader; not earlier than what it has applied.
+    pub(crate) fn now(&self) -> Timestamp {
+        let known = match self.id.shard() {
+            Some(shard) => self.context.state.now(shard),
+            None => self.context.state.watch_control().borrow().now,
+        };
+        self.stamp(Some(known))
+    }
+
+    fn stamp(&self, known: Option<Timestamp>) -> Timestamp {
+        let clocks = &self.context.clocks;
+        let stamp = self.stamper.lock().stamp(known.unwrap_or_default(), clocks.source(), clocks.steady());
+        clocks.note_leap(stamp.leap);
+        stamp.at
+    }
+
+    /// Puts a command in line, or says why not. It is carried out at the group's time, whatever it says.
+    pub(crate) fn propose(&self, mut item: Item, urgency: Urgency) -> Result<Answer, Fault> {
         self.admits()?;
+        // What was applied was looked at when the leadership began: whoever proposes need not wait for who applies.
+        let has_stamped = self.stamper.lock().has_stamped();
+        item.stamp(if has_stamped { self.stamp(None) } else { self.now() });
         let bytes = match &item {
             Item::Shard(command) => codec::encoded_len(command),
             Item::Control(command) => codec::encoded_len(command),
         };
         let bytes = bytes
             .map_err(|error| Fault::Store(octopussy_core::ports::ProposeError::Store(error.to_string().into())))?;
+        // What is longer could not be forwarded or replicated in one frame.
+        if bytes > MAX_COMMAND_BYTES {
+            return Err(Fault::TooLarge(bytes));
+        }
         let (caller, answer) = oneshot::channel();
         // The line closes when the group stops, which may be now.
         let full = |fault| if self.has_ended() { self.farewell() } else { fault };

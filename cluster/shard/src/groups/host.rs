@@ -1,19 +1,22 @@
 //! The groups of a node.
 
-use super::context::{Context, raft_config};
+use super::context::{Context, DIGESTS, READS, raft_config};
 use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
 use super::recovery::Recovered;
 use super::registry::Registry;
 use super::suspension::Suspension;
-use super::{closing, failover, founding, housekeeping, places, pulse, reconciler, recovery, revival, trim};
+use super::time::{self, ClockReport, Clocks};
+use super::{
+    closing, failover, founding, housekeeping, parting, places, pulse, reconciler, recovery, revival, trim, watchdog,
+};
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
-use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, propose_control};
+use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, digests, propose_control};
 use crate::metrics::{GroupCounters, GroupMetrics};
 use crate::raft::GroupId;
 use crate::raft::log::LogHost;
-use crate::raft::machine::{StateConfig, StateHost};
+use crate::raft::machine::{ReplicaDigest, StateConfig, StateHost};
 use crate::stores::Opener;
 use crate::work;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
@@ -22,11 +25,12 @@ use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ProposeEr
 use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
 use octopussy_store::{Engine, StoreOptions};
-use std::collections::BTreeSet;
+use openraft::async_runtime::watch::WatchReceiver;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,13 +68,32 @@ impl ShardHost {
         opener: Opener,
     ) -> Result<Arc<Self>, OpenError> {
         let raft = Arc::new(raft_config(&config.timings)?);
-        let me = mesh.incarnation().node;
+        let octopussy_core::ports::Incarnation { node: me, boot } = mesh.incarnation();
         let (log, state) = open_stores(&config, me, opener).await?;
         let wires = Wires::new(Arc::clone(&mesh), config.timings);
         let control = state.watch_control();
-        let (counters, suspension) = (GroupCounters::default(), Suspension::new());
+        let (counters, suspension) = (Arc::<GroupCounters>::default(), Suspension::new());
         let fallen = Notify::new();
-        let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen, counters, suspension });
+        let clocks = Clocks::new(clock);
+        // Before anything is led. In a cluster of one nobody else has to be asked.
+        clocks.judge(&time::full_members(&control.borrow()), &[], true);
+        let (reading, digesting) = (Arc::new(Semaphore::new(READS)), Semaphore::new(DIGESTS));
+        let context = Context {
+            me,
+            boot,
+            config,
+            raft,
+            wires,
+            log,
+            state,
+            clocks,
+            fallen,
+            counters,
+            suspension,
+            reading,
+            digesting,
+        };
+        let context = Arc::new(context);
         let core = Arc::new(Core {
             context,
             registry: Arc::new(Registry::default()),
@@ -82,10 +105,13 @@ impl ShardHost {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             revivals: AtomicU64::new(0),
+            dead_dropped: AtomicU64::new(0),
         });
         places::start(&core, GroupId::CONTROL).await?;
-        for group in core.context.state.groups() {
-            if core.registry.get(group).is_none() {
+        for group in places::with_data(&core) {
+            if core.context.log.is_buried(group) {
+                parting::finish(&core, group).await;
+            } else if core.registry.get(group).is_none() {
                 places::start(&core, group).await?;
             }
         }
@@ -98,8 +124,8 @@ impl ShardHost {
     /// Serves the lanes of the mesh.
     fn serve(&self) {
         let (core, mesh) = (&self.core, &self.core.mesh);
-        mesh.serve(Lane::RaftVote, Arc::new(VoteLane(Arc::clone(&core.registry))));
-        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane(Arc::clone(&core.registry))));
+        mesh.serve(Lane::RaftVote, Arc::new(VoteLane::new(Arc::clone(core))));
+        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane::new(Arc::clone(&core.registry))));
         let receiver = SnapshotReceiver::new(Arc::clone(&core.registry), Arc::clone(&core.context.state));
         mesh.serve_streams(StreamKind::Snapshot, Arc::new(receiver));
         mesh.serve(Lane::Forward, Arc::new(ForwardLane::new(Arc::clone(core))));
@@ -112,12 +138,15 @@ impl ShardHost {
         let (ears, told) = failover::listen();
         core.mesh.observe(ears);
         core.tasks.spawn(failover::run(Arc::clone(core), told));
+        core.tasks.spawn(time::run(Arc::clone(core)));
         core.tasks.spawn(pulse::run(Arc::clone(core)));
         core.tasks.spawn(places::run(Arc::clone(core)));
+        core.tasks.spawn(parting::run(Arc::clone(core)));
         core.tasks.spawn(revival::run(Arc::clone(core)));
         core.tasks.spawn(housekeeping::run(Arc::clone(core)));
         core.tasks.spawn(trim::run(Arc::clone(core)));
         core.tasks.spawn(reconciler::run(Arc::clone(core)));
+        core.tasks.spawn(watchdog::run(Arc::clone(core)));
     }
 
     /// Whether this node belongs to a cluster: its own copy of the control state names it as a member.
@@ -125,6 +154,12 @@ impl ShardHost {
     pub fn is_member(&self) -> bool {
         let state = self.core.control();
         state.cluster.is_some() && state.members.contains_key(&self.core.me())
+    }
+
+    /// How the members' clocks differ, as this node has measured it.
+    #[must_use]
+    pub fn clocks(&self) -> ClockReport {
+        self.core.context.clocks.report()
     }
 
     /// Founds a cluster of this node alone, which holds every shard. Returns when this node leads all of them. A founding
@@ -198,11 +233,31 @@ impl ShardHost {
         work::blocking(move || state.named_blobs(&shards)).await.unwrap_or(Err(ProposeError::Stopping))
     }
 
+    /// What the replicas at each full member have applied, in a few bytes each; nodes that do not answer say why. Replicas of a
+    /// group that have applied the same entries have the same digest. Every node reads all that it has stored.
+    pub async fn digests(&self) -> Vec<(NodeId, Result<Vec<ReplicaDigest>, Arc<str>>)> {
+        digests::everywhere(&self.core).await
+    }
+
     /// How many times, since the node was started, a group that had ended by itself here was started again. Each is a fault of
     /// this program or of its disk, and its reason is in the log.
     #[must_use]
     pub fn group_restarts(&self) -> u64 {
         self.core.revivals.load(Ordering::Relaxed)
+    }
+
+    /// How many replicas of each node this one, as their leader, has found to have lost what they had since it was started: their
+    /// disks lost it, or an older copy of a home was started. They are let in again as new ones.
+    #[must_use]
+    pub fn lost_replicas(&self) -> BTreeMap<NodeId, u64> {
+        self.core.context.counters.lost_replicas()
+    }
+
+    /// The groups that this node leads and in which nothing has been committed for long although entries wait: 0 is the control
+    /// group, shard `n` is group `n + 1`.
+    #[must_use]
+    pub fn stuck(&self) -> Vec<u16> {
+        self.core.registry.all().iter().filter(|group| group.is_stuck()).map(|group| group.id().0).collect()
     }
 
     /// How many shards are moving or have yet to, as this node sees the cluster. The leaders bring shards to where they belong
@@ -242,17 +297,39 @@ impl ShardHost {
         GroupMetrics {
             groups: groups.len() as u64,
             restarts: self.group_restarts(),
+            lost_replicas: counters.lost_replicas().values().sum(),
             led: groups.iter().filter(|group| group.speaks()).count() as u64,
             elections: counters.elections(),
             leader_changes: counters.leader_changes(),
             leaderships: counters.leaderships(),
             step_downs: counters.step_downs(),
+            stuck: groups.iter().filter(|group| group.is_stuck()).count() as u64,
+            stalls: counters.stalls(),
             applied_entries: state.applied_entries(),
             appended_bytes: log.appended_bytes(),
             log_syncs: log.syncs(),
             log_bytes: log.size_on_disk().unwrap_or_default(),
             state_bytes: state.size_on_disk(),
+            unended_bytes: state.unended_bytes(),
+            dead_dropped: self.core.dead_dropped.load(std::sync::atomic::Ordering::Relaxed),
         }
+    }
+
+    /// How many bytes the unended tasks of all shards here take in memory, roughly, and how many they may take.
+    #[must_use]
+    pub fn unended_bytes(&self) -> (u64, u64) {
+        let context = &self.core.context;
+        (context.state.unended_bytes(), context.config.max_unended_bytes)
+    }
+
+    /// Changes with everything that the shards which have a replica here apply.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        let shards = self.core.registry.all().into_iter().filter(|group| group.id() != GroupId::CONTROL);
+        shards
+            .filter_map(|group| group.raft().data_metrics().borrow_watched().last_applied)
+            .map(|last| last.index)
+            .sum()
     }
 
     /// The bytes that log and state take on the disk.
@@ -280,6 +357,9 @@ async fn open_stores(
         let path = config.dir.join(LOG);
         let options = StoreOptions { engine: Engine::Segments, cache_bytes: 0, quick_reopen: false };
         let log = LogHost::open(&path, options, Arc::clone(&opener))?;
+        if config.restored {
+            log.restored();
+        }
         let state = StateHost::open_with(
             StateConfig {
                 dir: config.dir.clone(),

@@ -1,12 +1,12 @@
-//! Starts the groups that the control state places on this node, and stops those that have moved away.
+//! Starts the groups that the control state places on this node.
 
 use super::core::Core;
 use super::group::Group;
+use super::parting;
 use crate::error::OpenError;
 use crate::raft::GroupId;
 use octopussy_control::ControlState;
 use octopussy_core::ids::NodeId;
-use openraft::EmptyNode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,17 @@ use std::time::Duration;
 /// How soon what could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The groups that belong on `node`: where it is, and where a move brings it.
-fn wanted(state: &ControlState, node: NodeId) -> BTreeSet<GroupId> {
-    let mut groups = BTreeSet::new();
-    for (number, place) in (0_u16..).zip(&state.table) {
-        let mut sets = std::iter::once(&place.current).chain(&place.target);
-        if sets.any(|set| set.voters.contains(&node) || set.learners.contains(&node)) {
-            groups.insert(GroupId(number + 1));
-        }
-    }
+/// The groups that belong on `node`: where it is, where a move brings it, and where it may still hold a replica or a vote since
+/// a move was to bring it there.
+pub(super) fn named(state: &ControlState, node: NodeId) -> BTreeSet<GroupId> {
+    state.shards_of(node).map(GroupId::of).collect()
+}
+
+/// The groups of which there is something here, running or not.
+pub(super) fn with_data(core: &Core) -> BTreeSet<GroupId> {
+    let mut groups: BTreeSet<GroupId> = core.registry.ids().into_iter().collect();
+    groups.extend(core.context.state.groups());
+    groups.extend(core.context.log.groups_with_data());
     groups
 }
 
@@ -46,9 +48,8 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
     if state.cluster.is_none() {
         return true;
     }
-    let wanted = wanted(state, core.me());
     let mut done = true;
-    for group in &wanted {
+    for group in &named(state, core.me()) {
         if core.registry.get(*group).is_some() {
             continue;
         }
@@ -64,11 +65,6 @@ async fn settle(core: &Arc<Core>, state: &ControlState) -> bool {
             done = false;
         }
     }
-    for group in core.registry.ids() {
-        if group != GroupId::CONTROL && !wanted.contains(&group) && !forget(core, group).await {
-            done = false;
-        }
-    }
     done & found(core, state).await
 }
 
@@ -77,27 +73,12 @@ pub(super) async fn start(core: &Arc<Core>, id: GroupId) -> Result<(), OpenError
     if core.stopping.is_cancelled() {
         return Ok(());
     }
+    if core.context.log.is_buried(id) && !parting::finish(core, id).await {
+        return Err(OpenError::Late("deleting what an earlier replica has left"));
+    }
     let group = Group::start(id, Arc::clone(&core.context)).await?;
     core.admit(group);
     Ok(())
-}
-
-/// Stops a group that has moved away, and deletes what it has here.
-async fn forget(core: &Core, id: GroupId) -> bool {
-    let Some(_claim) = core.registry.claim(id) else { return false };
-    let Some(group) = core.registry.remove(id) else { return true };
-    tracing::info!(group = %id, "the group has moved away");
-    group.stop().await;
-    group.unused().await;
-    let log = core.context.log.remove(id).await;
-    let state = match id.shard() {
-        Some(shard) => core.context.state.forget(shard).await,
-        None => Ok(()),
-    };
-    if let Err(error) = log {
-        tracing::warn!(group = %id, %error, "its log is not deleted");
-    }
-    state.is_ok()
 }
 
 /// Gives shards that nobody has founded yet their first member.
@@ -120,10 +101,36 @@ async fn found(core: &Core, state: &ControlState) -> bool {
             done = false;
             continue;
         }
-        if let Err(error) = group.raft().initialize(BTreeMap::from([(me, EmptyNode {})])).await {
+        if let Err(error) = group.raft().initialize(BTreeMap::from([(me, group.replica())])).await {
             tracing::error!(group = %group.id(), %error, "a shard cannot be founded");
             done = false;
         }
     }
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use octopussy_control::{ReplicaSet, ShardPlace};
+
+    #[test]
+    fn a_node_keeps_a_replica_while_the_table_names_it_anywhere() {
+        let node = |number: u8| NodeId([number; 16]);
+        let set = |voters: &[u8], learners: &[u8]| ReplicaSet {
+            voters: voters.iter().map(|number| node(*number)).collect(),
+            learners: learners.iter().map(|number| node(*number)).collect(),
+        };
+        let place = ShardPlace {
+            current: set(&[1, 2, 3], &[6]),
+            target: Some(set(&[1, 2, 5], &[7])),
+            former: BTreeSet::from([node(4)]),
+            ..ShardPlace::default()
+        };
+        let state = ControlState { table: vec![ShardPlace::default(), place], ..ControlState::default() };
+        for number in 1..=7 {
+            assert_eq!(named(&state, node(number)), BTreeSet::from([GroupId(2)]), "node {number}");
+        }
+        assert_eq!(named(&state, node(8)), BTreeSet::new());
+    }
 }

@@ -6,6 +6,7 @@ use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal};
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::ProposeError;
 use octopussy_core::task::{Applied, Command, Refusal};
+use octopussy_core::time::Timestamp;
 use tokio::sync::oneshot;
 
 /// A command of either kind of group.
@@ -13,6 +14,16 @@ use tokio::sync::oneshot;
 pub(crate) enum Item {
     Shard(Command),
     Control(ControlCommand),
+}
+
+impl Item {
+    /// Sets the time at which it is carried out.
+    pub(crate) fn stamp(&mut self, at: Timestamp) {
+        match self {
+            Self::Shard(command) => command.stamp(at),
+            Self::Control(command) => command.stamp(at),
+        }
+    }
 }
 
 /// What came of an [`Item`] that was committed.
@@ -37,6 +48,8 @@ pub(crate) enum Fault {
     Store(ProposeError),
     /// The node is stopping. Nothing changed.
     Stopping,
+    /// The command has so many bytes, which are more than any may have. Nothing changed.
+    TooLarge(usize),
 }
 
 impl Fault {
@@ -49,6 +62,7 @@ impl Fault {
             Self::Busy => ProposeError::Busy,
             Self::Store(error) => error,
             Self::Stopping => ProposeError::Stopping,
+            Self::TooLarge(bytes) => ProposeError::too_large(bytes),
         }
     }
 
@@ -60,6 +74,7 @@ impl Fault {
             Self::Busy => ControlError::Busy,
             Self::Store(error) => ControlError::Store(error.to_string().into()),
             Self::Stopping => ControlError::Stopping,
+            Self::TooLarge(bytes) => ControlError::too_large(bytes),
         }
     }
 }

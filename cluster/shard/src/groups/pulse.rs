@@ -4,7 +4,7 @@
 use super::context::LEASE_CHECK;
 use super::core::Core;
 use super::group::Group;
-use super::relief;
+use super::relief::{self, Relief};
 use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,11 @@ pub(super) async fn run(core: Arc<Core>) {
             group.review();
         }
         if core.context.health().is_err() {
-            relief::give_away(&core, &led);
+            relief::give_away(&core, &led, Relief::CannotWrite);
             continue;
+        }
+        if core.context.clocks.is_outlier() {
+            relief::give_away(&core, &led, Relief::WrongClock);
         }
         let now = Instant::now();
         if now < next_beat {

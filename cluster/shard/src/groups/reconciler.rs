@@ -1,14 +1,18 @@
 //! Brings groups to where the control state wants them: looks, lets it be decided, and carries out what was decided.
 
+use super::boundary;
 use super::core::Core;
 use super::group::Group;
 use crate::forward::propose_control;
-use crate::raft::GroupId;
+use crate::raft::{GroupId, Replica, TypeConfig};
+use octopussy_control::MembershipStamp;
 use octopussy_core::ids::NodeId;
+use octopussy_core::time::Timestamp;
 use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide, outstanding};
+use openraft::alias::LogIdOf;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
-use openraft::{ChangeMembers, EmptyNode, Instant as _};
+use openraft::{ChangeMembers, Instant as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +32,15 @@ const REST_IN_ELECTIONS: u32 = 5;
 /// answer may be lost, and metrics are a moment old.
 const SILENT_IN_ELECTIONS: u32 = 2;
 
-/// How long one action may take. A change of voters commits two entries on a quorum.
+/// How long one action may take, beside the wait for a step boundary. A change of voters commits two entries on a quorum.
 const ACTION_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a node may take to say which replica it has: one that has just been planned to have one learns of it meanwhile, and
+/// one that is to begin anew asks its leader twice.
+const INTRODUCTION_LIMIT: Duration = Duration::from_secs(8);
+
+/// How soon it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long a leader that hands over is silent before it takes the leadership up again.
 pub(super) const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
@@ -83,7 +94,11 @@ fn with_situation<T>(core: &Core, groups: &[GroupView], look: impl FnOnce(&Situa
         groups,
         reach: core.reach.as_ref(),
         limits: Limits { patience: limits.patience.min(limits.grace), ..limits },
-        now: core.context.clock.now(),
+        now: core
+            .registry
+            .get(GroupId::CONTROL)
+            .filter(|control| control.speaks())
+            .map_or(Timestamp::EPOCH, |control| control.now()),
     })
 }
 
@@ -105,7 +120,14 @@ fn view(core: &Core, group: &Group) -> GroupView {
     let heard = metrics.heartbeat.iter().flatten();
     let heard: BTreeSet<NodeId> =
         heard.filter(|(_, at)| at.as_ref().is_some_and(|at| at.elapsed() < silence)).map(|(node, _)| *node).collect();
-    let matched = metrics.replication.iter().flatten().filter(|(node, _)| heard.contains(*node));
+    let lost = membership.nodes().filter(|(node, replica)| {
+        **node != core.me() && group.followers().is_lost(**node, replica.incarnation, &metrics.vote)
+    });
+    let lost: BTreeSet<NodeId> = lost.map(|(node, _)| *node).collect();
+    let has = |node: &NodeId| heard.contains(node) && !lost.contains(node);
+    // Nor is one to lead whose clock is wrong.
+    let fit = |node: &NodeId| has(node) && !core.context.clocks.is_skewed(*node);
+    let matched = metrics.replication.iter().flatten().filter(|(node, _)| fit(node));
     let matched = matched.map(|(node, matched)| (*node, matched.map_or(0, |id| id.index)));
     GroupView {
         group: of(group.id()),
@@ -114,12 +136,18 @@ fn view(core: &Core, group: &Group) -> GroupView {
             configs: membership.get_joint_config().clone(),
             learners: membership.learner_ids().collect(),
             committed: metrics.membership_config.log_id() == metrics.committed_membership_config.log_id(),
+            at: metrics.membership_config.log_id().map(stamp).unwrap_or_default(),
         },
         last_index: metrics.last_log_index.unwrap_or_default(),
         matched: matched.collect::<BTreeMap<_, _>>(),
+        lost,
         rested: group.rested().filter(|_| speaks),
         busy: group.is_busy(),
     }
+}
+
+fn stamp(id: LogIdOf<TypeConfig>) -> MembershipStamp {
+    MembershipStamp { term: id.leader_id.term, index: id.index }
 }
 
 fn of(id: GroupId) -> octopussy_placement::Group {
@@ -145,7 +173,7 @@ fn begin(core: &Arc<Core>, action: Action) {
         let act = act(&core, &group, &action);
         tokio::select! {
             biased;
-            done = tokio::time::timeout(ACTION_LIMIT, act) => match done {
+            done = tokio::time::timeout(limit_of(&core, &action), act) => match done {
                 Ok(Ok(())) => {}
                 Ok(Err(reason)) => tracing::warn!(?action, %reason, "the group was not moved on"),
                 Err(_) => tracing::warn!(?action, "the group was not moved on in time"),
@@ -163,16 +191,48 @@ async fn act(core: &Arc<Core>, group: &Arc<Group>, action: &Action) -> Result<()
             propose_control(core, command.clone()).await.map(drop).map_err(|error| error.to_string())
         }
         Action::AddLearner { node, .. } => {
-            written(group.raft().add_learner(*node, EmptyNode {}, false).await.map(drop))
+            let replica = introduced(core, group, *node).await?;
+            written(group.raft().add_learner(*node, replica, false).await.map(drop))
         }
         Action::SetMembers { voters, learners, .. } => set_members(group, voters, learners).await,
-        Action::Transfer { to, .. } => {
-            if group.hand_over(*to, HAND_OVER_LIMIT).await {
-                Ok(())
-            } else {
-                Err("it did not take the leadership in time".to_owned())
+        Action::Transfer { to, .. } => boundary::hand_over(core, group, *to, || is_wanted(core, group, action)).await,
+    }
+}
+
+fn limit_of(core: &Core, action: &Action) -> Duration {
+    match action {
+        Action::Transfer { .. } => core.context.config.transfer_patience + ACTION_LIMIT,
+        Action::Propose(_) | Action::AddLearner { .. } | Action::SetMembers { .. } => ACTION_LIMIT,
+    }
+}
+
+/// Whether an action that is being carried out would be decided again.
+fn is_wanted(core: &Core, group: &Group, action: &Action) -> bool {
+    let view = GroupView { busy: false, ..view(core, group) };
+    with_situation(core, &[view], decide).contains(action)
+}
+
+/// The replica that a node has, to let it in with. One that is known to have lost what it had is to begin anew first.
+async fn introduced(core: &Core, group: &Group, node: NodeId) -> Result<Replica, String> {
+    let wires = &core.context.wires;
+    let end = tokio::time::Instant::now() + INTRODUCTION_LIMIT;
+    loop {
+        let vote = group.raft().server_metrics().borrow_watched().vote;
+        let answer = wires.introduce(node, group.id()).await;
+        let why = match answer {
+            Ok(incarnation) if !group.followers().is_lost(node, incarnation, &vote) => {
+                return Ok(Replica { incarnation });
             }
+            Ok(incarnation) => match wires.renew(node, group.id(), incarnation).await {
+                Ok(_) => "its replica is not deleted yet".to_owned(),
+                Err(why) => why,
+            },
+            Err(why) => why,
+        };
+        if tokio::time::Instant::now() >= end {
+            return Err(format!("node {node} has not said which replica it has: {why}"));
         }
+        tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 

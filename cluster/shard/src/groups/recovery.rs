@@ -58,7 +58,7 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
         recover_group(core, group).await?;
     }
     // A shard that has no replica here may have one at another node that lives.
-    let now = core.context.clock.now();
+    let now = core.context.clocks.own();
     if !shards.is_empty() {
         propose_control(core, ControlCommand::Recover { node: core.me(), shards, now }).await?;
     }
@@ -76,9 +76,15 @@ fn answers(core: &Core, node: NodeId) -> bool {
 /// Whether no quorum of the group answers: not of its voters, nor, in the middle of a change, of both sets of them.
 fn is_lost(core: &Core, group: &RaftGroup) -> bool {
     let server = group.raft().server_metrics();
-    let configs: Vec<BTreeSet<NodeId>> =
-        server.borrow_watched().membership_config.membership().get_joint_config().clone();
-    configs.iter().any(|voters| voters.iter().filter(|node| answers(core, **node)).count() * 2 <= voters.len())
+    let membership = server.borrow_watched().membership_config.membership().clone();
+    // A node that answers with another replica than the one that has the vote is as good as gone.
+    let replaced = |node: &NodeId| {
+        membership.get_node(node).is_some_and(|replica| group.followers().is_replaced(*node, replica.incarnation))
+    };
+    let there = |voters: &BTreeSet<NodeId>| {
+        voters.iter().filter(|node| answers(core, **node) && !replaced(node)).count() * 2 > voters.len()
+    };
+    !membership.get_joint_config().iter().all(there)
 }
 
 /// Who has a copy of the group and does not answer.

@@ -118,7 +118,12 @@ impl Group {
     fn propose_activation(&self) -> Result<Answer, Fault> {
         let Some(shard) = self.id.shard() else { return Err(Fault::Stopping) };
         let max_age = self.context.config.max_recovery_age;
-        let command = Command::Activate { shard, node: self.context.me, now: self.context.clock.now(), max_age };
+        let leader = self.context.wires.incarnation();
+        // Whoever led before and is connected has handed over, or was slow: its process did not end under what it ran.
+        let before = self.context.state.leader(shard);
+        let gone = before.is_some_and(|before| !self.context.wires.reaches(before));
+        let (node, boot, now) = (leader.node, leader.boot, self.now());
+        let command = Command::Activate { shard, node, now, max_age, boot, gone };
         self.propose(Item::Shard(command), Urgency::InProgress)
     }
 
@@ -141,6 +146,7 @@ impl Group {
         let mut elections = Elections::begin(server.borrow_watched().vote.leader_id.term);
         loop {
             self.review();
+            self.review_standing();
             self.count(&mut elections);
             tokio::select! {
                 biased;

@@ -18,6 +18,11 @@ impl Slept {
         Self(all.saturating_sub(awake()))
     }
 
+    /// How long that was.
+    pub(crate) const fn duration(self) -> Duration {
+        self.0
+    }
+
     /// Whether the machine has been suspended since.
     pub(crate) fn is_over(self) -> bool {
         let awake = awake();

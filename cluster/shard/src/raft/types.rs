@@ -77,7 +77,7 @@ openraft::declare_raft_types!(
         D = Entries,
         R = Answers,
         NodeId = NodeId,
-        Node = openraft::EmptyNode,
+        Node = super::replica::Replica,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
         AsyncRuntime = Runtime,

@@ -68,3 +68,32 @@ async fn what_agents_and_unended_tasks_name_is_to_be_here() {
     assert_eq!(node.host.named_blobs().await.unwrap(), blobs(0..AGENTS), "an ended task needs nothing");
     node.close().await;
 }
+
+#[tokio::test]
+async fn a_blob_that_is_stored_again_is_young_again_and_only_old_ones_go() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = FileBlobs::open(dir.path()).unwrap();
+    let content = Bytes::from_static(b"a document");
+    let id = blobs.put(content.clone()).await.unwrap();
+    let name = id.to_string();
+    let path = dir.path().join("blobs").join(&name[..2]).join(&name);
+    let age = || {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - DAY * 2).unwrap();
+    };
+    let old = || async { blobs.older_than(DAY).await.unwrap() };
+    assert_eq!(old().await, []);
+    assert!(!blobs.remove(id, DAY).await.unwrap(), "it is young");
+    age();
+    assert_eq!(old().await, [id]);
+    blobs.put(content).await.unwrap();
+    assert_eq!(old().await, []);
+    age();
+    assert!(blobs.renew(id).await.unwrap());
+    assert_eq!(old().await, []);
+    age();
+    assert!(blobs.remove(id, DAY).await.unwrap());
+    assert_eq!(blobs.get(id).await.unwrap(), None);
+    assert!(!blobs.renew(id).await.unwrap());
+}

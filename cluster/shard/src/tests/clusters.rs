@@ -23,6 +23,8 @@ pub(crate) struct TestCluster {
     dirs: BTreeMap<u8, TempDir>,
     disks: BTreeMap<u8, Disks>,
     shards: u16,
+    /// What is different from the usual configuration.
+    tweak: fn(ShardHostConfig) -> ShardHostConfig,
 }
 
 /// What a node's log and state lie on, each by itself.
@@ -35,19 +37,33 @@ pub(crate) struct Disks {
 impl TestCluster {
     /// A cluster of one node.
     pub(crate) async fn found(seed: u64, shards: u16) -> Self {
+        Self::found_with(seed, shards, |config| config).await
+    }
+
+    async fn found_with(seed: u64, shards: u16, tweak: fn(ShardHostConfig) -> ShardHostConfig) -> Self {
         let network = Network::new(seed);
         network.set_detection(Duration::from_millis(500));
         let mut cluster =
-            Self { network, nodes: BTreeMap::new(), dirs: BTreeMap::new(), disks: BTreeMap::new(), shards };
+            Self { network, nodes: BTreeMap::new(), dirs: BTreeMap::new(), disks: BTreeMap::new(), shards, tweak };
         let mesh = cluster.network.node(node_id(1), 1);
-        cluster.open(1, mesh).await;
+        cluster.open(1, mesh, START).await;
         cluster.node(1).host.found(cluster_record(shards), member(node_id(1))).await.unwrap();
         cluster
     }
 
     /// A cluster of `count` nodes whose replicas are where they belong.
     pub(crate) async fn of(seed: u64, shards: u16, count: u8) -> Self {
-        let mut cluster = Self::found(seed, shards).await;
+        Self::of_with(seed, shards, count, |config| config).await
+    }
+
+    /// The same, with another configuration than the usual one.
+    pub(crate) async fn of_with(
+        seed: u64,
+        shards: u16,
+        count: u8,
+        tweak: fn(ShardHostConfig) -> ShardHostConfig,
+    ) -> Self {
+        let mut cluster = Self::found_with(seed, shards, tweak).await;
         for number in 2..=count {
             cluster.join(number).await;
         }
@@ -56,12 +72,13 @@ impl TestCluster {
     }
 
     fn config(&self, number: u8) -> ShardHostConfig {
-        ShardHostConfig { replace_after: Duration::from_secs(60), ..config(self.dirs[&number].path()) }
+        (self.tweak)(ShardHostConfig { replace_after: Duration::from_secs(60), ..config(self.dirs[&number].path()) })
     }
 
-    async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>) {
+    async fn open(&mut self, number: u8, mesh: Arc<MemoryMesh>, at: u64) {
         self.dirs.entry(number).or_insert_with(|| tempfile::tempdir().unwrap());
         let clock = clock();
+        clock.set(at);
         let reach = Arc::new(Connected(Arc::clone(&mesh)));
         let disks = self.disks.entry(number).or_default();
         let opener = opener([("log", &disks.log), ("state.redb", &disks.state)]);
@@ -73,6 +90,11 @@ impl TestCluster {
         &self.nodes[&number]
     }
 
+    /// Where the node's files lie.
+    pub(crate) fn dir(&self, number: u8) -> &std::path::Path {
+        self.dirs[&number].path()
+    }
+
     /// What the node's stores lie on.
     pub(crate) fn disks(&self, number: u8) -> &Disks {
         &self.disks[&number]
@@ -81,10 +103,10 @@ impl TestCluster {
     /// Lets another node in.
     pub(crate) async fn join(&mut self, number: u8) {
         let mesh = self.network.node(node_id(number), 1);
-        self.open(number, mesh).await;
+        self.open(number, mesh, START).await;
         let sponsor = self.node(1);
         let now = sponsor.clock.now();
-        let (added, token) = join_token(&[number], now);
+        let (added, token) = join_token(&[number], sponsor.id, now);
         sponsor.host.propose_control(added).await.unwrap();
         let member = Box::new(member(node_id(number)));
         sponsor.host.propose_control(ControlCommand::Join { member, token, now }).await.unwrap();
@@ -115,8 +137,13 @@ impl TestCluster {
 
     /// Starts a node again.
     pub(crate) async fn restart(&mut self, number: u8) {
+        self.restart_at(number, START).await;
+    }
+
+    /// Starts a node again, whose clock shows this then.
+    pub(crate) async fn restart_at(&mut self, number: u8, at: u64) {
         let mesh = self.network.restart(node_id(number));
-        self.open(number, mesh).await;
+        self.open(number, mesh, at).await;
     }
 
     /// Waits until no move is under way or due, and every shard has an active leader.

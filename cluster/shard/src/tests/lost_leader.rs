@@ -39,7 +39,8 @@ async fn lost_with(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_may_be_given_again_is_when_its_leader_is_lost() {
     let mut cluster = TestCluster::of(41, 1, 3).await;
-    let token = |cluster: &TestCluster, asker: u8| join_token(b"secret", cluster.node(asker).clock.now()).0;
+    let token =
+        |cluster: &TestCluster, asker: u8| join_token(b"secret", node_id(asker), cluster.node(asker).clock.now()).0;
     let (asker, answer) = lost_with(&mut cluster, token).await;
     assert_eq!(answer, Ok(ControlApplied::Done));
     assert_eq!(cluster.node(asker).host.control().tokens.values().filter(|token| token.used_by.is_empty()).count(), 1);

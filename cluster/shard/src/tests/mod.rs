@@ -1,6 +1,7 @@
 //! Tests of the node as a whole, on real files in temporary directories.
 
 mod blobs;
+mod clocks;
 mod clusters;
 mod crashes;
 mod disk;
@@ -8,13 +9,17 @@ mod failover;
 mod faults;
 mod growth;
 mod lost_leader;
+mod moves;
 mod opening;
 mod past_snapshot;
 mod promise;
 mod recovery;
+mod replicas;
 mod revival;
 pub(crate) mod sim;
+mod sizes;
 mod speed;
-mod support;
+mod stuck;
+pub(crate) mod support;
 mod unwritten;
 mod way;

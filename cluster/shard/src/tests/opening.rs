@@ -4,8 +4,8 @@ use super::support::*;
 use crate::{OpenError, ShardHost, ShardHostConfig, Timings};
 use octopussy_core::message::{DEFAULT_TTL, Priority};
 use octopussy_core::ports::{ProposeError, TaskQuery};
-use octopussy_core::task::{Command, DeadLetterReason, Outcome, Refusal, TaskState};
-use octopussy_core::time::Clock;
+use octopussy_core::task::{Command, DeadLetterReason, NewTask, Outcome, Refusal, TaskState};
+use octopussy_core::time::{Clock, Timestamp};
 use octopussy_mesh::memory::Network;
 use octopussy_store::{Batch, Durability, Engine, FORMAT_VERSION, Keyspace, StoreError, StoreOptions};
 use std::sync::Arc;
@@ -65,15 +65,16 @@ async fn running_work_goes_back_and_old_epochs_are_stale() {
     let node = open(dir.path()).await;
     assert!(node.epoch_of(task) > old);
     let next = node.led.next_task(agent).unwrap();
-    assert_eq!((next.id, next.state, next.steps.len(), next.attempts), (task, TaskState::Accepted, 1, 1));
+    assert_eq!((next.id, next.state, next.steps.len()), (task, TaskState::Accepted, 1));
+    assert_eq!((next.attempts, next.begun), (0, 1), "a restart is no failure of the task");
     let now = node.clock.now();
-    let stale = node.on_task(task, Command::Begin { task, epoch: old, now }).await;
+    let stale = node.on_task(task, Command::Begin { task, epoch: old, version: 1, now }).await;
     assert!(matches!(stale, Err(ProposeError::Refused(Refusal::StaleEpoch { .. }))), "{stale:?}");
     node.begin(task).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_clock_set_back_changes_nothing() {
+async fn a_clock_set_back_between_two_lives_is_followed_and_changes_no_order() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
     let node = TestNode::alone(config(dir.path()), clock.clone()).await;
@@ -86,7 +87,11 @@ async fn a_clock_set_back_changes_nothing() {
     let (first, second) =
         (node.ledger.task(first).await.unwrap().unwrap(), node.ledger.task(second).await.unwrap().unwrap());
     assert_eq!(first.state, TaskState::Accepted);
-    assert!(second.accepted_at >= first.accepted_at);
+    assert_eq!(
+        second.accepted_at,
+        Timestamp::from_millis(START - 86_400_000),
+        "whatever was right, it does not stay behind"
+    );
     assert_eq!(node.led.next_task(agent).unwrap().id, first.id);
 }
 
@@ -96,23 +101,67 @@ async fn what_expires_is_dead_lettered_by_itself() {
     let clock = clock();
     let node = TestNode::alone(config(dir.path()), clock.clone()).await;
     let agent = node.create("alice").await;
-    let task = node.accept_one(agent).await;
-    clock.set(START + u64::try_from(DEFAULT_TTL.as_millis()).unwrap() + 1);
+    let ttl = Duration::from_secs(30);
+    let short = NewTask { message: message(agent, Priority::Normal, START, ttl), ..new_task(agent) };
+    let task = short.id;
+    node.accept(short).await.unwrap();
+    clock.set(START + 30_001);
     let ended = node.ledger.await_end(task, Duration::from_secs(10)).await.unwrap().unwrap();
     assert_eq!(ended.dead_letter, Some(DeadLetterReason::Expired));
     assert_eq!(node.ledger.dead_letters().await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn history_is_bounded_by_number() {
+async fn a_clock_that_leaps_while_its_node_runs_expires_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let node = TestNode::alone(config(dir.path()), clock.clone()).await;
+    let agent = node.create("alice").await;
+    let before = node.accept_one(agent).await;
+    clock.set(START + 2 * 3_600_000);
+    eventually("the leap to be noticed", || node.host.clocks().leap.is_some()).await;
+    let during = node.accept_one(agent).await;
+    for task in [before, during] {
+        assert_eq!(task_of(node.begin(task).await.unwrap()).state, TaskState::Running);
+    }
+    node.close().await;
+    clock.set(START + 20_000);
+    let node = TestNode::alone(config(dir.path()), clock.clone()).await;
+    let after = node.accept_one(agent).await;
+    assert_eq!(task_of(node.begin(after).await.unwrap()).state, TaskState::Running);
+    assert_eq!(node.host.clocks().leap, None);
+}
+
+#[tokio::test]
+async fn a_node_that_once_started_hours_ahead_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    clock.set(START + 2 * 3_600_000);
+    let node = TestNode::alone(config(dir.path()), clock.clone()).await;
+    let agent = node.create("alice").await;
+    node.run(agent).await;
+    node.close().await;
+    clock.set(START);
+    let node = TestNode::alone(config(dir.path()), clock.clone()).await;
+    let task = node.accept_one(agent).await;
+    let begun = task_of(node.begin(task).await.unwrap());
+    assert_eq!((begun.state, begun.accepted_at), (TaskState::Running, Timestamp::from_millis(START)));
+}
+
+#[tokio::test]
+async fn history_is_bounded_by_number_once_its_keys_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let config = ShardHostConfig { max_ended: 40, retention_interval: Duration::from_millis(50), ..config(dir.path()) };
-    let node = TestNode::alone(config, clock()).await;
+    let clock = clock();
+    let node = TestNode::alone(config.clone(), clock.clone()).await;
     let agent = node.create("alice").await;
     let mut newest = None;
     for _ in 0..30 {
         newest = Some(node.run(agent).await);
     }
+    node.close().await;
+    clock.set(START + 25 * 3_600_000);
+    let node = TestNode::alone(config, clock).await;
     // A quarter of the bound for each of four shards; all these tasks are in one. They end at one moment of the test's
     // clock, so that the sweep, which goes by moments, takes all of them.
     let deadline = std::time::Instant::now() + LIMIT;
@@ -160,4 +209,24 @@ async fn commands_for_another_shard_are_turned_away() {
     let other = node.ledger.shards().all().find(|shard| *shard != home).unwrap();
     let command = Command::ResetUsage { agent };
     assert!(matches!(node.ledger.propose(other, command).await, Err(ProposeError::NotLeader(shard)) if shard == other));
+}
+
+#[tokio::test]
+async fn a_full_node_takes_no_new_work_and_goes_on_with_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::alone(ShardHostConfig { max_unended_bytes: 1_500, ..config(dir.path()) }, clock()).await;
+    let (alice, bob) = (node.create("alice").await, node.create("bob").await);
+    let first = node.accept_one(alice).await;
+    let second = node.accept_one(alice).await;
+    for agent in [alice, bob] {
+        let refused = node.accept(new_task(agent)).await;
+        assert!(matches!(refused, Err(ProposeError::Full { .. })), "the bound is of the node: {refused:?}");
+    }
+    node.begin(first).await.unwrap();
+    node.step(first, 0).await.unwrap();
+    node.end(first, Outcome::Failed("no".into())).await.unwrap();
+    node.begin(second).await.unwrap();
+    node.end(second, Outcome::Failed("no".into())).await.unwrap();
+    node.accept(new_task(bob)).await.unwrap();
+    assert!(node.host.close(LIMIT).await);
 }

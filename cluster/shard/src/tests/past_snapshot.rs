@@ -2,14 +2,14 @@
 
 use super::support::*;
 use crate::ShardHost;
-use crate::raft::{GroupId, TypeConfig};
+use crate::raft::{GroupId, Replica, TypeConfig};
 use octopussy_core::ids::NodeId;
 use octopussy_mesh::memory::Network;
 use openraft::alias::{EntryOf, LeaderIdOf, LogIdOf, VoteOf};
 use openraft::entry::RaftEntry;
 use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftLeaderId;
-use openraft::{EmptyNode, EntryPayload, LogId, Membership, Vote};
+use openraft::{EntryPayload, LogId, Membership, Vote};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -25,8 +25,10 @@ fn id(index: u64) -> LogIdOf<TypeConfig> {
 fn entries(indexes: std::ops::Range<u64>) -> Vec<EntryOf<TypeConfig>> {
     let nodes = [LEADER, node_id(1), node_id(2)];
     let voters = BTreeSet::from(nodes);
-    let members =
-        Membership::new(vec![voters], nodes.map(|node| (node, EmptyNode {})).into_iter().collect::<BTreeMap<_, _>>());
+    let members = Membership::new(
+        vec![voters],
+        nodes.map(|node| (node, Replica::default())).into_iter().collect::<BTreeMap<_, _>>(),
+    );
     let membership = EntryPayload::Membership(members.unwrap());
     let payload = |index| if index == 0 { membership.clone() } else { EntryPayload::Blank };
     indexes.map(|index| EntryOf::<TypeConfig>::new(id(index), payload(index))).collect()

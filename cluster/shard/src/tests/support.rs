@@ -1,7 +1,7 @@
 //! What the tests share.
 
 use crate::{ShardHost, ShardHostConfig, Timings};
-use octopussy_control::{ClusterRecord, ControlCommand, JoinToken, MemberRecord, VersionRange};
+use octopussy_control::{ClusterRecord, ControlCommand, JoinToken, MemberRecord, TokenMaker, VersionRange};
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Usage, UsageWindow};
 use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardCount, ShardId, TaskId, TraceId};
 use octopussy_core::message::{
@@ -94,10 +94,12 @@ pub(crate) fn member(id: NodeId) -> MemberRecord {
 }
 
 /// The command that makes a join token of this secret, and the digest by which a node joins with it.
-pub(crate) fn join_token(secret: &[u8], now: Timestamp) -> (ControlCommand, [u8; 32]) {
+pub(crate) fn join_token(secret: &[u8], maker: NodeId, now: Timestamp) -> (ControlCommand, [u8; 32]) {
     let digest = JoinToken::digest_of(secret);
     let expires_at = now.plus(Duration::from_secs(60));
-    let token = JoinToken { digest, uses: TokenUse::Single, expires_at, used_by: Vec::new() };
+    let made_by = TokenMaker { node: maker, principal: "admin".to_owned(), at: now };
+    let role = MemberRole::Full;
+    let token = JoinToken { digest, uses: TokenUse::Single, expires_at, used_by: Vec::new(), role, made_by };
     (ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now }, digest)
 }
 
@@ -137,6 +139,10 @@ impl TestNode {
         node
     }
 
+    pub(crate) fn leads_any(&self) -> bool {
+        self.ledger.shards().all().any(|shard| self.led.epoch(shard).is_some())
+    }
+
     pub(crate) fn leads_all(&self) -> bool {
         self.ledger.shards().all().all(|shard| self.led.epoch(shard).is_some())
     }
@@ -168,6 +174,7 @@ pub(crate) fn agent(name: &str) -> AgentRecord {
         usage: UsageWindow::default(),
         memory: None,
         tasks_ended: 0,
+        versions: Arc::new([]),
     }
 }
 
@@ -244,7 +251,8 @@ impl TestNode {
     }
 
     pub(crate) async fn begin(&self, task: TaskId) -> Result<Applied, ProposeError> {
-        self.on_task(task, Command::Begin { task, epoch: self.epoch_of(task), now: self.clock.now() }).await
+        let begin = Command::Begin { task, epoch: self.epoch_of(task), version: 1, now: self.clock.now() };
+        self.on_task(task, begin).await
     }
 
     pub(crate) async fn step(&self, task: TaskId, index: u32) -> Result<Applied, ProposeError> {
@@ -260,7 +268,7 @@ impl TestNode {
             outcome: StepOutcome::Done("42".into()),
             usage: Usage { prompt_tokens: 10, completion_tokens: 5, cost_micros: 7 },
         };
-        self.on_task(task, Command::Step { task, step: Arc::new(step) }).await
+        self.on_task(task, Command::Step { task, step: Arc::new(step), now: self.clock.now() }).await
     }
 
     pub(crate) async fn end(&self, task: TaskId, outcome: Outcome) -> Result<Applied, ProposeError> {

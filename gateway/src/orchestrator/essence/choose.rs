@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// The shortest word that says anything about a topic.
 const MIN_WORD: usize = 3;
+/// How much of an agent's texts is compared, in bytes: what it is for stands at the beginning.
+const COMPARED: usize = 4 * 1024;
 
 /// The active agent whose name, tags, description and goal share most with `input`: words that few agents have count more,
 /// and so do words of the name and the tags. With only one active agent that one; `None` when nothing is shared.
@@ -22,12 +24,11 @@ pub(in crate::orchestrator) fn choose(agents: &[Arc<AgentRecord>], input: &str) 
         *holders.entry(word).or_default() += 1;
     }
     let score = |index: usize| -> f64 {
-        asked
+        // By the agent's words, which are few, and not by those of the input.
+        weights[index]
             .iter()
-            .filter_map(|word| {
-                let weight = weights[index].get(word)?;
-                Some(f64::from(*weight) / f64::from(*holders.get(word.as_str())?))
-            })
+            .filter(|(word, _)| asked.contains(*word))
+            .filter_map(|(word, weight)| Some(f64::from(*weight) / f64::from(*holders.get(word.as_str())?)))
             .sum()
     };
     (0..active.len())
@@ -41,8 +42,11 @@ pub(in crate::orchestrator) fn choose(agents: &[Arc<AgentRecord>], input: &str) 
 fn weights(agent: &AgentRecord) -> BTreeMap<String, u32> {
     let spec = &agent.spec;
     let mut weights = BTreeMap::new();
+    let mut left = COMPARED;
     let mut add = |text: &str, weight: u32| {
-        for word in words(text) {
+        let compared = &text[..text.floor_char_boundary(left)];
+        left -= compared.len();
+        for word in words(compared) {
             let entry = weights.entry(word).or_insert(0);
             *entry = weight.max(*entry);
         }

@@ -4,6 +4,7 @@
 mod acceptable;
 mod choose;
 mod fingerprint;
+mod key_budget;
 mod view;
 
 pub use acceptable::{
@@ -13,6 +14,7 @@ pub use acceptable::{
 pub(super) use acceptable::{attempts, check, token_lifetime, ttl};
 pub(super) use choose::choose;
 pub(super) use fingerprint::fingerprint;
+pub(super) use key_budget::KeyBudget;
 pub(super) use view::view;
 
 #[cfg(test)]

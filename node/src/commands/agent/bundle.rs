@@ -2,8 +2,9 @@
 
 use crate::failure::{Exit, Failure};
 use octopussy_agents::agent_factory::essence::bundle::{
-    MAX_FILE_BYTES, MEMORY_FILE, REQUIRED_FILES, is_inside, referenced_documents,
+    MAX_FILE_BYTES, MEMORY_FILE, REQUIRED_FILES, is_hidden, is_inside, referenced_documents,
 };
+use octopussy_core::plain_text::{self, NotText};
 use octopussy_core::ports::{AgentBundle, BundleFile};
 use std::io::Read;
 use std::path::Path;
@@ -24,7 +25,7 @@ pub(crate) fn read_bundle(directory: &Path) -> Result<AgentBundle, Failure> {
     let named = memory.map(|memory| referenced_documents(&memory.text)).unwrap_or_default();
     for (_, path) in named {
         // Nothing outside of the directory is ever read for an agent; the validation says so at its line.
-        if is_inside(&path) && !files.iter().any(|file| file.path == path) {
+        if is_inside(&path) && !is_hidden(&path) && !files.iter().any(|file| file.path == path) {
             files.extend(read_file(directory, &path)?);
         }
     }
@@ -44,6 +45,12 @@ fn read_file(directory: &Path, name: &str) -> Result<Option<BundleFile>, Failure
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     }
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(&path).map_err(failed)?.is_file() {
+        return Err(
+            Failure::new(format!("{} is no regular file", path.display())).hint("an agent is made of text files")
+        );
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(&path)
         .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
@@ -51,11 +58,12 @@ fn read_file(directory: &Path, name: &str) -> Result<Option<BundleFile>, Failure
     if bytes.len() > MAX_FILE_BYTES {
         return Err(Failure::new(format!("{} is larger than 8 MiB", path.display())).hint("split the document"));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Failure::new(format!("{}:{line}: the file is not UTF-8 text", path.display()))
-            .hint("convert it to Markdown or plain text in UTF-8")
+    let text = plain_text::from_file(bytes).map_err(|error| {
+        let place = match error {
+            NotText::Utf16 => path.display().to_string(),
+            NotText::Other { line } => format!("{}:{line}", path.display()),
+        };
+        Failure::new(format!("{place}: {error}")).hint("convert it to Markdown or plain text in UTF-8")
     })?;
     Ok(Some(BundleFile { path: name.to_owned(), text }))
 }
@@ -97,6 +105,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("goal.md"), b"a\nb\n\xff").unwrap();
         assert!(read_bundle(directory.path()).unwrap_err().message.contains("goal.md:3"));
+    }
+
+    #[test]
+    fn hidden_files_are_not_read_and_pipes_are_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::write(root.join(".env"), "KEY=1").unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        fs::write(root.join(".git/config"), "x").unwrap();
+        fs::write(root.join("memory.md"), "- document: .env\n- document: .git/config\n").unwrap();
+        let bundle = read_bundle(root).unwrap();
+        assert_eq!(bundle.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["memory.md"]);
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("goal.md"), rustix::fs::Mode::RWXU).unwrap();
+        assert!(read_bundle(root).unwrap_err().message.contains("no regular file"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `octopussy agent stop`, `pause` and `resume`.
 
+use super::confirm::{Silence, confirm};
 use crate::cli::Context;
 use crate::client::{Agent, Call, Client, decode, segment};
 use crate::failure::Failure;
@@ -20,11 +21,20 @@ pub(crate) enum Control {
 impl Control {
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Stop => ("stop", "is stopped"),
+            Self::Stop => ("stop", "is stopped for good"),
             Self::Pause => ("pause", "is paused"),
             Self::Resume => ("resume", "works again"),
         }
     }
+}
+
+/// Stops the agent for good, after asking where somebody can be asked.
+pub(crate) async fn stop(agent: &str, yes: bool, context: &Context) -> Result<(), Failure> {
+    if !yes {
+        let what = "A stopped agent never works again, and its waiting tasks become dead letters. `agent pause` can be undone.";
+        confirm(what, Silence::Agrees, context)?;
+    }
+    run(agent, Control::Stop, context).await
 }
 
 /// Tells the agent.

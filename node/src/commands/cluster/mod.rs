@@ -4,6 +4,7 @@ mod change;
 mod duration;
 mod leave;
 mod recover;
+mod rotate_keys;
 mod show;
 mod token;
 
@@ -15,11 +16,17 @@ use std::time::Duration;
 /// What to do with the cluster.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Make a token with which another machine joins: octopussy start --join TOKEN
+    /// Make a token with which another machine joins: octopussy start --join TOKEN; list and withdraw those there are
+    #[command(args_conflicts_with_subcommands = true)]
     Token {
+        #[command(subcommand)]
+        action: Option<token::TokenAction>,
         /// Let any number of machines join for this long, such as 30m, 24h or 7d [default: one machine, within an hour]
         #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
         timed: Option<Duration>,
+        /// Let guests in: machines that offer models and get no data, no vote and no secrets
+        #[arg(long)]
+        guest: bool,
     },
     /// List the nodes and how they are
     Members,
@@ -42,6 +49,16 @@ pub(crate) enum ClusterCommand {
         /// Take out a node that is down and will not come back
         #[arg(long, requires = "node")]
         force: bool,
+        /// Take out a node that somebody else has in hand: as with --force, and every join token is withdrawn, and the keys that it
+        /// knows are replaced as soon as it is out
+        #[arg(long, requires = "node", conflicts_with = "force")]
+        stolen: bool,
+    },
+    /// Replace the keys that sign messages and tokens; what was signed before is good for a while
+    RotateKeys {
+        /// Let nothing count that was signed before: messages on their way wait in vain, and programs need new tokens
+        #[arg(long)]
+        now: bool,
     },
     /// Look at once whether everything is where it belongs, and say how many shards have yet to move
     Rebalance,
@@ -56,12 +73,14 @@ pub(crate) enum ClusterCommand {
 /// Runs the command.
 pub(crate) async fn run(command: ClusterCommand, context: &Context) -> Result<(), Failure> {
     match command {
-        ClusterCommand::Token { timed } => token::run(timed, context).await,
+        ClusterCommand::Token { action: Some(action), .. } => token::act(action, context).await,
+        ClusterCommand::Token { action: None, timed, guest } => token::run(timed, guest, context).await,
         ClusterCommand::Members => show::members(context).await,
         ClusterCommand::Ring => show::ring(context).await,
         ClusterCommand::Status => show::status(context).await,
         ClusterCommand::Drain { node, undo } => change::drain(&node, undo, context).await,
-        ClusterCommand::Leave { node, force } => leave::run(node.as_deref(), force, context).await,
+        ClusterCommand::Leave { node, force, stolen } => leave::run(node.as_deref(), force, stolen, context).await,
+        ClusterCommand::RotateKeys { now } => rotate_keys::run(now, context).await,
         ClusterCommand::Rebalance => change::rebalance(context).await,
         ClusterCommand::Recover { yes } => recover::run(yes, context).await,
     }

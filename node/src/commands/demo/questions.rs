@@ -5,7 +5,7 @@ use crate::cli::Context;
 use crate::client::{Call, Task, decode};
 use crate::commands::task::wait_for_end;
 use crate::failure::{Exit, Failure};
-use crate::output::{BOLD, DIM, duration_ms, paint, printable};
+use crate::output::{BOLD, DIM, duration_ms, paint};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn show(agent: &str, question: &str, task: &Task, took: f64, context: &Context) 
     let out = context.out;
     out.line("");
     out.line(format_args!("{} {}", paint(BOLD, format_args!("{agent}:")), question));
-    for line in printable(task.result.as_deref().unwrap_or_default()).trim().lines() {
+    for line in task.result.as_deref().unwrap_or_default().trim().lines() {
         for piece in wrap(line, WIDTH) {
             out.line(format_args!("  {piece}"));
         }

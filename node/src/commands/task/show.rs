@@ -29,17 +29,23 @@ pub(crate) fn steps_table(steps: &[Step]) -> Table {
 pub(crate) fn show_ended(task: &Task, verbose: bool, context: &Context) -> Result<(), Failure> {
     let out = context.out;
     if task.succeeded() {
-        out.line(printable(task.result.as_deref().unwrap_or_default()).trim_end());
+        out.line(task.result.as_deref().unwrap_or_default().trim_end());
         if !task.redacted.is_empty() {
-            out.note(paint(WARN, format_args!("Cut out of the answer by the guardrail: {}", task.redacted.join(", "))));
+            out.note(paint(
+                WARN,
+                format_args!("Cut out of the answer by the guardrail: {}", printable(&task.redacted.join(", "))),
+            ));
         }
     }
     if verbose && !task.steps.is_empty() {
         out.line("");
         out.line(steps_table(&task.steps));
+        let cut_off = task.begun.saturating_sub(task.attempts);
+        let cut_off =
+            if cut_off == 0 { String::new() } else { format!(", cut off {cut_off} times by a move or a restart") };
         out.line(paint(
             DIM,
-            format_args!("task {}, {} of {} attempts", task.task_id, task.attempts, task.max_attempts),
+            format_args!("task {}, {} of {} attempts{cut_off}", task.task_id, task.attempts, task.max_attempts),
         ));
     }
     if task.succeeded() { Ok(()) } else { Err(unsuccessful(task)) }

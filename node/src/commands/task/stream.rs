@@ -113,7 +113,7 @@ fn token(data: &Value, progress: &mut Progress, context: &Context) {
     }
     progress.spoken.push_str(text);
     progress.open_line = true;
-    context.out.part(printable(text));
+    context.out.part(text);
 }
 
 fn step(step: &Step, progress: &mut Progress, context: &Context) {
@@ -123,14 +123,14 @@ fn step(step: &Step, progress: &mut Progress, context: &Context) {
     progress.steps = step.index + 1;
     close_line(progress, context);
     let name = if step.name.is_empty() { &step.kind } else { &step.name };
-    context.out.note(paint(DIM, format_args!("· {name} ({})", duration_ms(step.duration_ms))));
+    context.out.note(paint(DIM, format_args!("· {} ({})", printable(name), duration_ms(step.duration_ms))));
 }
 
 /// The answer is shown whole unless the tokens of the last step were exactly it.
 fn finish(task: &Task, progress: &mut Progress, context: &Context) {
     close_line(progress, context);
     if let Some(result) = task.result.as_deref().filter(|result| result.trim() != progress.spoken.trim()) {
-        context.out.line(printable(result).trim_end());
+        context.out.line(result.trim_end());
     }
 }
 

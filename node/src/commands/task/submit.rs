@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{DIM, GOOD, paint};
 use crate::process::NodeFile;
 use clap::{Args, ValueEnum};
+use octopussy_core::plain_text;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -195,8 +196,8 @@ fn read(source: impl Read, path: &Path, limit: u64) -> Result<String, Failure> {
         return Err(Failure::new(format!("{} is over the limit: {limit} are left", path.display()))
             .hint("a task's text may have 256 KiB, its documents 8 MiB together; long texts belong into --document"));
     }
-    String::from_utf8(bytes).map_err(|_| {
-        Failure::new(format!("{} is not UTF-8 text", path.display())).hint("convert it to Markdown or plain text")
+    plain_text::from_file(bytes).map_err(|error| {
+        Failure::new(format!("{}: {error}", path.display())).hint("convert it to Markdown or plain text in UTF-8")
     })
 }
 
@@ -208,6 +209,8 @@ mod tests {
     fn text_over_the_limit_is_refused_before_it_is_sent() {
         assert!(read(std::io::repeat(b'a'), Path::new("x"), 10).unwrap_err().message.contains("over the limit"));
         assert_eq!(read(&b"0123456789"[..], Path::new("x"), 10).unwrap(), "0123456789");
+        assert_eq!(read(&b"\xef\xbb\xbfx"[..], Path::new("x"), 10).unwrap(), "x");
+        assert!(read(&b"\xff\xfex\0"[..], Path::new("x"), 10).unwrap_err().message.contains("save it as UTF-8"));
     }
 
     #[test]

@@ -15,14 +15,22 @@ pub struct Backoff {
 
 impl Backoff {
     /// The wait after `attempt` (counted from 1) of `task` failed: between one half of and the whole of the doubled base.
-    /// A model that said when to come back is believed, up to the maximum.
     #[must_use]
-    pub fn wait(&self, task: TaskId, attempt: u32, asked: Option<Duration>) -> Duration {
+    pub fn wait(&self, task: TaskId, attempt: u32) -> Duration {
         let doubled = self.base.saturating_mul(1_u32 << attempt.saturating_sub(1).min(16)).min(self.max);
-        let [.., a, b, _, _, _, _] = *task.as_bytes();
-        let share = u32::from(u16::from_be_bytes([a, b]).rotate_left(attempt));
         let half = doubled / 2;
-        let wait = half + half.mul_f64(f64::from(share) / f64::from(u16::MAX));
-        wait.max(asked.unwrap_or_default()).min(self.max)
+        (half + half.mul_f64(share(task, attempt))).min(self.max)
     }
+
+    /// A wait that somebody asked for, and a little more: those who were asked together do not come back together.
+    #[must_use]
+    pub fn spread(&self, task: TaskId, asked: Duration) -> Duration {
+        asked + self.base.mul_f64(share(task, 0))
+    }
+}
+
+/// Between 0 and 1, by the task's own id.
+fn share(task: TaskId, attempt: u32) -> f64 {
+    let [.., a, b, _, _, _, _] = *task.as_bytes();
+    f64::from(u16::from_be_bytes([a, b]).rotate_left(attempt)) / f64::from(u16::MAX)
 }

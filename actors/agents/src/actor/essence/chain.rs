@@ -1,7 +1,7 @@
 //! The inbound chain: what every message has to pass, in this order and no other.
 
 use octopussy_core::agent::Period;
-use octopussy_core::message::VerifyError;
+use octopussy_core::message::{KeyId, VerifyError};
 use octopussy_core::ports::{BudgetVerdict, ScanVerdict};
 
 /// The checks of the chain, each asked at most once and only when all before it have passed.
@@ -35,6 +35,8 @@ pub enum Verdict {
     Control,
     /// 1: drop, audit.
     BadSignature(VerifyError),
+    /// 1: whether it is signed cannot be told yet. A key that is not here is on its way here, or its message expires: hold it.
+    UnknownKey(KeyId),
     /// 2: drop, warn.
     Expired,
     /// It is signed and in time, but not a task.
@@ -58,7 +60,7 @@ impl Verdict {
     #[must_use]
     pub const fn rejection(&self) -> Option<&'static str> {
         match self {
-            Self::Process | Self::Control => None,
+            Self::Process | Self::Control | Self::UnknownKey(_) => None,
             Self::BadSignature(_) => Some("bad_signature"),
             Self::Expired => Some("expired"),
             Self::Unreadable(_) => Some("unreadable"),
@@ -70,8 +72,12 @@ impl Verdict {
 
 /// Takes a message through the chain.
 pub fn inbound(checks: &mut impl Checks) -> Verdict {
-    if let Err(error) = checks.signature() {
-        return Verdict::BadSignature(error);
+    match checks.signature() {
+        Ok(()) => {}
+        Err(VerifyError::UnknownKey(key)) => {
+            return if checks.is_expired() { Verdict::Expired } else { Verdict::UnknownKey(key) };
+        }
+        Err(error @ VerifyError::BadSignature) => return Verdict::BadSignature(error),
     }
     if checks.is_expired() {
         return Verdict::Expired;

@@ -3,7 +3,7 @@
 use super::plan_parts;
 use octopussy_core::agent::{Pattern, Reasoning};
 use octopussy_core::ports::Intent;
-use octopussy_core::task::{StepKind, StepOutcome, StepRecord};
+use octopussy_core::task::{MAX_JOURNAL_BYTES, StepKind, StepOutcome, StepRecord};
 use std::sync::Arc;
 
 /// A step that is done.
@@ -129,6 +129,18 @@ impl Run {
     /// What comes next.
     #[must_use]
     pub fn next(&self) -> Next {
+        let next = self.wanted();
+        let bytes: usize = self.done.iter().map(|step| step.text.len()).sum();
+        // Before the call is paid for.
+        if matches!(next, Next::Call(_)) && bytes > MAX_JOURNAL_BYTES {
+            return Next::Fail(format!(
+                "the steps of this task have {bytes} bytes together, the limit is {MAX_JOURNAL_BYTES}: split the task"
+            ));
+        }
+        next
+    }
+
+    fn wanted(&self) -> Next {
         if self.retrieves && self.passages().is_none() {
             return Next::Retrieve;
         }

@@ -7,7 +7,7 @@ use octopussy_core::message::{
     KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
 };
 use octopussy_core::ports::{BudgetVerdict, ScanVerdict};
-use octopussy_core::task::{StepKind, StepOutcome, StepRecord};
+use octopussy_core::task::{MAX_JOURNAL_BYTES, StepKind, StepOutcome, StepRecord};
 use octopussy_core::time::Timestamp;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -72,6 +72,35 @@ fn the_chain_runs_in_order_and_stops_at_the_first_rejection() {
     let mut script = Script::default();
     assert_eq!(inbound(&mut script), Verdict::Process);
     assert_eq!(script.asked, [0, 1, 2, 3, 4, 5]);
+}
+
+/// A rotation takes a moment to reach every node; what was signed meanwhile is no forgery.
+#[test]
+fn an_unknown_key_is_waited_for_until_the_message_expires() {
+    struct Unknown(bool);
+    impl Checks for Unknown {
+        fn signature(&mut self) -> Result<(), VerifyError> {
+            Err(VerifyError::UnknownKey(KeyId(9)))
+        }
+        fn is_expired(&mut self) -> bool {
+            self.0
+        }
+        fn is_control(&mut self) -> bool {
+            panic!("an unverified message is looked into")
+        }
+        fn read(&mut self) -> Result<(), String> {
+            panic!("an unverified message is looked into")
+        }
+        fn scan(&mut self) -> ScanVerdict {
+            panic!("an unverified message is looked into")
+        }
+        fn budget(&mut self) -> BudgetVerdict {
+            panic!("an unverified message is looked into")
+        }
+    }
+    assert_eq!(inbound(&mut Unknown(false)), Verdict::UnknownKey(KeyId(9)));
+    assert_eq!(inbound(&mut Unknown(false)).rejection(), None);
+    assert_eq!(inbound(&mut Unknown(true)), Verdict::Expired);
 }
 
 fn message(number: u128, message_type: MessageType, priority: Priority) -> Message {
@@ -139,11 +168,12 @@ proptest! {
     fn the_wait_grows_stays_bounded_and_differs_by_task(id in any::<u128>(), attempt in 1_u32..40, asked in 0_u64..100) {
         let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
         let task = TaskId::from_uuid(Uuid::from_u128(id));
-        let wait = backoff.wait(task, attempt, None);
+        let wait = backoff.wait(task, attempt);
         let doubled = Duration::from_millis(100).saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(backoff.max);
         prop_assert!(wait >= doubled / 2 && wait <= doubled);
-        let told = backoff.wait(task, attempt, Some(Duration::from_secs(asked)));
-        prop_assert!(told >= Duration::from_secs(asked).min(backoff.max) && told <= backoff.max);
+        let asked = Duration::from_secs(asked);
+        let told = backoff.spread(task, asked);
+        prop_assert!(told >= asked && told <= asked + backoff.base, "what was asked for, however long");
     }
 
     #[test]
@@ -188,6 +218,20 @@ proptest! {
             prop_assert!(why.contains("loop guard") && why.contains("max_iterations"), "{why}");
         }
     }
+}
+
+#[test]
+fn a_run_that_has_written_too_much_asks_no_model_again() {
+    let mut run = Run::new(&Reasoning { pattern: Pattern::PlanAndExecute, max_iterations: 100 }, false);
+    let plan: String = (1..=40).map(|part| format!("- part {part}\n")).collect();
+    run.complete(Done { kind: StepKind::Model, name: "plan".into(), text: plan.into() });
+    let part: Arc<str> = "x".repeat(1024 * 1024).into();
+    for number in 1..=16 {
+        assert!(matches!(run.next(), Next::Call(_)), "part {number}");
+        run.complete(Done { kind: StepKind::Model, name: format!("part-{number}").into(), text: Arc::clone(&part) });
+    }
+    let Next::Fail(why) = run.next() else { panic!("{:?}", run.next()) };
+    assert!(why.contains(&format!("the limit is {MAX_JOURNAL_BYTES}")), "{why}");
 }
 
 fn step(index: u32, kind: StepKind, name: &str, text: &str) -> Arc<StepRecord> {

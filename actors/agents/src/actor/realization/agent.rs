@@ -70,7 +70,11 @@ impl Actor for AgentActor {
         if matches!(message, AgentMsg::Wake) {
             agent.shared.looking();
         }
-        agent.reread();
+        if !agent.reread() {
+            agent.go();
+            myself.stop(Some("deleted".to_owned()));
+            return Ok(());
+        }
         match message {
             AgentMsg::Wake => agent.look(),
             AgentMsg::Beat => {
@@ -93,15 +97,27 @@ impl Actor for AgentActor {
 }
 
 impl Active {
-    /// Reads the record anew when it has changed, so that nothing is begun that is no longer wanted.
-    fn reread(&mut self) {
+    /// Reads the record anew when it has changed, so that nothing is begun that is no longer wanted. No, when the agent was
+    /// deleted; one that was created under its name since then is another.
+    fn reread(&mut self) -> bool {
         if self.shared.take_stale() {
             match self.host.ports.led.agent(self.shared.id) {
-                Ok(Some(record)) => self.record = record,
-                Ok(None) => warn!(agent.id = %self.shared.id, "the ledger no longer knows this active agent"),
+                Ok(Some(record)) if record.created_at == self.record.created_at => self.record = record,
+                Ok(_) => return false,
                 Err(error) => warn!(agent.id = %self.shared.id, %error, "the agent's record cannot be read"),
             }
         }
+        true
+    }
+
+    /// The agent was deleted: the ledger has ended its tasks, and its runs have nothing to say any more.
+    fn go(&mut self) {
+        self.shared.fence();
+        self.shared.state.send_replace(AgentState::Stopped);
+        self.host.ports.messaging.publish(self.shared.id, None, EventKind::Agent(AgentState::Stopped));
+        self.host.forget(&self.shared);
+        // What came for another agent of its name went to this activation.
+        self.host.activate_for_work(self.shared.id);
     }
 
     /// Takes what there is to do.
@@ -121,7 +137,9 @@ impl Active {
 
     /// Begins as many tasks as there are places.
     fn pull(&self) {
-        if self.record.desired != Desired::Active || self.host.is_draining() || self.shared.is_fenced() {
+        let may_begin =
+            !self.host.is_draining() && !self.host.is_yielding(self.shared.shard) && !self.shared.is_fenced();
+        if self.record.desired != Desired::Active || !may_begin {
             return;
         }
         let limit = self.parallelism();
@@ -138,6 +156,7 @@ impl Active {
             run_task::spawn(RunTask {
                 host: Arc::clone(&self.host),
                 shared: Arc::clone(&self.shared),
+                material: self.shared.material(task.version_to_run(&self.record)),
                 record: Arc::clone(&self.record),
                 task,
                 control,

@@ -76,7 +76,9 @@ impl Host {
                         | ProposeError::Busy
                         | ProposeError::DiskFull
                         | ProposeError::Store(_)
-                        | ProposeError::Stopping => Err(error),
+                        | ProposeError::Stopping
+                        | ProposeError::Full { .. }
+                        | ProposeError::TooLarge { .. } => Err(error),
                     };
                 }
             }
@@ -109,7 +111,10 @@ impl Host {
             | Command::Tick { .. }
             | Command::Forget { .. }
             | Command::RecordUsage { .. }
-            | Command::ResetUsage { .. } => return Err(refusal.clone().into()),
+            | Command::ResetUsage { .. }
+            | Command::UpdateAgent { .. }
+            | Command::DeleteAgent { .. }
+            | Command::ForgetDead { .. } => return Err(refusal.clone().into()),
         };
         match self.read_led(shared, |led| led.task(task)).await? {
             Some(record) if shows(&record, command) => Ok(Applied::Task(record)),
@@ -161,7 +166,10 @@ fn again(error: &ProposeError, command: &Command) -> Again {
         ProposeError::DiskFull | ProposeError::Store(_) => Again::Unsure(FAILED),
         // The leadership in whose name it is proposed either comes through this or ends, which silences the agent.
         ProposeError::NotLeader(_) | ProposeError::NoLeader(_) | ProposeError::Uncertain(_) => Again::Unsure(IN_DOUBT),
-        ProposeError::Refused(_) | ProposeError::Stopping => Again::Never,
+        ProposeError::Refused(_)
+        | ProposeError::Stopping
+        | ProposeError::Full { .. }
+        | ProposeError::TooLarge { .. } => Again::Never,
     }
 }
 
@@ -181,7 +189,7 @@ fn shows(record: &TaskRecord, command: &Command) -> bool {
             Outcome::Cancelled(_) => record.state == TaskState::Cancelled,
             Outcome::DeadLetter(reason, _) => record.dead_letter == Some(*reason),
             // Back in its mailbox, or ended there because there was a reason not to try again.
-            Outcome::Retry(_) | Outcome::HandedBack => record.state != TaskState::Running,
+            Outcome::Retry(_) | Outcome::HandedBack | Outcome::Postponed(_) => record.state != TaskState::Running,
         },
         Command::Activate { .. }
         | Command::CreateAgent { .. }
@@ -193,6 +201,9 @@ fn shows(record: &TaskRecord, command: &Command) -> bool {
         | Command::Tick { .. }
         | Command::Forget { .. }
         | Command::RecordUsage { .. }
-        | Command::ResetUsage { .. } => false,
+        | Command::ResetUsage { .. }
+        | Command::UpdateAgent { .. }
+        | Command::DeleteAgent { .. }
+        | Command::ForgetDead { .. } => false,
     }
 }

@@ -14,11 +14,11 @@ use octopussy_core::problem::{Code, Problem};
 use octopussy_core::time::Clock;
 use parking_lot::{Mutex, RwLock};
 use ractor::{ActorCell, ActorRuntime};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
@@ -49,6 +49,8 @@ pub(crate) struct Host {
     /// Cancelled when the node stops, for whoever waits for something that may not come before.
     pub(crate) stopping: CancellationToken,
     draining: AtomicBool,
+    /// Shards that this node is about to give away.
+    yielding: watch::Sender<HashSet<ShardId>>,
 }
 
 impl Host {
@@ -70,6 +72,7 @@ impl Host {
             root: OnceLock::new(),
             stopping: CancellationToken::new(),
             draining: AtomicBool::new(false),
+            yielding: watch::Sender::default(),
             ports,
             clock,
             config,
@@ -99,6 +102,27 @@ impl Host {
     /// Whether the node is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// The shard is about to be given away, or is not any longer. Never blocks.
+    pub(crate) fn set_yielding(&self, shard: ShardId, yields: bool) {
+        self.yielding
+            .send_if_modified(|yielding| if yields { yielding.insert(shard) } else { yielding.remove(&shard) });
+        if !yields {
+            // Whatever was left waiting meanwhile.
+            self.rescan.notify_one();
+        }
+    }
+
+    /// Whether the shard is about to be given away: nothing is begun in it, and runs end at their next step boundary.
+    pub(crate) fn is_yielding(&self, shard: ShardId) -> bool {
+        self.yielding.borrow().contains(&shard)
+    }
+
+    /// Waits until the shard is about to be given away.
+    pub(crate) async fn until_yielding(&self, shard: ShardId) {
+        // The sender is this host's own; it does not go away while it is waited for.
+        let _ = self.yielding.subscribe().wait_for(|yielding| yielding.contains(&shard)).await;
     }
 
     /// There may be work for the agent. Cheap and never blocks: called on the ledger's applying thread.

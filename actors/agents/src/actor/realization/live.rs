@@ -101,6 +101,11 @@ impl Host {
                 self.audit_message(message, "message.verify", &error.to_string());
                 Problem::new(Code::Forbidden, error.to_string())
             }
+            Verdict::UnknownKey(key) => Problem::new(
+                Code::NotReady,
+                format!("key {key}, which signed the message, has not reached this node yet"),
+            )
+            .retry_after(std::time::Duration::from_secs(1)),
             Verdict::Expired => {
                 warn!(message.id = %message.message_id(), "a live message expired");
                 Problem::new(Code::Unprocessable, "the message's time to live has passed")

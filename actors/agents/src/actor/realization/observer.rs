@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::run_control::Interrupt;
+use octopussy_core::ids::ShardId;
 use octopussy_core::ports::LedgerObserver;
 use octopussy_core::task::LedgerEvent;
 use std::sync::Weak;
@@ -28,6 +29,12 @@ impl LedgerObserver for Observer {
             LedgerEvent::LeaderGained { .. } => host.rescan.notify_one(),
             LedgerEvent::LeaderLost { shard } => host.fence(*shard),
             LedgerEvent::TaskBegun { .. } | LedgerEvent::StepDone { .. } | LedgerEvent::TaskEnded { .. } => {}
+        }
+    }
+
+    fn on_yielding(&self, shard: ShardId, yields: bool) {
+        if let Some(host) = self.0.upgrade() {
+            host.set_yielding(shard, yields);
         }
     }
 }

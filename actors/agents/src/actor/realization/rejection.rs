@@ -35,8 +35,8 @@ impl RunTask {
             }
             Verdict::Unreadable(detail) => self.begin_and_end(Outcome::Failed(detail.into())).await,
             Verdict::BudgetExhausted { detail, .. } => self.pause_for_budget(&detail).await,
-            // Neither is a rejection: a task that passed without content cannot be, see `read`.
-            Verdict::Process | Verdict::Control => {
+            // None is a rejection: a task that passed without content cannot be, see `read`, and one whose key is not known is held.
+            Verdict::Process | Verdict::Control | Verdict::UnknownKey(_) => {
                 self.begin_and_end(Outcome::Failed("not a task".into())).await;
             }
         }

@@ -3,41 +3,41 @@
 use super::execution::Execution;
 use super::host::Host;
 use super::run_control::RunControl;
-use super::shared::AgentShared;
+use super::shared::{AgentShared, Material};
 use crate::actor::essence::{Checks, Verdict, inbound};
 use futures::FutureExt;
-use octopussy_core::agent::AgentRecord;
+use octopussy_core::agent::{AgentContent, AgentRecord, AgentVersion};
 use octopussy_core::message::{MessageType, VerifyError};
-use octopussy_core::ports::{BudgetVerdict, ScanVerdict};
+use octopussy_core::ports::{BlobPort, BudgetVerdict, ScanVerdict};
 use octopussy_core::task::{Command, Outcome, TaskContent, TaskRecord};
 use octopussy_core::time::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, Span, error, warn};
+
+/// How long a task waits before the version that it was begun with is looked for again.
+const VERSION_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether the key of a held task has come.
+const KEY_PAUSE: Duration = Duration::from_millis(500);
 
 /// One task to be run.
 pub(crate) struct RunTask {
     pub(crate) host: Arc<Host>,
     pub(crate) shared: Arc<AgentShared>,
+    pub(crate) material: Arc<Material>,
+    /// The agent in the version that the task is begun with.
     pub(crate) record: Arc<AgentRecord>,
     pub(crate) task: Arc<TaskRecord>,
     pub(crate) control: Arc<RunControl>,
 }
 
 /// Runs the task beside the actor and reports to it.
-pub(crate) fn spawn(run: RunTask) {
+pub(crate) fn spawn(mut run: RunTask) {
     let span = run.span();
     let work = async move {
-        let failed = match AssertUnwindSafe(Box::pin(run.drive())).catch_unwind().await {
-            Ok(failed) => failed,
-            Err(panic) => {
-                let what = words(panic.as_ref());
-                error!(task.id = %run.task.id, agent.id = %run.shared.id, panic = %what, "a run panicked");
-                run.end(Outcome::Retry(format!("the run panicked: {what}").into())).await;
-                true
-            }
-        };
+        let failed = if run.take_version().await { run.guarded().await } else { false };
         run.shared.run_is_over(run.task.id, failed);
         // Only a stopping node waits for the ends of runs. It has set the mark before it looks at the list.
         if run.host.is_draining() {
@@ -45,6 +45,13 @@ pub(crate) fn spawn(run: RunTask) {
         }
     };
     tokio::spawn(work.instrument(span));
+}
+
+/// What a version of an agent says; otherwise why it cannot be told.
+async fn content(blobs: &dyn BlobPort, version: &AgentVersion) -> Result<AgentContent, String> {
+    let bytes = blobs.get(version.content).await.map_err(|error| error.to_string())?;
+    let bytes = bytes.ok_or_else(|| "it is at none of the nodes that answer".to_owned())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
@@ -65,9 +72,55 @@ impl RunTask {
         )
     }
 
+    /// Sees to it that `record` is the agent in the version that the task is begun with. Says whether it is.
+    async fn take_version(&mut self) -> bool {
+        let number = self.task.version_to_run(&self.record);
+        if number == self.record.version() {
+            return true;
+        }
+        let Some(version) = self.record.version_at(number).cloned() else { return true };
+        match content(&*self.host.ports.blobs, &version).await {
+            Ok(content) => {
+                let (spec, documents) = (Arc::new(content.spec), version.documents);
+                self.record = Arc::new(AgentRecord { spec, documents, ..(*self.record).clone() });
+                true
+            }
+            Err(why) => {
+                warn!(task.id = %self.task.id, agent.id = %self.shared.id, version = number, why,
+                    "the version that the task was begun with cannot be read; it waits");
+                tokio::select! {
+                    biased;
+                    _ = self.control.until_interrupted() => {}
+                    () = tokio::time::sleep(VERSION_PAUSE) => {}
+                }
+                false
+            }
+        }
+    }
+
+    /// Whether it failed; a panic is a failure.
+    async fn guarded(&self) -> bool {
+        match AssertUnwindSafe(Box::pin(self.drive())).catch_unwind().await {
+            Ok(failed) => failed,
+            Err(panic) => {
+                let what = words(panic.as_ref());
+                error!(task.id = %self.task.id, agent.id = %self.shared.id, panic = %what, "a run panicked");
+                self.end(Outcome::Retry(format!("the run panicked: {what}").into())).await;
+                true
+            }
+        }
+    }
+
     /// Whether it failed.
     async fn drive(&self) -> bool {
+        if !self.is_verifiable().await {
+            return false;
+        }
         let Some(permit) = self.permit().await else { return false };
+        if self.host.is_yielding(self.shared.shard) {
+            // Not begun yet: it stays in its mailbox, for whoever leads the shard next.
+            return false;
+        }
         let mut checks = TaskChecks { run: self, now: self.host.clock.now(), content: None };
         let verdict = inbound(&mut checks);
         match (verdict, checks.content) {
@@ -75,6 +128,28 @@ impl RunTask {
             (rejected, _) => {
                 self.reject(rejected).await;
                 false
+            }
+        }
+    }
+
+    /// Holds the task while the key that signed it has not reached this node: a rotation is on its way, or this node was away. It takes
+    /// no place of another run meanwhile. Whether to go on: not when the run was interrupted.
+    async fn is_verifiable(&self) -> bool {
+        let mut held = false;
+        loop {
+            let unknown = match self.host.ports.security.verify(&self.task.message) {
+                Err(VerifyError::UnknownKey(key)) if self.host.clock.now() <= self.task.expires_at => key,
+                // Whatever else there is to say of it, the chain says.
+                Ok(()) | Err(VerifyError::UnknownKey(_) | VerifyError::BadSignature) => return true,
+            };
+            if !held {
+                warn!(task.id = %self.task.id, key = %unknown, "the key that signed a task is not here yet; the task is held");
+                held = true;
+            }
+            tokio::select! {
+                biased;
+                _ = self.control.until_interrupted() => return false,
+                () = tokio::time::sleep(KEY_PAUSE) => {}
             }
         }
     }
@@ -107,7 +182,12 @@ impl RunTask {
     }
 
     pub(crate) fn begin_command(&self) -> Command {
-        Command::Begin { task: self.task.id, epoch: self.shared.epoch, now: self.host.clock.now() }
+        Command::Begin {
+            task: self.task.id,
+            epoch: self.shared.epoch,
+            version: self.task.version_to_run(&self.record),
+            now: self.host.clock.now(),
+        }
     }
 }
 
@@ -125,7 +205,9 @@ impl Checks for TaskChecks<'_> {
     }
 
     fn is_expired(&mut self) -> bool {
-        self.now > self.run.task.expires_at
+        // By the shard's time: this node's clock alone must not end a task.
+        let now = self.run.host.ports.led.now(self.run.shared.shard).unwrap_or(self.now);
+        now > self.run.task.expires_at
     }
 
     fn is_control(&mut self) -> bool {

@@ -15,6 +15,17 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 
+/// What the runs of one version of an agent share.
+#[derive(Default)]
+pub(crate) struct Material {
+    /// Of which version; 0 before there was a run.
+    version: u32,
+    /// The agent's own documents, read once.
+    pub(crate) documents: OnceCell<Documents>,
+    /// Its model, resolved once.
+    pub(crate) llm: OnceLock<Arc<dyn LlmPort>>,
+}
+
 /// One activation of an agent.
 pub(crate) struct AgentShared {
     /// Which agent.
@@ -27,10 +38,8 @@ pub(crate) struct AgentShared {
     pub(crate) inbox: Mutex<Inbox>,
     /// Where it is in its life.
     pub(crate) state: watch::Sender<AgentState>,
-    /// Its documents, read once an activation.
-    pub(crate) documents: OnceCell<Documents>,
-    /// Its model, resolved once an activation.
-    pub(crate) llm: OnceLock<Arc<dyn LlmPort>>,
+    /// What runs of one version share; the one that was asked for last.
+    material: Mutex<Arc<Material>>,
     /// What a stateful agent remembers, beside the text it is stored as: spares reading it back for the next task.
     pub(crate) memory: Mutex<Option<(Arc<str>, Memory)>>,
     /// How long it may be without work before it is put to sleep.
@@ -54,8 +63,7 @@ impl AgentShared {
             epoch,
             inbox: Mutex::default(),
             state: watch::Sender::new(AgentState::Created),
-            documents: OnceCell::new(),
-            llm: OnceLock::new(),
+            material: Mutex::default(),
             memory: Mutex::new(None),
             idle_limit,
             delivering: AtomicBool::new(false),
@@ -68,6 +76,15 @@ impl AgentShared {
             runs: Mutex::default(),
             idle_since: Mutex::new(None),
         }
+    }
+
+    /// What the runs of this version share.
+    pub(crate) fn material(&self, version: u32) -> Arc<Material> {
+        let mut last = self.material.lock();
+        if last.version != version {
+            *last = Arc::new(Material { version, ..Material::default() });
+        }
+        Arc::clone(&last)
     }
 
     /// Ties the actor to it and wakes it for the first time.

@@ -2,7 +2,9 @@
 
 mod agent_yaml;
 pub mod bundle;
+mod changes;
 mod config;
+mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod rules;
@@ -12,7 +14,10 @@ mod walk;
 mod yaml;
 
 pub use agent_yaml::{AgentYaml, schema};
+pub use bundle::without_marks;
+pub use changes::changes;
 pub use config::AgentFactoryConfig;
+pub use findings::MAX_FINDINGS;
 pub use validate::{Blueprint, dormant_settings, not_run_yet, validate};
 
 #[cfg(test)]

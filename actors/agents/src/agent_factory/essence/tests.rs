@@ -1,12 +1,13 @@
 //! Directories that are fine, and everything that can be wrong with one.
 
 use super::shape::{Field, ROOT, Shape};
-use super::{AgentYaml, bundle, dormant_settings, not_run_yet, schema, validate};
+use super::{AgentYaml, MAX_FINDINGS, bundle, dormant_settings, not_run_yet, schema, validate, without_marks};
 use octopussy_core::agent::{AgentType, OutputFormat, Pattern, Strategy};
 use octopussy_core::ports::{AgentBundle, BundleFile};
 use octopussy_core::problem::Finding;
 use proptest::prelude::*;
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 fn bundle_of(files: &[(&str, &str)]) -> AgentBundle {
     let file = |(path, text): &(&str, &str)| BundleFile { path: (*path).to_owned(), text: (*text).to_owned() };
@@ -51,6 +52,25 @@ fn a_full_directory_is_read() {
     assert_eq!(read.spec.budget.tokens_per_hour, 10_000);
     assert!(read.spec.background.starts_with("The office opens at 8."));
     assert!(!read.spec.background.contains("document:"));
+}
+
+#[test]
+fn texts_that_are_too_long_together_are_refused_by_the_name_of_the_longest() {
+    let with_persona = |bytes: usize| {
+        let mut files = with_yaml("name: clerk\n");
+        files.files[1].text = "x".repeat(bytes);
+        let others: usize = files.files.iter().map(|file| file.text.len()).sum::<usize>() - bytes;
+        (files, others)
+    };
+    let (_, others) = with_persona(0);
+    assert!(validate(&with_persona(bundle::MAX_TEXTS_BYTES - others).0).is_ok());
+    for bytes in [bundle::MAX_TEXTS_BYTES - others + 1, 5_000_000] {
+        let findings = validate(&with_persona(bytes).0).expect_err("too long");
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!(finding.file, "persona.md");
+        assert!(finding.message.contains("may have 262144 bytes together"), "{finding}");
+        assert!(finding.hint.as_deref().is_some_and(|hint| hint.contains("memory.md")), "{finding}");
+    }
 }
 
 #[test]
@@ -114,6 +134,24 @@ fn duplicate_keys_and_broken_yaml_have_lines() {
 }
 
 #[test]
+fn numbers_as_people_write_them_come_back_as_yaml_takes_them() {
+    for (line, hint) in [
+        ("budget: {tokens_per_hour: 10_000}", "write 10000"),
+        ("budget: {tokens_per_hour: '10,000'}", "write 10000"),
+        ("budget: {tokens_per_hour: 10k}", "write 10000"),
+        ("intelligence: {max_tokens: 4096.0}", "write 4096"),
+        ("intelligence: {temperature: '0,7'}", "write 0.7"),
+    ] {
+        assert_eq!(one(&format!("name: a\n{line}\n")).hint.as_deref(), Some(hint), "{line}");
+    }
+    let star = one("name: a\ntype: SCHEDULED_TASK_DAEMON\nscheduler:\n  cron: */5 * * * *\n");
+    assert!(star.hint.as_deref().is_some_and(|hint| hint.contains("in quotes")), "{star:?}");
+    let zone = "name: a\ntype: SCHEDULED_TASK_DAEMON\nscheduler: {cron: '0 7 * * *', timezone: GMT+2}\n";
+    let hint = one(zone).hint.unwrap();
+    assert!(!hint.contains("did you mean") && hint.contains("Etc/GMT-2"), "{hint}");
+}
+
+#[test]
 fn schedules_are_checked_field_by_field() {
     let cron = |cron: &str| one(&format!("name: a\ntype: SCHEDULED_TASK_DAEMON\nscheduler:\n  cron: '{cron}'\n"));
     let hour = cron("0 25 * * *");
@@ -142,6 +180,12 @@ fn sizes_and_paths_are_bounded() {
         assert!(!bundle::is_inside(path), "{path}");
     }
     assert!(bundle::is_inside("docs/a b.md"));
+    assert!(!bundle::is_inside(&"a".repeat(bundle::MAX_PATH_BYTES + 1)));
+    assert!(!bundle::is_inside("docs/a\u{1b}[35mb.md"));
+    for hidden in [".env", "./.env", ".git/config", "docs/.secret/a.md"] {
+        assert!(bundle::is_hidden(hidden), "{hidden}");
+    }
+    assert!(!bundle::is_hidden("docs/a.b.md") && !bundle::is_hidden("./a.md"));
 }
 
 #[test]
@@ -240,4 +284,74 @@ proptest! {
 fn the_type_reads_its_own_defaults() {
     let settings: AgentYaml = serde_json::from_str(r#"{"name": "a"}"#).expect("defaults");
     assert_eq!(settings.reasoning.max_iterations, 10);
+}
+
+/// The shortest of three runs, so that a busy machine does not count.
+fn shortest(run: impl Fn()) -> Duration {
+    let once = || {
+        let started = Instant::now();
+        run();
+        started.elapsed()
+    };
+    [once(), once(), once()].into_iter().min().expect("three runs")
+}
+
+/// Eight times the input takes about eight times as long; sixty-four times would be a loop within a loop.
+fn grows_with_its_input(what: &str, size: usize, make: impl Fn(usize) -> AgentBundle) {
+    let (small, large) = (make(size), make(8 * size));
+    let run = |bundle: &AgentBundle| shortest(|| drop(validate(bundle)));
+    let (small, large) = (run(&small), run(&large));
+    assert!(large < 30 * small.max(Duration::from_micros(200)), "{what}: {small:?}, eight times as much {large:?}");
+}
+
+#[test]
+fn the_check_takes_no_longer_than_its_input_grows() {
+    grows_with_its_input("documents that are named", 10_000, |count| {
+        let mut files = with_yaml("name: a\n");
+        let memory = (0..count).map(|n| format!("- document: {n:06}.md\n")).collect::<String>();
+        files.files.extend(bundle_of(&[("memory.md", &memory)]).files);
+        files
+    });
+    grows_with_its_input("links on one line", 10_000, |count| {
+        let mut files = with_yaml("name: a\n");
+        let memory = (0..count).map(|n| format!("[x]({n})")).collect::<String>();
+        files.files.extend(bundle_of(&[("memory.md", &memory)]).files);
+        files
+    });
+    grows_with_its_input("keys", 900, |count| with_yaml(&(0..count).map(|n| format!("k{n}: 1\n")).collect::<String>()));
+    grows_with_its_input("a long word", 7_000, |count| {
+        with_yaml(&format!("name: a\nexecution: {}\n", "k".repeat(count)))
+    });
+}
+
+#[test]
+fn what_is_too_much_is_one_finding_that_names_the_limit() {
+    let mut files = with_yaml("name: a\n");
+    files.files.extend((0..400_000).map(|n| BundleFile { path: format!("{n:07x}"), text: String::new() }));
+    let found = validate(&files).expect_err("too many files");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].message.contains("the limit is 256"), "{found:?}");
+
+    let long = one(&format!("name: a\n#{}\n", "x".repeat(bundle::MAX_SETTINGS_BYTES)));
+    assert!(long.message.contains("the limit is 65536"), "{long:?}");
+}
+
+#[test]
+fn a_mark_in_front_of_a_text_is_no_part_of_it() {
+    let mut files = with_yaml("\u{feff}name: a\n");
+    files.files.extend(bundle_of(&[("memory.md", "\u{feff}- document: a.md\nFacts."), ("a.md", "\u{feff}A")]).files);
+    let read = without_marks(files);
+    assert!(read.files.iter().all(|file| !file.text.contains('\u{feff}')));
+    let blueprint = validate(&read).expect("valid");
+    assert_eq!(blueprint.documents, ["a.md"]);
+    assert_eq!(blueprint.spec.background, "Facts.");
+}
+
+#[test]
+fn findings_are_bounded_in_number_and_in_length() {
+    let found = findings(&(0..2000).map(|n| format!("k{n}: 1\n")).collect::<String>());
+    assert_eq!(found.len(), MAX_FINDINGS + 1);
+    assert_eq!(found[MAX_FINDINGS].message, "1901 more findings are left out");
+    let long = findings(&format!("name: {}\n", "N".repeat(60_000)));
+    assert!(long.iter().all(|finding| finding.message.len() < 2000), "{long:?}");
 }

@@ -1,13 +1,17 @@
 //! The whole check of a directory: every finding at once, or the agent's specification.
 
 use super::AgentYaml;
-use super::bundle::{self, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MEMORY_FILE, REQUIRED_FILES};
+use super::bundle::{
+    self, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_SETTINGS_BYTES, MAX_TEXTS_BYTES, MEMORY_FILE, REQUIRED_FILES,
+};
+use super::findings::Findings;
 use super::shape::ROOT;
 use super::walk::Walk;
 use super::yaml;
 use octopussy_core::agent::{AgentSpec, AgentType, Pattern};
 use octopussy_core::ports::AgentBundle;
 use octopussy_core::problem::{Code, Finding, Problem};
+use std::collections::HashSet;
 
 /// What a valid directory says.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,22 +22,28 @@ pub struct Blueprint {
     pub documents: Vec<String>,
 }
 
-/// Checks a directory.
+/// Checks a directory, in time that grows with its size and not faster.
 ///
 /// # Errors
-/// Everything that is wrong with it, by file and line.
+/// What is wrong with it, by file and line: everything, or the first [`MAX_FINDINGS`](super::MAX_FINDINGS) and how many
+/// more there are.
 pub fn validate(bundle: &AgentBundle) -> Result<Blueprint, Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
+    if bundle.files.len() > MAX_FILES {
+        let message = format!("the directory has {} files, the limit is {MAX_FILES}", bundle.files.len());
+        findings.push(whole(".", message, "put several documents into one file, or send them with the tasks"));
+        return Err(findings.sorted(file_rank));
+    }
     check_files(bundle, &mut findings);
+    check_texts(bundle, &mut findings);
     let settings = settings(bundle, &mut findings);
     let documents = documents(bundle, &mut findings);
-    findings.sort_by(|a, b| (file_rank(&a.file), &a.file, a.line).cmp(&(file_rank(&b.file), &b.file, b.line)));
     match settings {
         Some(settings) if findings.is_empty() => Ok(Blueprint {
             spec: spec_of(settings, bundle),
             documents: documents.into_iter().map(|(_, path)| path).collect(),
         }),
-        Some(_) | None => Err(findings),
+        Some(_) | None => Err(findings.sorted(file_rank)),
     }
 }
 
@@ -74,7 +84,7 @@ fn whole(file: &str, message: impl Into<String>, hint: impl Into<String>) -> Fin
     Finding { file: file.to_owned(), line: None, message: message.into(), hint: Some(hint.into()) }
 }
 
-fn check_files(bundle: &AgentBundle, findings: &mut Vec<Finding>) {
+fn check_files(bundle: &AgentBundle, findings: &mut Findings) {
     for required in REQUIRED_FILES {
         match bundle.file(required) {
             None => findings.push(whole(required, "the file is missing", missing_hint(required))),
@@ -85,23 +95,46 @@ fn check_files(bundle: &AgentBundle, findings: &mut Vec<Finding>) {
         }
     }
     let mut total = 0;
-    for (index, file) in bundle.files.iter().enumerate() {
+    let mut paths = HashSet::with_capacity(bundle.files.len());
+    for file in &bundle.files {
         total += file.text.len();
         if !bundle::is_inside(&file.path) {
-            let hint = "paths are relative to the agent's directory, with '/', and do not leave it";
+            let hint =
+                "paths are relative to the agent's directory, with '/', do not leave it, and have at most 255 bytes";
             findings.push(whole(&file.path, "the path is not allowed", hint));
         }
         if file.text.len() > MAX_FILE_BYTES {
             let message = format!("the file has {} bytes, the limit is {MAX_FILE_BYTES}", file.text.len());
             findings.push(whole(&file.path, message, "split it into several documents"));
         }
-        if bundle.files[..index].iter().any(|other| other.path == file.path) {
+        if !paths.insert(file.path.as_str()) {
             findings.push(whole(&file.path, "the file is in the bundle twice", "send it once"));
         }
     }
     if total > MAX_BUNDLE_BYTES {
         let message = format!("the directory has {total} bytes, the limit is {MAX_BUNDLE_BYTES}");
         findings.push(whole(".", message, "send large documents with the tasks that need them"));
+    }
+}
+
+/// The files that are no documents must not be too long together; the longest of them is named.
+fn check_texts(bundle: &AgentBundle, findings: &mut Findings) {
+    let texts = REQUIRED_FILES.into_iter().chain([MEMORY_FILE]);
+    let lengths: Vec<_> = texts.filter_map(|path| bundle.file(path).map(|file| (path, file.text.len()))).collect();
+    let total: usize = lengths.iter().map(|(_, length)| length).sum();
+    if total > MAX_TEXTS_BYTES
+        && let Some((longest, length)) = lengths.iter().max_by_key(|(_, length)| *length)
+    {
+        let files: Vec<_> = lengths.iter().map(|(path, _)| *path).collect();
+        let message = format!(
+            "the file has {length} bytes; {} may have {MAX_TEXTS_BYTES} bytes together and have {total}",
+            files.join(", ")
+        );
+        findings.push(whole(
+            longest,
+            message,
+            "move what need not always be known into a document that memory.md names",
+        ));
     }
 }
 
@@ -114,10 +147,15 @@ fn missing_hint(file: &str) -> &'static str {
     }
 }
 
-fn settings(bundle: &AgentBundle, findings: &mut Vec<Finding>) -> Option<AgentYaml> {
+fn settings(bundle: &AgentBundle, findings: &mut Findings) -> Option<AgentYaml> {
     const FILE: &str = "agent.yaml";
     let file = bundle.file(FILE)?;
-    if file.text.trim().is_empty() || file.text.len() > MAX_FILE_BYTES {
+    if file.text.trim().is_empty() {
+        return None;
+    }
+    if file.text.len() > MAX_SETTINGS_BYTES {
+        let message = format!("the file has {} bytes, the limit is {MAX_SETTINGS_BYTES}", file.text.len());
+        findings.push(whole(FILE, message, "prose belongs into persona.md, goal.md, permissions.md and memory.md"));
         return None;
     }
     let before = findings.len();
@@ -144,7 +182,7 @@ fn settings(bundle: &AgentBundle, findings: &mut Vec<Finding>) -> Option<AgentYa
 }
 
 /// What no single value shows.
-fn check_relations(settings: &AgentYaml, tree: &yaml::Node, findings: &mut Vec<Finding>) {
+fn check_relations(settings: &AgentYaml, tree: &yaml::Node, findings: &mut Findings) {
     let line_of = |key: &str| match &tree.kind {
         yaml::Kind::Map(entries) => entries.iter().find(|(known, ..)| known == key).map(|(_, line, _)| *line),
         yaml::Kind::Scalar(_) | yaml::Kind::List(_) => None,
@@ -178,16 +216,19 @@ fn check_relations(settings: &AgentYaml, tree: &yaml::Node, findings: &mut Vec<F
 }
 
 /// The documents that `memory.md` names and the bundle has.
-fn documents(bundle: &AgentBundle, findings: &mut Vec<Finding>) -> Vec<(u32, String)> {
+fn documents(bundle: &AgentBundle, findings: &mut Findings) -> Vec<(u32, String)> {
     let Some(memory) = bundle.file(MEMORY_FILE) else { return Vec::new() };
     let mut named = bundle::referenced_documents(&memory.text);
+    let paths: HashSet<&str> = bundle.files.iter().map(|file| file.path.as_str()).collect();
     named.retain(|(line, path)| {
         let (message, hint) = if !bundle::is_inside(path) {
             (
                 format!("'{path}' leads out of the agent's directory"),
                 "name files inside the directory, by relative paths",
             )
-        } else if bundle.file(path).is_none() {
+        } else if bundle::is_hidden(path) {
+            (format!("'{path}' is a hidden file"), "if it is meant to be a document, give it a name without the dot")
+        } else if !paths.contains(path.as_str()) {
             (format!("the document '{path}' is not there"), "add the file, or remove this line")
         } else {
             return true;

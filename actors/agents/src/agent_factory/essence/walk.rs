@@ -1,5 +1,6 @@
 //! Holds a YAML tree against its shape, notes everything that does not fit, and turns it into JSON.
 
+use super::findings::Findings;
 use super::rules;
 use super::shape::{Field, Shape};
 use super::yaml::{Kind, Node, Value};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value as Json};
 /// The walk through one file.
 pub(super) struct Walk<'a> {
     pub(super) file: &'a str,
-    pub(super) findings: &'a mut Vec<Finding>,
+    pub(super) findings: &'a mut Findings,
 }
 
 impl Walk<'_> {
@@ -73,7 +74,11 @@ impl Walk<'_> {
                     };
                     self.range(path, node.line, &value.to_string(), &bounds)
                 }
-                Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) => self.wrong(path, node, "a whole number"),
+                Kind::Scalar(value) => {
+                    let message = format!("'{path}' must be a whole number, found {}", node.what());
+                    self.refuse(node.line, message, rules::whole_number(value))
+                }
+                Kind::List(_) | Kind::Map(_) => self.wrong(path, node, "a whole number"),
             },
             Shape::Number(least, most) => self.number(path, node, least, most),
             Shape::OneOf(words) => self.one_of(path, node, words),
@@ -115,7 +120,11 @@ impl Walk<'_> {
         let value = match &node.kind {
             Kind::Scalar(Value::Integer(value)) => *value as f64,
             Kind::Scalar(Value::Number(value)) => *value,
-            Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) => return self.wrong(path, node, "a number"),
+            Kind::Scalar(value) => {
+                let message = format!("'{path}' must be a number, found {}", node.what());
+                return self.refuse(node.line, message, rules::number(value));
+            }
+            Kind::List(_) | Kind::Map(_) => return self.wrong(path, node, "a number"),
         };
         if (least..=most).contains(&value) {
             serde_json::Number::from_f64(value).map(Json::Number)

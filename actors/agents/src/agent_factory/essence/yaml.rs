@@ -1,9 +1,11 @@
 //! YAML as a tree that knows its lines.
 
+use super::findings::Findings;
 use octopussy_core::problem::Finding;
 use saphyr::{Scalar, ScalarStyle};
 use saphyr_parser::{Event, Parser, Span};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A scalar's value, as YAML's core schema reads it.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +52,7 @@ impl Node {
 const MAX_DEPTH: usize = 32;
 
 /// Reads the one document of `text`. `None`: it is empty, or the findings say why there is no tree.
-pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
+pub(super) fn read(file: &str, text: &str, findings: &mut Findings) -> Option<Node> {
     let mut builder = Builder { file, findings, open: Vec::new(), documents: Vec::new(), too_deep: false };
     // Pulled one by one: the parser's own `load` recurses, and this text comes from outside.
     for event in Parser::new_from_str(text) {
@@ -58,11 +60,12 @@ pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Optio
             Ok((event, span)) => builder.on_event(&event, span),
             Err(error) => {
                 let info = error.info().to_owned();
-                builder.find(
-                    line(error.marker().line()),
-                    &format!("this is not YAML: {info}"),
-                    "check the indentation, the colons and the quotes on this line and the one before",
-                );
+                let hint = if info.contains("anchor") {
+                    "a value that begins with '*' or '&' stands in quotes, such as cron: \"*/5 * * * *\""
+                } else {
+                    "check the indentation, the colons and the quotes on this line and the one before"
+                };
+                builder.find(line(error.marker().line()), &format!("this is not YAML: {info}"), hint);
                 return None;
             }
         }
@@ -85,12 +88,22 @@ pub(super) fn read(file: &str, text: &str, findings: &mut Vec<Finding>) -> Optio
 
 enum Open {
     List(u32, Vec<Node>),
-    Map(u32, Vec<(String, u32, Node)>, Option<(String, u32)>),
+    Map(u32, Mapping),
+}
+
+/// A mapping that is being read.
+#[derive(Default)]
+struct Mapping {
+    entries: Vec<(String, u32, Node)>,
+    /// The line on which each key is first.
+    lines: HashMap<String, u32>,
+    /// The key whose value comes next.
+    key: Option<(String, u32)>,
 }
 
 struct Builder<'a> {
     file: &'a str,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Findings,
     open: Vec<Open>,
     documents: Vec<Node>,
     too_deep: bool,
@@ -102,7 +115,7 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, _, _) => self.scalar(at, text.clone(), *style),
             Event::SequenceStart(..) => self.push(at, Open::List(at, Vec::new())),
-            Event::MappingStart(..) => self.push(at, Open::Map(at, Vec::new(), None)),
+            Event::MappingStart(..) => self.push(at, Open::Map(at, Mapping::default())),
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(_) => {
                 self.find(at, "aliases (*name) are not understood here", "write the value out");
@@ -121,7 +134,7 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, at: u32, text: Cow<'_, str>, style: ScalarStyle) {
-        if let Some(Open::Map(_, _, key @ None)) = self.open.last_mut() {
+        if let Some(Open::Map(_, Mapping { key: key @ None, .. })) = self.open.last_mut() {
             *key = Some((text.into_owned(), at));
             return;
         }
@@ -142,7 +155,7 @@ impl Builder<'_> {
     fn close(&mut self) {
         match self.open.pop() {
             Some(Open::List(line, items)) => self.add(Node { line, kind: Kind::List(items) }),
-            Some(Open::Map(line, entries, _)) => self.add(Node { line, kind: Kind::Map(entries) }),
+            Some(Open::Map(line, mapping)) => self.add(Node { line, kind: Kind::Map(mapping.entries) }),
             None => {}
         }
     }
@@ -151,9 +164,12 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None => self.documents.push(node),
             Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Map(_, entries, key)) => match key.take() {
+            Some(Open::Map(_, Mapping { entries, lines, key })) => match key.take() {
                 Some((key, line)) => {
-                    let first = entries.iter().find(|(known, ..)| *known == key).map(|(_, line, _)| *line);
+                    let first = lines.get(&key).copied();
+                    if first.is_none() {
+                        lines.insert(key.clone(), line);
+                    }
                     entries.push((key.clone(), line, node));
                     if let Some(first) = first {
                         let message = format!("the key '{key}' is here twice, first on line {first}");

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const TRIP_AFTER: u32 = 5;
 /// So long it stays open; then one call is let through to see.
 pub const OPEN_FOR: Duration = Duration::from_secs(30);
+/// How soon to ask again while that one call is under way.
+const TRIAL: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -39,6 +41,26 @@ impl Breaker {
                 true
             }
             State::Open(_) | State::HalfOpen(_) => false,
+        }
+    }
+
+    /// How long to wait before a call may pass; `None` when one may now. Changes nothing.
+    #[must_use]
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        let left = |since: Timestamp| OPEN_FOR.saturating_sub(now.since(since));
+        match self.0 {
+            State::Closed(_) => None,
+            State::Open(since) => Some(left(since)).filter(|left| !left.is_zero()),
+            State::HalfOpen(since) => Some(left(since).min(TRIAL)).filter(|left| !left.is_zero()),
+        }
+    }
+
+    /// Whether it has opened, and no call has succeeded since.
+    #[must_use]
+    pub const fn is_tripped(&self) -> bool {
+        match self.0 {
+            State::Closed(_) => false,
+            State::Open(_) | State::HalfOpen(_) => true,
         }
     }
 

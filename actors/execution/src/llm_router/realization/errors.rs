@@ -1,8 +1,9 @@
 //! What the wire says, as errors that agents understand.
 
+use crate::llm_router::essence;
 use octopussy_core::ports::LlmError;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use std::time::Duration;
 
 /// The most of a provider's own words that are passed on, in bytes.
@@ -57,9 +58,11 @@ pub(super) fn from_status(provider: &str, status: StatusCode, headers: Option<&H
     }
 }
 
-/// `Retry-After` in seconds. Its other form, a date, would need the provider's clock to agree with ours; it is left out.
+/// `Retry-After`: seconds, fractions of them, or a date. A date is counted from the one that the answer bears, since the
+/// provider's clock need not agree with ours.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+    essence::retry_after(text(RETRY_AFTER)?, text(DATE))
 }
 
 /// One line of at most [`DETAIL`] bytes.

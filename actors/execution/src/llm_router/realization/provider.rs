@@ -9,11 +9,15 @@ use octopussy_core::agent::Usage;
 use octopussy_core::ports::{
     ChatRequest, LlmError, ProviderHealth, ProviderStatus, SecretName, SecretsPort, TokenSink,
 };
-use octopussy_core::time::Clock;
+use octopussy_core::time::{Clock, Timestamp};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// How many models of one provider may be left alone at once: far more than anybody names.
+const RESTING_MODELS: usize = 256;
 
 /// A provider that is asked over the network.
 pub(in crate::llm_router) struct Provider {
@@ -25,6 +29,10 @@ pub(in crate::llm_router) struct Provider {
     pub(super) key: Key,
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
+    /// Until when it has asked to be left alone, by model: another may have room.
+    rests: Mutex<HashMap<String, Timestamp>>,
+    /// Its last failure.
+    complaint: Mutex<String>,
     health: Mutex<(ProviderHealth, Option<String>)>,
 }
 
@@ -48,6 +56,8 @@ impl Provider {
             http: LazyClient::default(),
             clock,
             breaker: Mutex::default(),
+            rests: Mutex::default(),
+            complaint: Mutex::default(),
             health: Mutex::new((ProviderHealth::Unknown, None)),
         })
     }
@@ -64,9 +74,25 @@ impl Provider {
 
     /// Whether it is worth asking now.
     pub(super) fn is_on_offer(&self) -> bool {
-        self.config.enabled
-            && self.health.lock().0 != ProviderHealth::Unhealthy
-            && self.breaker.lock().would_permit(self.clock.now())
+        let tripped = self.breaker.lock().is_tripped();
+        // Once the circuit is half open a call is the way to see, whatever was thought of its health before.
+        let seems_well = tripped || self.health.lock().0 != ProviderHealth::Unhealthy;
+        self.config.enabled && seems_well && self.rest(&self.config.model).is_none()
+    }
+
+    /// For how long the model is left alone from now on, and why, when it is.
+    pub(super) fn rest(&self, model: &str) -> Option<(Duration, String)> {
+        let now = self.clock.now();
+        let open = self.breaker.lock().wait(now);
+        if let Some(wait) = open {
+            return Some((wait, self.complaint.lock().clone()));
+        }
+        let left = self.rests.lock().get(model)?.since(now);
+        (!left.is_zero()).then(|| (left, "it asked for that".to_owned()))
+    }
+
+    fn resting(&self, model: &str) -> Option<LlmError> {
+        self.rest(model).map(|(wait, reason)| LlmError::Resting { provider: self.name.clone(), reason, wait })
     }
 
     /// Whether other nodes may use it: a server of this machine's or its network's own, with a model, that answers.
@@ -113,9 +139,12 @@ impl Provider {
         let limit = self.limit(request);
         let until = Instant::now() + limit;
         let mut retry = 0;
+        let mut before: Option<LlmError> = None;
         loop {
             let error = match self.attempt(model, request, tokens, streamed, until, limit).await {
                 Ok(answer) => return Ok(answer),
+                // What it said is worth more than that it is left alone for that.
+                Err(error @ LlmError::Resting { .. }) => return Err(before.unwrap_or(error)),
                 Err(error) => error,
             };
             let requested = match &error {
@@ -125,6 +154,8 @@ impl Provider {
                 | LlmError::Unauthorized { .. }
                 | LlmError::Rejected { .. }
                 | LlmError::Exhausted { .. }
+                | LlmError::Resting { .. }
+                | LlmError::Unusable { .. }
                 | LlmError::UnknownProvider { .. } => return Err(error),
             };
             if streamed.load(Ordering::Relaxed) {
@@ -132,8 +163,12 @@ impl Provider {
             }
             match backoff(retry, requested, rand::random()) {
                 Some(pause) if Instant::now() + pause < until => tokio::time::sleep(pause).await,
-                Some(_) | None => return Err(error),
+                Some(_) | None => {
+                    self.leave_alone(model, requested);
+                    return Err(error);
+                }
             }
+            before = Some(error);
             retry += 1;
         }
     }
@@ -153,11 +188,14 @@ impl Provider {
         until: Instant,
         limit: Duration,
     ) -> Result<(String, Usage), LlmError> {
-        if !self.breaker.lock().permits(self.clock.now()) {
-            return Err(LlmError::Unavailable {
-                provider: self.name.clone(),
-                detail: "it failed several times in a row and is left alone for a while".to_owned(),
-            });
+        if let Some(resting) = self.resting(model) {
+            return Err(resting);
+        }
+        // Another may have become the one that is let through in between.
+        if !self.breaker.lock().permits(self.clock.now())
+            && let Some(resting) = self.resting(model)
+        {
+            return Err(resting);
         }
         let sink = |piece: &str| {
             streamed.store(true, Ordering::Relaxed);
@@ -185,6 +223,7 @@ impl Provider {
                 self.set_health(ProviderHealth::Healthy, None);
             }
             Some(error @ (LlmError::Timeout { .. } | LlmError::Unavailable { .. })) => {
+                *self.complaint.lock() = error.to_string();
                 let mut breaker = self.breaker.lock();
                 breaker.failed(self.clock.now());
                 if !breaker.would_permit(self.clock.now()) {
@@ -201,10 +240,24 @@ impl Provider {
             // It answers, if only to refuse.
             Some(
                 LlmError::Rejected { .. }
+                | LlmError::Unusable { .. }
                 | LlmError::RateLimited { .. }
+                | LlmError::Resting { .. }
                 | LlmError::Exhausted { .. }
                 | LlmError::UnknownProvider { .. },
             ) => self.breaker.lock().succeeded(),
+        }
+    }
+
+    /// It has asked to be left alone for so long: until then nobody asks it for that model.
+    fn leave_alone(&self, model: &str, wait: Option<Duration>) {
+        let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return };
+        let now = self.clock.now();
+        let mut rests = self.rests.lock();
+        rests.retain(|_, until| *until > now);
+        if rests.len() < RESTING_MODELS {
+            let until = rests.entry(model.to_owned()).or_insert(now);
+            *until = (*until).max(now.plus(wait));
         }
     }
 }

@@ -15,10 +15,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tracing::Instrument;
 
 /// How many models are asked for one call when the agent names none.
 const MAX_CHOICES: usize = 3;
+
+/// Up to how many tokens the embedded model answers where it is asked; beyond, beside the runtime's threads.
+const ANSWERED_HERE: u64 = 16 * 1024;
 
 /// What is in force; replaced as a whole.
 pub(in crate::llm_router) struct State {
@@ -131,7 +135,7 @@ impl Shared {
         let mut tried: Vec<LlmError> = Vec::new();
         for step in self.steps(&state, intelligence, model) {
             let error = match step {
-                Step::Builtin => return Ok(self.extract(request, tokens)),
+                Step::Builtin => return self.extract(request, tokens).await,
                 Step::Missing(error) => error,
                 Step::Provider(provider, model) => {
                     let streamed = AtomicBool::new(false);
@@ -178,9 +182,7 @@ impl Shared {
                 if steps.is_empty() && !state.providers.values().any(|provider| provider.config.enabled) {
                     steps.push(Step::Builtin);
                 } else if steps.is_empty() {
-                    let detail = "no enabled provider fits the agent's strategy, or all are unhealthy".to_owned();
-                    steps
-                        .push(Step::Missing(LlmError::Unavailable { provider: "the model router".to_owned(), detail }));
+                    steps.push(Step::Missing(nobody(state)));
                 }
             }
         }
@@ -283,13 +285,22 @@ impl Shared {
     }
 
     /// The embedded model answers on the spot. It reads no tokens and sells none, so a budget never stands in its way.
-    fn extract(&self, request: &ChatRequest, tokens: TokenSink<'_>) -> Completion {
-        let text = extractive::answer(request);
+    async fn extract(&self, request: &ChatRequest, tokens: TokenSink<'_>) -> Result<Completion, LlmError> {
+        let text = if extractive::request_tokens(request) <= ANSWERED_HERE {
+            extractive::answer(request)
+        } else {
+            let request = request.clone();
+            let broken = |error: tokio::task::JoinError| LlmError::Unavailable {
+                provider: BUILTIN.to_owned(),
+                detail: format!("the answer broke off: {error}"),
+            };
+            tokio::task::spawn_blocking(move || extractive::answer(&request)).await.map_err(broken)?
+        };
         for piece in extractive::pieces(&text) {
             tokens(piece);
         }
         self.observability.count(Metric::ModelCalls, outcome(None), 1);
-        Completion { text, by: format!("{BUILTIN}/{EXTRACTIVE}"), usage: Usage::default() }
+        Ok(Completion { text, by: format!("{BUILTIN}/{EXTRACTIVE}"), usage: Usage::default() })
     }
 }
 
@@ -313,6 +324,20 @@ fn named(state: &State, name: &str, model: Option<&str>) -> Step {
     }
 }
 
+/// Why nobody is asked where the strategy chooses.
+fn nobody(state: &State) -> LlmError {
+    let provider = "the model router".to_owned();
+    let enabled = state.providers.values().filter(|provider| provider.config.enabled);
+    let soonest = enabled.filter_map(|one| one.rest(&one.config.model).map(|(wait, why)| (wait, &one.name, why))).min();
+    match soonest {
+        Some((wait, name, why)) => LlmError::Resting { provider: name.clone(), reason: why, wait },
+        None => LlmError::Unavailable {
+            provider,
+            detail: "no enabled provider fits the agent's strategy, or all are unhealthy".to_owned(),
+        },
+    }
+}
+
 fn unknown(state: &State, name: &str) -> LlmError {
     let known = state.providers.keys().cloned().chain([BUILTIN.to_owned()]).collect();
     LlmError::UnknownProvider { name: name.to_owned(), known }
@@ -322,7 +347,10 @@ fn unknown(state: &State, name: &str) -> LlmError {
 fn exhausted(tried: Vec<LlmError>) -> LlmError {
     let texts: Vec<String> = tried.iter().map(ToString::to_string).collect();
     if tried.iter().any(LlmError::is_transient) {
-        return LlmError::Exhausted { tried: texts };
+        // With one among them that may answer at any moment, there is nothing to wait for.
+        let waits: Option<Vec<Duration>> =
+            tried.iter().filter(|error| error.is_transient()).map(LlmError::retry_after).collect();
+        return LlmError::Exhausted { tried: texts, retry_after: waits.and_then(|waits| waits.into_iter().min()) };
     }
     LlmError::Rejected { provider: "every model provider".to_owned(), detail: texts.join("; ") }
 }
@@ -334,6 +362,8 @@ const fn outcome(error: Option<&LlmError>) -> &'static str {
         Some(LlmError::Rejected { .. }) => "rejected",
         Some(LlmError::RateLimited { .. }) => "rate_limited",
         Some(LlmError::Timeout { .. }) => "timeout",
+        Some(LlmError::Unusable { .. }) => "unusable",
+        Some(LlmError::Resting { .. }) => "resting",
         Some(LlmError::Unavailable { .. } | LlmError::Exhausted { .. } | LlmError::UnknownProvider { .. }) => {
             "unavailable"
         }

@@ -16,6 +16,7 @@ pub(super) fn read(path: Option<&Path>) -> Result<RoutingTable, String> {
         Some(path) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+            let text = octopussy_core::plain_text::unmarked(text);
             parse(&name, &text)
         }
     }

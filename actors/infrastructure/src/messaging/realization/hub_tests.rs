@@ -160,6 +160,9 @@ fn record(agent: AgentId, task: TaskId) -> Arc<TaskRecord> {
         error: None,
         dead_letter: None,
         idempotency_key: None,
+        begun: 1,
+        crashes: 0,
+        agent_version: 0,
     })
 }
 

@@ -31,6 +31,14 @@ pub enum AuditBody {
         /// The file they are in now.
         moved_to: String,
     },
+    /// The log had grown to its bound: the records before this one are in another file.
+    Rotated {
+        /// The file they are in now.
+        moved_to: String,
+        /// Files that were removed, because there were too many. The first record that is left names the hash of the last
+        /// one that went.
+        removed: Vec<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -117,6 +125,20 @@ impl ChainState {
         self.next_seq += 1;
         self.last_hash = hash;
         Ok(())
+    }
+
+    /// The state before `line`, which is taken to be the first that is left of a chain. Only the very first record of a chain
+    /// may follow nothing.
+    ///
+    /// # Errors
+    /// [`ChainBreak`] when the line is no record, or says of itself what no record can.
+    pub fn before(line: &str) -> Result<Self, ChainBreak> {
+        let links: RecordLinks = serde_json::from_str(line).map_err(|_| ChainBreak::Malformed)?;
+        let first = links.seq == 1;
+        if links.seq == 0 || first != (links.prev == GENESIS) {
+            return Err(ChainBreak::Unlinked);
+        }
+        Ok(Self { next_seq: links.seq, last_hash: links.prev })
     }
 
     /// The state after `line`, which is taken to be the last of a chain.

@@ -1,57 +1,24 @@
-//! The audit file: opened where the chain ends, verified as a whole.
+//! The audit file: opened where the chain ends, put aside when it has grown to its bound.
 
-use crate::observability::essence::{AuditBody, ChainBreak, ChainState};
+use super::audit_verify::put_aside;
+use crate::observability::AuditConfig;
+use crate::observability::essence::{AuditBody, ChainState};
 use octopussy_core::time::Timestamp;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How far back the end of the chain is looked for when the last lines do not hold.
 const TAIL_BYTES: u64 = 1024 * 1024;
 
-/// The longest line that is read as a record.
-const MAX_LINE: u64 = 1024 * 1024;
-
-/// The audit log does not verify.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditVerifyError {
-    /// It cannot be read.
-    #[error("the audit log cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-    /// The chain breaks.
-    #[error("the audit log does not hold at line {line}: {reason}")]
-    Broken {
-        /// At which line, from 1.
-        line: u64,
-        /// How.
-        reason: ChainBreak,
-    },
-}
-
-/// Checks every record of an audit log against the one before it and answers how many there are.
-///
-/// # Errors
-/// [`AuditVerifyError`] at the first line that does not hold.
-pub fn verify_audit(path: &Path) -> Result<u64, AuditVerifyError> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let mut state = ChainState::default();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        let text = line.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
-        text.ok_or(ChainBreak::Malformed)
-            .and_then(|text| state.follow(text))
-            .map_err(|reason| AuditVerifyError::Broken { line: number, reason })?;
-    }
-    Ok(state.count())
-}
-
 /// The open file and the end of its chain.
 pub(super) struct AuditFile {
+    path: PathBuf,
+    /// From which size on it is put aside.
+    limit: u64,
+    /// How many files that were put aside are kept.
+    keep: usize,
     file: File,
     length: u64,
     state: ChainState,
@@ -61,17 +28,23 @@ pub(super) struct AuditFile {
 impl AuditFile {
     /// Opens the log for this process alone. What a crash left unfinished at the end is moved to a file beside it, and a
     /// record says so.
-    pub(super) fn open(path: &Path, now: Timestamp) -> std::io::Result<Self> {
+    pub(super) fn open(path: &Path, config: &AuditConfig, now: Timestamp) -> std::io::Result<Self> {
         if let Some(directory) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            std::io::Error::new(error.kind(), format!("{} is held by another process", path.display()))
-        })?;
+        let mut file = open_locked(path)?;
         let total = file.metadata()?.len();
-        let (length, state) = find_end(&mut file, total)?;
-        let mut audit = Self { file, length, state, dirty: false };
+        let (length, mut state) = find_end(&mut file, total)?;
+        if length == 0
+            && let Some(last) = put_aside(path)?.pop()
+        {
+            // A crash right after it was put aside: the chain goes on from there.
+            let mut last = File::open(last)?;
+            let total = last.metadata()?.len();
+            (_, state) = find_end(&mut last, total)?;
+        }
+        let (limit, keep) = (config.rotate_mb.saturating_mul(1024 * 1024), config.keep_files);
+        let mut audit = Self { path: path.to_owned(), limit, keep, file, length, state, dirty: false };
         if length < total {
             let moved = path.with_extension(format!("unfinished-{}", now.as_millis()));
             audit.file.seek(SeekFrom::Start(length))?;
@@ -79,8 +52,7 @@ impl AuditFile {
             std::io::copy(&mut audit.file, &mut beside)?;
             beside.sync_all()?;
             audit.file.set_len(length)?;
-            let moved_to = moved.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            audit.append(&[(now, AuditBody::Recovered { bytes: total - length, moved_to })])?;
+            audit.append(&[(now, AuditBody::Recovered { bytes: total - length, moved_to: name_of(&moved) })])?;
             audit.sync()?;
         }
         audit.file.seek(SeekFrom::Start(audit.length))?;
@@ -107,6 +79,38 @@ impl AuditFile {
         Ok(())
     }
 
+    /// Puts the file aside when it has grown to its bound. The next record, in the new file, follows the last one of the old.
+    pub(super) fn rotate(&mut self, now: Timestamp) -> std::io::Result<()> {
+        // An empty file has nothing to put aside.
+        if self.length < self.limit.max(1) {
+            return Ok(());
+        }
+        self.sync()?;
+        // Named after its last record, so that the names sort as the chain goes.
+        let aside = self.path.with_file_name(format!("audit-{:015}.jsonl", self.state.count()));
+        std::fs::rename(&self.path, &aside)?;
+        match open_locked(&self.path) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                // The file that is open is still the log.
+                let _ = std::fs::rename(&aside, &self.path);
+                return Err(error);
+            }
+        }
+        self.length = 0;
+        let mut files = put_aside(&self.path)?;
+        let surplus = files.len().saturating_sub(self.keep);
+        let mut removed = Vec::new();
+        for file in files.drain(..surplus) {
+            std::fs::remove_file(&file)?;
+            removed.push(name_of(&file));
+        }
+        if let Some(directory) = self.path.parent() {
+            File::open(directory)?.sync_all()?;
+        }
+        self.append(&[(now, AuditBody::Rotated { moved_to: name_of(&aside), removed })])
+    }
+
     pub(super) const fn is_dirty(&self) -> bool {
         self.dirty
     }
@@ -116,6 +120,17 @@ impl AuditFile {
         self.dirty = false;
         Ok(())
     }
+}
+
+fn open_locked(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("{} is held by another process", path.display())))?;
+    Ok(file)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Where the last line ends that holds by itself, and the chain's state there. Nothing holds: the beginning.

@@ -1,6 +1,7 @@
 //! One thread writes the audit log, so that nobody waits for the disk.
 
 use super::audit_file::AuditFile;
+use crate::observability::AuditConfig;
 use crate::observability::essence::AuditBody;
 use octopussy_core::ports::AuditEvent;
 use octopussy_core::time::{Clock, Timestamp};
@@ -54,10 +55,14 @@ pub(crate) struct AuditWriter {
 
 impl AuditWriter {
     /// Opens the log and starts the thread.
-    pub(crate) fn start(path: &Path, queue: usize, clock: Arc<dyn Clock>) -> std::io::Result<(AuditSender, Self)> {
-        let file = AuditFile::open(path, clock.now())?;
+    pub(crate) fn start(
+        path: &Path,
+        config: &AuditConfig,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<(AuditSender, Self)> {
+        let file = AuditFile::open(path, config, clock.now())?;
         let shared = Arc::new(Shared::default());
-        let (sender, receiver) = sync_channel(queue);
+        let (sender, receiver) = sync_channel(config.queue);
         let writer = Writer { file, receiver, shared: shared.clone(), clock };
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run())?;
         Ok((AuditSender { queue: sender, shared: shared.clone() }, Self { shared, thread: Some(thread) }))
@@ -128,6 +133,10 @@ impl Writer {
         if records.is_empty() {
             return Ok(());
         }
+        // A file that is too long is better than records that are not written.
+        if let Err(error) = self.file.rotate(self.clock.now()) {
+            tracing::error!(%error, "the audit log cannot be put aside; it goes on in the same file");
+        }
         let written = self.file.append(&records);
         match &written {
             Ok(()) => self.shared.written.fetch_add(events, Ordering::Relaxed),
@@ -145,7 +154,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::audit_file::{AuditVerifyError, verify_audit};
+    use super::super::audit_verify::{AuditVerifyError, put_aside, verify_audit};
     use super::*;
     use octopussy_core::ports::AuditOutcome;
     use std::os::unix::fs::PermissionsExt;
@@ -168,8 +177,16 @@ mod tests {
         }
     }
 
+    fn config(queue: usize) -> AuditConfig {
+        AuditConfig { queue, ..AuditConfig::default() }
+    }
+
     fn write(path: &Path, queue: usize, events: usize) {
-        let (sender, mut writer) = AuditWriter::start(path, queue, Arc::new(Fixed)).unwrap();
+        write_with(path, &config(queue), events);
+    }
+
+    fn write_with(path: &Path, config: &AuditConfig, events: usize) {
+        let (sender, mut writer) = AuditWriter::start(path, config, Arc::new(Fixed)).unwrap();
         for number in 0..events {
             sender.send(Timestamp::from_millis(1), event(number));
         }
@@ -182,8 +199,52 @@ mod tests {
         let path = home.path().join("audit/audit.jsonl");
         write(&path, 64, 10);
         write(&path, 64, 10);
-        assert_eq!(verify_audit(&path).unwrap(), 20);
+        assert_eq!(verify_audit(&path).unwrap().records, 20);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    /// Every batch puts the file aside that the one before it has begun.
+    fn eager() -> AuditConfig {
+        AuditConfig { queue: 64, rotate_mb: 0, keep_files: 3 }
+    }
+
+    #[test]
+    fn the_chain_goes_on_from_file_to_file_and_the_oldest_go() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        let mut records = 0;
+        for round in 1..=3 {
+            write_with(&path, &eager(), 1);
+            let verified = verify_audit(&path).unwrap();
+            assert_eq!((verified.first, verified.files), (1, round), "{verified:?}");
+            assert!(verified.records > records, "{verified:?}");
+            records = verified.records;
+        }
+        for _ in 0..4 {
+            write_with(&path, &eager(), 1);
+        }
+        let verified = verify_audit(&path).unwrap();
+        assert_eq!(verified.files, 4);
+        assert!(verified.first > 1, "the oldest are gone: {verified:?}");
+        let aside = put_aside(&path).unwrap();
+        let middle = std::fs::read_to_string(&aside[1]).unwrap();
+        std::fs::write(&aside[1], middle.replace("\"subject\":\"0\"", "\"subject\":\"1\"")).unwrap();
+        let broken = verify_audit(&path).unwrap_err();
+        assert!(matches!(&broken, AuditVerifyError::Broken { file, .. } if *file == aside[1]), "{broken}");
+        std::fs::remove_file(&aside[1]).unwrap();
+        let broken = verify_audit(&path).unwrap_err();
+        assert!(matches!(&broken, AuditVerifyError::Broken { file, line: 1, .. } if *file == aside[2]), "{broken}");
+    }
+
+    #[test]
+    fn a_crash_right_after_the_file_was_put_aside_does_not_break_the_chain() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        write(&path, 64, 5);
+        std::fs::rename(&path, home.path().join("audit-000000000000005.jsonl")).unwrap();
+        write(&path, 64, 2);
+        let verified = verify_audit(&path).unwrap();
+        assert_eq!((verified.records, verified.files), (7, 2));
     }
 
     #[test]
@@ -211,9 +272,9 @@ mod tests {
             text.extend(torn.as_bytes());
             std::fs::write(&path, text).unwrap();
             assert!(verify_audit(&path).is_err());
-            let (_, mut writer) = AuditWriter::start(&path, 64, Arc::new(Fixed)).unwrap();
+            let (_, mut writer) = AuditWriter::start(&path, &config(64), Arc::new(Fixed)).unwrap();
             writer.stop();
-            assert_eq!(verify_audit(&path).unwrap(), 4);
+            assert_eq!(verify_audit(&path).unwrap().records, 4);
             let moved = path.with_extension("unfinished-7");
             assert_eq!(std::fs::read(&moved).unwrap(), torn.as_bytes());
             std::fs::remove_file(moved).unwrap();

@@ -1,14 +1,16 @@
 //! The process's tracing subscriber: installed once, changed at any time.
 
 use super::continued::Continued;
+use super::lines::Lines;
+use super::rotation::{LOG_BYTES, RotatingFile};
 use crate::observability::{LogConfig, LogFormat, LogTarget};
 use opentelemetry_sdk::trace::SdkTracer;
 use parking_lot::Mutex;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, OnceLock};
+use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
@@ -113,17 +115,20 @@ fn output(config: &LogConfig) -> Result<AnyLayer, LoggingError> {
             Ok(formatted(config.format, std::io::stderr, colours))
         }
         LogTarget::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            let file = RotatingFile::open(path, LOG_BYTES);
             let file = file.map_err(|source| LoggingError::File { path: path.display().to_string(), source })?;
             Ok(formatted(config.format, Arc::new(file), false))
         }
     }
 }
 
-fn formatted<W>(format: LogFormat, writer: W, colours: bool) -> AnyLayer
+/// A layer that writes one line for each event to `writer`.
+pub(super) fn formatted<S, W>(format: LogFormat, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
+    S: Subscriber + for<'l> LookupSpan<'l>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    let writer = Lines { inner: writer, format, colours };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     match format {
         LogFormat::Pretty => layer.boxed(),

@@ -1,6 +1,6 @@
 //! The store's document: sealed values by name.
 
-use octopussy_core::ports::{SecretError, SecretName};
+use octopussy_core::ports::SecretError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,14 +46,6 @@ pub fn sealed_context(name: &str, version: u64) -> Vec<u8> {
     context.extend(name.as_bytes());
     context.extend(version.to_be_bytes());
     context
-}
-
-/// The name under which a rotation keeps the value before.
-///
-/// # Errors
-/// [`SecretError::BadName`] when the name is too long to carry the ending.
-pub fn previous_name(name: &SecretName) -> Result<SecretName, SecretError> {
-    SecretName::new(&format!("{name}.previous"))
 }
 
 /// Refuses values over the bound.

@@ -3,6 +3,5 @@
 mod document;
 
 pub use document::{
-    CHECK_TEXT, FORMAT_VERSION, MAX_SECRET_BYTES, SealedSecret, StoreDocument, check_size, previous_name,
-    sealed_context,
+    CHECK_TEXT, FORMAT_VERSION, MAX_SECRET_BYTES, SealedSecret, StoreDocument, check_size, sealed_context,
 };

@@ -2,7 +2,7 @@
 
 use super::files::{private_directory, read_private, replace_private};
 use super::seal::Sealer;
-use crate::secrets::essence::{CHECK_TEXT, FORMAT_VERSION, StoreDocument, check_size, previous_name};
+use crate::secrets::essence::{CHECK_TEXT, FORMAT_VERSION, StoreDocument, check_size};
 use octopussy_core::ports::{SecretError, SecretName, SecretValue};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,19 +78,16 @@ impl FileStore {
         Ok(replaced)
     }
 
-    /// Replaces the value by 32 random bytes and keeps the one before, in one step.
-    pub(crate) fn rotate(&mut self, name: &SecretName) -> Result<(), SecretError> {
-        let mut next = self.document.clone();
+    /// The value, and 32 random bytes when there is none, which are kept.
+    pub(crate) fn get_or_generate(&mut self, name: &SecretName) -> Result<SecretValue, SecretError> {
         match self.get(name) {
-            Ok(before) => {
-                self.put(&mut next, &previous_name(name)?, before.expose())?;
+            Err(SecretError::Unknown(_)) => {
+                let fresh = SecretValue::new(self.sealer.generate()?.to_vec());
+                self.set(name, &fresh)?;
+                Ok(fresh)
             }
-            Err(SecretError::Unknown(_)) => {}
-            Err(error) => return Err(error),
+            present => present,
         }
-        let fresh = Zeroizing::new(self.sealer.generate()?);
-        self.put(&mut next, name, &*fresh)?;
-        self.commit(next)
     }
 
     pub(crate) fn delete(&mut self, name: &SecretName) -> Result<(), SecretError> {
@@ -199,18 +196,15 @@ mod tests {
             let mut store = FileStore::open(home.path()).unwrap();
             assert!(!store.set(&name("a.key"), &value).unwrap());
             assert!(store.set(&name("a.key"), &value).unwrap());
-            store.rotate(&name("jwt.signing_key")).unwrap();
-            store.rotate(&name("jwt.signing_key")).unwrap();
+            let made = store.get_or_generate(&name("jwt.signing_key")).unwrap();
+            assert_eq!(store.get_or_generate(&name("jwt.signing_key")).unwrap(), made, "it is made once");
+            assert_eq!(made.expose().len(), 32);
         }
         let store = FileStore::open(home.path()).unwrap();
         assert_eq!(store.get(&name("a.key")).unwrap(), value);
-        let (now, before) =
-            (store.get(&name("jwt.signing_key")).unwrap(), store.get(&name("jwt.signing_key.previous")).unwrap());
-        assert_eq!((now.expose().len(), before.expose().len()), (32, 32));
-        assert_ne!(now, before);
         let file = std::fs::read(home.path().join("store.enc")).unwrap();
         assert!(!file.windows(11).any(|window| window == b"open sesame"));
-        assert_eq!(store.list().len(), 3);
+        assert_eq!(store.list().len(), 2);
     }
 
     #[test]

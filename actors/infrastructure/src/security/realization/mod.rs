@@ -4,5 +4,5 @@ mod jwt_provider;
 mod keys;
 mod tokens;
 
-pub(crate) use keys::{JWT_KEY, MESSAGE_KEY, SecretKeys, load_key, load_keyring};
+pub(crate) use keys::{load_keyring, load_keys};
 pub(crate) use tokens::{TokenAuthority, TokenKey};

@@ -34,9 +34,9 @@ impl TokenKey {
     }
 }
 
-/// Issues tokens with the newest key and verifies those of all keys it has.
+/// Issues tokens with the first key and verifies those of all keys it has.
 pub(crate) struct TokenAuthority {
-    /// Newest first.
+    /// The one that signs comes first.
     keys: Vec<TokenKey>,
     validation: Validation,
     /// Verified tokens by their SHA-256, so that the tokens themselves are not kept.
@@ -86,6 +86,12 @@ impl TokenAuthority {
             }
         };
         if now > principal.expires_at { Err(AuthError::Expired) } else { Ok(principal) }
+    }
+
+    /// Whether the key that signs now has signed this token, as it says.
+    pub(crate) fn is_current(&self, token: &str) -> bool {
+        let named = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
+        self.keys.first().is_some_and(|key| named.as_ref() == Some(&key.id))
     }
 
     fn verify(&self, token: &str) -> Result<Principal, AuthError> {

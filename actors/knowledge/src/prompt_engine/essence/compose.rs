@@ -81,7 +81,9 @@ const fn format_of(format: OutputFormat) -> &'static str {
 fn lines(items: &[String]) -> String {
     let mut out = String::new();
     for item in items {
-        let _ = writeln!(out, "- {}", item.trim());
+        // On one line each: a line of its own could open a section that is nobody's but the operator's.
+        let folded: Vec<&str> = item.split_whitespace().collect();
+        let _ = writeln!(out, "- {}", folded.join(" "));
     }
     out.truncate(out.trim_end().len());
     out

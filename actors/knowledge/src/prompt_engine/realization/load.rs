@@ -1,6 +1,7 @@
 //! Reads the templates that an operator has put in place of the shipped ones.
 
 use crate::prompt_engine::essence::{Library, TEMPLATES};
+use octopussy_core::plain_text;
 use octopussy_core::ports::PromptError;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ pub(in crate::prompt_engine) fn load(directory: &Path, required: bool) -> Result
                 let path = entry.map_err(io(directory))?.path();
                 if path.extension().is_some_and(|extension| extension == "md") {
                     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                    let text = std::fs::read_to_string(&path).map_err(io(&path))?;
+                    let text = plain_text::unmarked(std::fs::read_to_string(&path).map_err(io(&path))?);
                     texts.push((path, name, text));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::invariants;
 use super::world::{Planted, World};
-use crate::tests::support::{desire, join, member, node};
+use crate::tests::support::{desire, invitation, join, member, node};
 use octopussy_control::{ControlCommand, MemberRecord};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{MemberDesired, MemberRole};
@@ -57,9 +57,13 @@ fn happen(world: &mut World, members: &[MemberRecord]) -> Result<(), String> {
     let now = Timestamp::from_millis(world.now);
     let is_member = world.truth.members.contains_key(&id);
     let reliable = !world.gone.contains(&id) && !world.truth.departed.contains_key(&id);
-    match world.rng.below(12) {
+    match world.rng.below(13) {
         0..=3 if !is_member && reliable => {
-            world.propose(None, join(members[usize::from(number - 1)].clone(), now))?;
+            let joining = members[usize::from(number - 1)].clone();
+            if let Some(made) = invitation(&world.truth, joining.role, now) {
+                world.propose(None, made)?;
+            }
+            world.propose(None, join(joining, now))?;
             if world.truth.members.contains_key(&id) {
                 world.start(id);
             }
@@ -96,6 +100,7 @@ fn happen(world: &mut World, members: &[MemberRecord]) -> Result<(), String> {
                 world.crash(id);
             }
         }
+        12 if is_member && reliable && world.network.up.contains(&id) && world.rng.one_in(3) => world.lose(id),
         _ => {}
     }
     Ok(())

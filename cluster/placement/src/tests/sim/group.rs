@@ -3,6 +3,7 @@
 use super::network::Network;
 use super::rng::Rng;
 use crate::{Action, Group, GroupView, MembershipView};
+use octopussy_control::MembershipStamp;
 use octopussy_core::ids::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,8 +39,10 @@ pub(super) struct SimGroup {
     pub(super) group: Group,
     pub(super) log: u64,
     pub(super) committed: u64,
-    /// How much of the log each node holds. Logs are beginnings of one another.
+    /// How much of the log each node holds, members or not. Logs are beginnings of one another.
     pub(super) held: BTreeMap<NodeId, u64>,
+    /// Members that came back with less than they had: they count for nothing until they are let in again.
+    pub(super) lost: BTreeSet<NodeId>,
     pub(super) membership: Membership,
     previous: Option<Membership>,
     pub(super) leader: Option<NodeId>,
@@ -57,6 +60,7 @@ impl SimGroup {
             log: 5_000,
             committed: 5_000,
             held: BTreeMap::from([(founder, 5_000)]),
+            lost: BTreeSet::new(),
             membership: Membership { configs, learners: BTreeSet::new(), index: 0 },
             previous: None,
             leader: Some(founder),
@@ -88,10 +92,12 @@ impl SimGroup {
             membership: MembershipView {
                 configs: self.membership.configs.clone(),
                 learners: self.membership.learners.clone(),
+                at: MembershipStamp { term: 0, index: self.membership.index },
                 committed: self.is_committed(),
             },
             last_index: self.log,
             matched: self.held.clone(),
+            lost: self.lost.clone(),
             rested: (self.leader == Some(me)).then(|| Duration::from_millis(now - self.rested_at)),
             busy,
         }
@@ -107,13 +113,45 @@ impl SimGroup {
         let nodes = self.membership.nodes();
         if self.is_committed() {
             self.previous = None;
-            self.held.retain(|node, _| nodes.contains(node));
+            // Those that are out of the group begin anew.
+            for node in self.lost.iter().filter(|node| !nodes.contains(node)) {
+                self.held.remove(node);
+            }
+            self.lost.retain(|node| nodes.contains(node));
         }
         Ok(())
     }
 
+    /// Whether a majority has everything that is committed, and will be there, without `node`.
+    pub(super) fn can_do_without(&self, node: NodeId, stays: impl Fn(NodeId) -> bool) -> bool {
+        let has = |other: NodeId| {
+            other != node
+                && stays(other)
+                && !self.lost.contains(&other)
+                && self.held.get(&other).is_some_and(|held| *held >= self.committed)
+        };
+        self.memberships().all(|membership| membership.majority(has))
+    }
+
+    /// A member comes back with a part of what it had.
+    pub(super) fn lose(&mut self, node: NodeId) {
+        if let Some(held) = self.held.get_mut(&node) {
+            *held /= 2;
+            self.lost.insert(node);
+        }
+        if self.leader == Some(node) {
+            self.lose_leader();
+        }
+    }
+
+    /// Whether the leader, which `node` reaches, says that the node does not belong to the group, nor to any change of it.
+    pub(super) fn lets_go(&self, node: NodeId, network: &Network) -> bool {
+        let led = self.leader.is_some_and(|leader| network.linked(node, leader));
+        led && self.is_committed() && self.membership.configs.len() == 1 && !self.membership.nodes().contains(&node)
+    }
+
     fn lead(&mut self, leader: NodeId, now: u64, network: &Network, rng: &mut Rng) {
-        if self.membership.majority(|node| network.linked(leader, node)) {
+        if self.membership.majority(|node| network.linked(leader, node) && !self.lost.contains(&node)) {
             self.heard_at = now;
         }
         if !network.up.contains(&leader) || now - self.heard_at > LEASE {
@@ -123,7 +161,7 @@ impl SimGroup {
         self.log += rng.below(40);
         self.held.insert(leader, self.log);
         for node in self.membership.nodes() {
-            if node != leader && network.linked(leader, node) && !rng.one_in(8) {
+            if node != leader && network.linked(leader, node) && !self.lost.contains(&node) && !rng.one_in(8) {
                 let held = self.held.entry(node).or_default();
                 *held = (*held + COPIED).min(self.log);
             }
@@ -131,7 +169,8 @@ impl SimGroup {
         let mut marks: Vec<_> = self.held.values().copied().filter(|held| *held > self.committed).collect();
         marks.sort_unstable();
         for mark in marks {
-            if self.membership.majority(|node| self.held.get(&node).is_some_and(|held| *held >= mark)) {
+            let has = |node| !self.lost.contains(&node) && self.held.get(&node).is_some_and(|held| *held >= mark);
+            if self.membership.majority(has) {
                 self.committed = mark;
             }
         }
@@ -154,13 +193,18 @@ impl SimGroup {
     }
 
     fn elect(&mut self, now: u64, network: &Network, rng: &mut Rng) -> Result<(), String> {
-        let nodes: Vec<_> = self.held.keys().copied().filter(|node| network.up.contains(node)).collect();
+        let nodes: Vec<_> =
+            self.held.keys().copied().filter(|node| network.up.contains(node) && !self.lost.contains(node)).collect();
         let Some(candidate) = rng.pick(&nodes) else { return Ok(()) };
         let held = self.held[&candidate];
         let knows_latest = held >= self.membership.index;
         let membership = if knows_latest { Some(&self.membership) } else { self.previous.as_ref() };
         let Some(membership) = membership else { return Ok(()) };
-        let votes = |node| network.linked(candidate, node) && self.held.get(&node).copied().unwrap_or(0) <= held;
+        let votes = |node| {
+            network.linked(candidate, node)
+                && !self.lost.contains(&node)
+                && self.held.get(&node).copied().unwrap_or(0) <= held
+        };
         if !membership.votes(candidate) || !membership.majority(votes) {
             return Ok(());
         }
@@ -203,7 +247,8 @@ impl SimGroup {
         match action {
             Action::Propose(_) => Ok(false),
             Action::Transfer { to, .. } => {
-                let ready = self.held.get(to).is_some_and(|held| *held + COPIED >= self.log);
+                let has = self.held.get(to).is_some_and(|held| *held + COPIED >= self.log);
+                let ready = has && !self.lost.contains(to);
                 self.rested_at = now;
                 if network.linked(by, *to)
                     && self.membership.configs.iter().all(|c| c.contains(to))

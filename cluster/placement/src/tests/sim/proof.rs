@@ -27,6 +27,11 @@ fn a_second_change_of_members_is_found() {
 }
 
 #[test]
+fn deleting_without_regard_to_replaced_targets_is_found() {
+    found(Planted::FormerIgnored, "deletes a replica that has a vote");
+}
+
+#[test]
 fn too_many_moves_are_found() {
     found(Planted::NoLimit, "shards move at once");
 }

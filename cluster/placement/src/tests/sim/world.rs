@@ -29,6 +29,8 @@ pub(super) enum Planted {
     BlindToChanges,
     /// Plans are made as if nothing were under way.
     NoLimit,
+    /// Nodes delete what they are not named for as a present or a coming holder, without asking anybody.
+    FormerIgnored,
 }
 
 struct Pending {
@@ -126,6 +128,9 @@ impl World {
             if self.rng.one_in(3) {
                 self.decide(node)?;
             }
+            if self.rng.one_in(3) {
+                self.part(node)?;
+            }
         }
         invariants::every_step(self)
     }
@@ -184,6 +189,44 @@ impl World {
         Ok(())
     }
 
+    /// What `node` deletes: replicas that it is not named for, once their leader lets them go.
+    fn part(&mut self, node: NodeId) -> Result<(), String> {
+        let copy = Arc::clone(&self.copies[&node]);
+        for (shard, place) in copy.shards() {
+            let Some(group) = self.groups.get_mut(&Group::Shard(shard)) else { continue };
+            if !group.held.contains_key(&node) {
+                continue;
+            }
+            let goes = match self.planted {
+                Planted::FormerIgnored => {
+                    !std::iter::once(&place.current).chain(&place.target).any(|set| set.names(node))
+                }
+                Planted::Nothing
+                | Planted::NoCatchUp
+                | Planted::NoGrace
+                | Planted::BlindToChanges
+                | Planted::NoLimit => !place.names(node) && group.lets_go(node, &self.network),
+            };
+            if goes {
+                invariants::kept::check(group, node)?;
+                group.held.remove(&node);
+            }
+        }
+        Ok(())
+    }
+
+    /// A node comes back with less than it had, of every group that can do without it.
+    pub(super) fn lose(&mut self, node: NodeId) {
+        let gone = &self.gone;
+        for group in self.groups.values_mut() {
+            if group.memberships().any(|membership| membership.nodes().contains(&node))
+                && group.can_do_without(node, |other| !gone.contains(&other))
+            {
+                group.lose(node);
+            }
+        }
+    }
+
     fn carry_out(&mut self) -> Result<(), String> {
         let mut later = Vec::new();
         for mut pending in std::mem::take(&mut self.pending) {
@@ -227,6 +270,6 @@ impl World {
     /// Whether every group keeps a majority of reliable voters when `without` never comes back.
     pub(super) fn survives(&self, without: NodeId) -> bool {
         let stays = |node: NodeId| node != without && !self.gone.contains(&node);
-        self.groups.values().all(|group| group.memberships().all(|membership| membership.majority(stays)))
+        self.groups.values().all(|group| group.can_do_without(without, stays))
     }
 }

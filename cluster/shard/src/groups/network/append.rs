@@ -1,25 +1,48 @@
 //! Entries to one follower of one group, several requests in flight.
 
 use super::failure::{Errand, network};
-use super::wire::{self, AppendAnswer, AppendFrame};
-use crate::raft::{GroupId, TypeConfig};
+use super::parts;
+use super::peer::Peer;
+use super::wire::{self, AppendAnswer, AppendFrame, AppendMessage, AppendReply};
+use crate::raft::TypeConfig;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshPort};
+use octopussy_core::ports::{Lane, MeshError, MeshPort};
 use openraft::alias::LogIdOf;
 use openraft::error::RPCError;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// How many requests to one follower may be unanswered: enough to cover the way there and back and the follower's fsync.
 const WINDOW: usize = 16;
 
 type Outcome = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
 
-/// A frame, the last entry in it, and whether that is the last asked for.
-type Encoded = (Bytes, Option<LogIdOf<TypeConfig>>, bool);
+/// The longest request that goes in one piece. Above what the log's reader hands out at once, unless a single entry is longer; low
+/// enough to pass within the time of a request on a line of a few megabits.
+const REQUEST_BYTES: usize = 1024 * 1024 + 64 * 1024;
+
+/// How long a part of a long entry may be on its way, or what it completes may take to be written.
+const PART_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An encoded request.
+enum Frame {
+    /// It goes in one piece.
+    One(Bytes),
+    /// It goes in parts.
+    Parts(Bytes),
+}
+
+/// An encoded request, the last entry in it, and whether that is the last asked for.
+struct Encoded {
+    frame: Frame,
+    last: Option<LogIdOf<TypeConfig>>,
+    whole: bool,
+}
 
 /// A request on its way.
 struct InFlight {
@@ -33,44 +56,85 @@ struct InFlight {
 #[derive(Clone)]
 pub(super) struct Appender {
     pub(super) mesh: Arc<dyn MeshPort>,
-    pub(super) group: GroupId,
+    pub(super) peer: Peer,
     pub(super) errand: Errand,
+    /// Numbers the tries of what goes in parts.
+    pub(super) tries: Arc<AtomicU64>,
+}
+
+/// What a follower says.
+fn reply(answer: Result<Bytes, MeshError>, errand: &Errand, peer: &Peer) -> Result<AppendReply, RPCError<TypeConfig>> {
+    let answer: AppendAnswer = wire::decode(&answer.map_err(|error| errand.mesh(&error))?).map_err(network)?;
+    answer.map_err(|fault| peer.fault(errand, &fault))
 }
 
 impl Appender {
     /// Puts a request on the mesh.
     fn send(&self, request: AppendEntriesRequest<TypeConfig>) -> InFlight {
-        let previous = request.prev_log_id;
-        let (frame, last, whole) = match self.encode(request) {
+        let (previous, vote) = (request.prev_log_id, request.vote);
+        let known = match self.peer.known(&vote) {
+            Ok(known) => known,
+            Err(error) => return InFlight { answer: futures::future::ready(Err(error)).boxed(), whole: false },
+        };
+        let Encoded { frame, last, whole } = match self.encode(request) {
             Ok(encoded) => encoded,
             Err(error) => return InFlight { answer: futures::future::ready(Err(error)).boxed(), whole: false },
         };
-        let errand = self.errand;
-        let call = self.mesh.call(errand.to, Lane::RaftAppend, frame, errand.within);
-        let answer = async move {
-            let answer = call.await.map_err(|error| errand.mesh(&error))?;
-            let answer: AppendAnswer = wire::decode(&answer).map_err(network)?;
-            let response = answer.map_err(|fault| errand.fault(&fault))?;
-            if previous.is_none() && response.is_conflict() {
-                return Err(network("a follower refused the beginning of the log"));
+        // Nothing follows what goes in parts: its answer takes a while.
+        let whole = whole && matches!(frame, Frame::One(_));
+        let peer = self.peer.clone();
+        let appended = match frame {
+            Frame::One(frame) => {
+                let (errand, peer) = (self.errand, self.peer.clone());
+                let call = self.mesh.call(errand.to, Lane::RaftAppend, frame, errand.within);
+                async move { reply(call.await, &errand, &peer) }.boxed()
             }
-            Ok(response.into_stream_result(previous, last))
+            Frame::Parts(frame) => self.clone().send_parts(frame).boxed(),
+        };
+        let answer = async move {
+            let AppendReply::Raft(response) = appended.await? else {
+                return Err(network("the answer does not fit the question"));
+            };
+            peer.outcome(response, vote, known, previous, last)
         };
         InFlight { answer: answer.boxed(), whole }
     }
 
-    /// Encodes as many of the entries as fit into a frame; says which is the last, and whether it is the last asked for.
+    /// Sends a long request in parts, each once the one before it is answered. Each may take its time, since only a connection
+    /// that stands still must end it: what was sent is sent anew after an error.
+    async fn send_parts(self, frame: Bytes) -> Result<AppendReply, RPCError<TypeConfig>> {
+        let errand = Errand { within: self.errand.within.max(PART_PATIENCE), ..self.errand };
+        let number = self.tries.fetch_add(1, Ordering::Relaxed);
+        let mut said = AppendReply::Kept;
+        for part in parts::cut(self.peer.address.group, number, &frame) {
+            if said != AppendReply::Kept {
+                return Err(network("the answer does not fit a part"));
+            }
+            let part = wire::encode(&AppendMessage::Part(part)).map_err(network)?;
+            let answer = self.mesh.call(errand.to, Lane::RaftAppend, part, errand.within).await;
+            said = reply(answer, &errand, &self.peer)?;
+        }
+        Ok(said)
+    }
+
+    /// Encodes as many of the entries as go into a request; says which is the last, and whether it is the last asked for. A single
+    /// entry that is too long goes in parts.
     fn encode(&self, mut request: AppendEntriesRequest<TypeConfig>) -> Result<Encoded, RPCError<TypeConfig>> {
         let asked = request.entries.len();
         loop {
             let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
-            let frame = AppendFrame { group: self.group, request };
-            let encoded = wire::encode(&frame).map_err(network)?;
-            request = frame.request;
-            let whole = request.entries.len() == asked;
-            if encoded.len() <= MAX_FRAME_BYTES || request.entries.len() <= 1 {
-                return Ok((encoded, last, whole));
+            let message = AppendMessage::Whole(AppendFrame { address: self.peer.address, request });
+            let encoded = wire::encode(&message).map_err(network)?;
+            let AppendMessage::Whole(frame) = message else { return Err(network("a whole request became a part")) };
+            let whole = frame.request.entries.len() == asked;
+            if encoded.len() <= REQUEST_BYTES {
+                return Ok(Encoded { frame: Frame::One(encoded), last, whole });
             }
+            if frame.request.entries.len() <= 1 {
+                let encoded = wire::encode(&frame).map_err(network)?;
+                return Ok(Encoded { frame: Frame::Parts(encoded), last, whole });
+            }
+            request = frame.request;
             request.entries.truncate(request.entries.len() / 2);
         }
     }

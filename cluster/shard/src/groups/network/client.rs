@@ -3,17 +3,20 @@
 use super::append::Appender;
 use super::failure::{Errand, network};
 use super::heartbeats::Heartbeats;
+use super::peer::Peer;
 use super::send_snapshot;
-use super::wire::{self, VoteAnswer, VoteFrame};
+use super::wire::{self, Address, VoteAnswer, VoteFrame};
 use crate::config::Timings;
+use crate::groups::followers::Followers;
 use crate::raft::machine::SnapshotFile;
-use crate::raft::{GroupId, TypeConfig};
+use crate::raft::{GroupId, Replica, TypeConfig};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, MeshPort};
+use octopussy_core::ports::{Incarnation, Lane, MeshPort};
+use octopussy_core::time::Timestamp;
 use openraft::alias::{SnapshotOf, VoteOf};
 use openraft::error::{RPCError, ReplicationClosed, StreamingError};
 use openraft::network::{Backoff, RPCOption};
@@ -21,11 +24,12 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::{EmptyNode, OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -37,10 +41,12 @@ const SNAPSHOTS_SENT: usize = 2;
 
 /// What all groups of a node share to reach other nodes.
 pub(crate) struct Wires {
-    mesh: Arc<dyn MeshPort>,
+    pub(super) mesh: Arc<dyn MeshPort>,
     timings: Timings,
     heartbeats: Mutex<HashMap<NodeId, Arc<Heartbeats>>>,
     sending: Arc<Semaphore>,
+    /// Numbers the tries of entries that go in parts.
+    tries: Arc<AtomicU64>,
 }
 
 impl Wires {
@@ -50,7 +56,31 @@ impl Wires {
             timings,
             heartbeats: Mutex::default(),
             sending: Arc::new(Semaphore::new(SNAPSHOTS_SENT)),
+            tries: Arc::default(),
         })
+    }
+
+    /// This node, in its present life.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.mesh.incarnation()
+    }
+
+    /// Whether the node is connected in that very life.
+    pub(crate) fn reaches(&self, peer: Incarnation) -> bool {
+        self.mesh.peers().iter().any(|known| known.incarnation == peer)
+    }
+
+    /// What a node's clock shows.
+    pub(crate) async fn clock_of(&self, peer: NodeId, within: Duration) -> Result<Timestamp, Arc<str>> {
+        let said = |error: &dyn std::fmt::Display| Arc::from(error.to_string());
+        let frame = wire::encode(&VoteFrame::Clock).map_err(|error| said(&error))?;
+        let answer = self.mesh.call(peer, Lane::RaftVote, frame, within).await.map_err(|error| said(&error))?;
+        match wire::decode(&answer)? {
+            VoteAnswer::Clock(clock) => Ok(clock),
+            VoteAnswer::Heartbeats(_) | VoteAnswer::Vote(_) | VoteAnswer::Transfer(_) | VoteAnswer::Introduced(_) => {
+                Err("the answer does not fit the question".into())
+            }
+        }
     }
 
     fn heartbeats(&self, peer: NodeId) -> Arc<Heartbeats> {
@@ -63,13 +93,15 @@ impl Wires {
 pub(crate) struct NetworkFactory {
     pub(crate) wires: Arc<Wires>,
     pub(crate) group: GroupId,
+    pub(crate) followers: Arc<Followers>,
 }
 
 impl NetworkFactory {
-    fn client(&self, to: NodeId, heartbeats: bool) -> GroupClient {
+    fn client(&self, to: NodeId, replica: &Replica, heartbeats: bool) -> GroupClient {
+        let address = Address { group: self.group, replica: replica.incarnation };
         GroupClient {
             wires: Arc::clone(&self.wires),
-            group: self.group,
+            peer: Peer { node: to, address, followers: Arc::clone(&self.followers) },
             to,
             heartbeats: heartbeats.then(|| self.wires.heartbeats(to)),
         }
@@ -79,19 +111,24 @@ impl NetworkFactory {
 impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
     type Network = GroupClient;
 
-    async fn new_client(&mut self, target: NodeId, _: &EmptyNode) -> GroupClient {
-        self.client(target, false)
+    async fn new_client(&mut self, target: NodeId, replica: &Replica) -> GroupClient {
+        self.client(target, replica, false)
     }
 
-    async fn new_heartbeat_client(&mut self, target: NodeId, _: &EmptyNode) -> GroupClient {
-        self.client(target, true)
+    async fn new_heartbeat_client(&mut self, target: NodeId, replica: &Replica) -> GroupClient {
+        self.client(target, replica, true)
     }
+}
+
+/// An answer of another kind than the question.
+fn unfitting() -> RPCError<TypeConfig> {
+    network("the answer does not fit the question")
 }
 
 /// What a group sends to one other node.
 pub(crate) struct GroupClient {
     wires: Arc<Wires>,
-    group: GroupId,
+    peer: Peer,
     to: NodeId,
     /// Set for the one that sends heartbeats only.
     heartbeats: Option<Arc<Heartbeats>>,
@@ -120,23 +157,23 @@ impl GroupClient {
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let errand = self.errand(RPCTypes::Vote, within);
         match self.ask(&frame, &errand).await? {
-            VoteAnswer::Vote(answer) => answer.map_err(|fault| errand.fault(&fault)),
-            VoteAnswer::Heartbeats(_) | VoteAnswer::Transfer(_) => Err(network("the answer does not fit the question")),
+            VoteAnswer::Vote(answer) => answer.map_err(|fault| self.peer.fault(&errand, &fault)),
+            VoteAnswer::Heartbeats(_) | VoteAnswer::Transfer(_) | VoteAnswer::Introduced(_) | VoteAnswer::Clock(_) => {
+                Err(unfitting())
+            }
         }
     }
 
     async fn beat(
         heartbeats: Arc<Heartbeats>,
-        group: GroupId,
+        peer: Peer,
         request: AppendEntriesRequest<TypeConfig>,
         within: Duration,
     ) -> Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>> {
-        let previous = request.prev_log_id;
-        let response = heartbeats.beat(group, request, within).await?;
-        if previous.is_none() && response.is_conflict() {
-            return Err(network("a follower refused the beginning of the log"));
-        }
-        Ok(response.into_stream_result(previous, previous))
+        let (previous, vote) = (request.prev_log_id, request.vote);
+        let known = peer.known(&vote)?;
+        let response = heartbeats.beat(peer.clone(), request, within).await?;
+        peer.outcome(response, vote, known, previous, previous)
     }
 }
 
@@ -165,14 +202,15 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let answers = if let Some(heartbeats) = &self.heartbeats {
-            let (heartbeats, group, within) = (Arc::clone(heartbeats), self.group, option.soft_ttl());
+            let (heartbeats, peer, within) = (Arc::clone(heartbeats), self.peer.clone(), option.soft_ttl());
             futures::stream::once(async move { input.next().await })
                 .filter_map(futures::future::ready)
-                .then(move |request| Self::beat(Arc::clone(&heartbeats), group, request, within))
+                .then(move |request| Self::beat(Arc::clone(&heartbeats), peer.clone(), request, within))
                 .boxed()
         } else {
             let errand = self.errand(RPCTypes::AppendEntries, self.append_patience());
-            Appender { mesh: Arc::clone(&self.wires.mesh), group: self.group, errand }.stream(input)
+            let (mesh, tries) = (Arc::clone(&self.wires.mesh), Arc::clone(&self.wires.tries));
+            Appender { mesh, peer: self.peer.clone(), errand, tries }.stream(input)
         };
         futures::future::ready(Ok(answers)).boxed()
     }
@@ -182,7 +220,7 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        self.ask_for_vote(VoteFrame::Vote(self.group, request), option.soft_ttl()).await
+        self.ask_for_vote(VoteFrame::Vote(self.peer.address, request), option.soft_ttl()).await
     }
 
     async fn pre_vote(
@@ -190,7 +228,7 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        self.ask_for_vote(VoteFrame::PreVote(self.group, request), option.soft_ttl()).await
+        self.ask_for_vote(VoteFrame::PreVote(self.peer.address, request), option.soft_ttl()).await
     }
 
     async fn full_snapshot(
@@ -205,7 +243,7 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
             let Ok(_permit) = self.wires.sending.acquire().await else {
                 return Err(network("the node is stopping").into());
             };
-            send_snapshot::send(self.wires.mesh.as_ref(), self.group, vote, snapshot, &errand).await
+            send_snapshot::send(self.wires.mesh.as_ref(), &self.peer, vote, snapshot, &errand).await
         };
         tokio::select! {
             biased;
@@ -220,9 +258,11 @@ impl RaftNetworkV2<TypeConfig> for GroupClient {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
         let errand = self.errand(RPCTypes::TransferLeader, option.soft_ttl());
-        match self.ask(&VoteFrame::Transfer(self.group, request), &errand).await? {
-            VoteAnswer::Transfer(answer) => answer.map_err(|fault| errand.fault(&fault)),
-            VoteAnswer::Heartbeats(_) | VoteAnswer::Vote(_) => Err(network("the answer does not fit the question")),
+        match self.ask(&VoteFrame::Transfer(self.peer.address, request), &errand).await? {
+            VoteAnswer::Transfer(answer) => answer.map_err(|fault| self.peer.fault(&errand, &fault)),
+            VoteAnswer::Heartbeats(_) | VoteAnswer::Vote(_) | VoteAnswer::Introduced(_) | VoteAnswer::Clock(_) => {
+                Err(unfitting())
+            }
         }
     }
 

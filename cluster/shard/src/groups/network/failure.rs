@@ -24,16 +24,19 @@ impl Errand {
             MeshError::NotConnected(_) | MeshError::Refused { .. } | MeshError::Stopping => {
                 RPCError::Unreachable(Unreachable::new(error))
             }
-            MeshError::Congested(_) | MeshError::TooLarge { .. } | MeshError::Lost(_) => {
-                RPCError::Network(NetworkError::new(error))
-            }
+            MeshError::Congested(_)
+            | MeshError::TooLarge { .. }
+            | MeshError::Lost(_)
+            | MeshError::Unanswered { .. } => RPCError::Network(NetworkError::new(error)),
             MeshError::Timeout(_) => self.timeout(),
         }
     }
 
     pub(super) fn fault(&self, fault: &GroupFault) -> RPCError<TypeConfig> {
         match fault {
-            GroupFault::Absent(_) | GroupFault::Stopped(..) => RPCError::Unreachable(Unreachable::new(fault)),
+            GroupFault::Absent(_) | GroupFault::Stopped(..) | GroupFault::Renewed(..) | GroupFault::Part(..) => {
+                RPCError::Unreachable(Unreachable::new(fault))
+            }
             GroupFault::Late(_) => self.timeout(),
         }
     }

@@ -1,8 +1,9 @@
 //! The heartbeats of all groups to one peer, in as few frames as possible.
 
 use super::failure::{Errand, network};
-use super::wire::{self, FromGroup, VoteAnswer, VoteFrame};
-use crate::raft::{GroupId, TypeConfig};
+use super::peer::Peer;
+use super::wire::{self, Address, FromGroup, VoteAnswer, VoteFrame};
+use crate::raft::TypeConfig;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Lane, MeshPort};
 use openraft::RPCTypes;
@@ -23,7 +24,7 @@ const MAX_IN_FRAME: usize = 2_048;
 type Answer = Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>>;
 
 struct Waiting {
-    group: GroupId,
+    peer: Peer,
     request: AppendEntriesRequest<TypeConfig>,
     answer: oneshot::Sender<Answer>,
 }
@@ -43,7 +44,7 @@ impl Heartbeats {
     /// Sends a heartbeat together with those of other groups, and waits for its answer at most for `within`.
     pub(super) async fn beat(
         self: &Arc<Self>,
-        group: GroupId,
+        peer: Peer,
         request: AppendEntriesRequest<TypeConfig>,
         within: Duration,
     ) -> Answer {
@@ -51,11 +52,11 @@ impl Heartbeats {
         let position = {
             let mut waiting = self.waiting.lock();
             // A heartbeat of the same group that is still here is outdated by this one.
-            waiting.retain(|other| other.group != group);
+            waiting.retain(|other| other.peer.address.group != peer.address.group);
             if waiting.len() >= MAX_IN_FRAME {
                 return Err(network("too many heartbeats are waiting"));
             }
-            waiting.push(Waiting { group, request, answer });
+            waiting.push(Waiting { peer, request, answer });
             waiting.len()
         };
         if position == 1 {
@@ -76,16 +77,16 @@ impl Heartbeats {
         let errand =
             Errand { action: RPCTypes::AppendEntries, from: self.mesh.incarnation().node, to: self.peer, within };
         let (requests, callers): (Vec<_>, Vec<_>) =
-            waiting.into_iter().map(|one| ((one.group, one.request), one.answer)).unzip();
+            waiting.into_iter().map(|one| ((one.peer.address, one.request), (one.peer, one.answer))).unzip();
         let answers = self.exchange(requests, callers.len(), &errand).await;
         match answers {
             Ok(answers) => {
-                for (caller, answer) in callers.into_iter().zip(answers) {
-                    drop(caller.send(answer.map_err(|fault| errand.fault(&fault))));
+                for ((peer, caller), answer) in callers.into_iter().zip(answers) {
+                    drop(caller.send(answer.map_err(|fault| peer.fault(&errand, &fault))));
                 }
             }
             Err(error) => {
-                for caller in callers {
+                for (_, caller) in callers {
                     drop(caller.send(Err(error.clone())));
                 }
             }
@@ -94,7 +95,7 @@ impl Heartbeats {
 
     async fn exchange(
         &self,
-        requests: Vec<(GroupId, AppendEntriesRequest<TypeConfig>)>,
+        requests: Vec<(Address, AppendEntriesRequest<TypeConfig>)>,
         expected: usize,
         errand: &Errand,
     ) -> Result<Vec<FromGroup<AppendEntriesResponse<TypeConfig>>>, RPCError<TypeConfig>> {
@@ -102,9 +103,11 @@ impl Heartbeats {
         let answer = self.mesh.call(self.peer, Lane::RaftVote, frame, errand.within).await;
         match wire::decode(&answer.map_err(|error| errand.mesh(&error))?).map_err(network)? {
             VoteAnswer::Heartbeats(answers) if answers.len() == expected => Ok(answers),
-            VoteAnswer::Heartbeats(_) | VoteAnswer::Vote(_) | VoteAnswer::Transfer(_) => {
-                Err(network("the answer does not fit the heartbeats"))
-            }
+            VoteAnswer::Heartbeats(_)
+            | VoteAnswer::Vote(_)
+            | VoteAnswer::Transfer(_)
+            | VoteAnswer::Introduced(_)
+            | VoteAnswer::Clock(_) => Err(network("the answer does not fit the heartbeats")),
         }
     }
 }

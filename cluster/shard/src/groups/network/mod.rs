@@ -6,6 +6,10 @@ mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod heartbeats;
+mod installs;
+mod introduction;
+mod parts;
+mod peer;
 mod receive_snapshot;
 mod send_snapshot;
 mod serve;

@@ -1,6 +1,10 @@
 //! Answers the Raft messages of other nodes.
 
-use super::wire::{self, AppendAnswer, AppendFrame, FromGroup, GroupFault, VoteAnswer, VoteFrame};
+use super::parts::Assemblies;
+use super::wire::{
+    self, Address, AppendAnswer, AppendFrame, AppendMessage, AppendReply, FromGroup, GroupFault, VoteAnswer, VoteFrame,
+};
+use crate::groups::core::Core;
 use crate::groups::group::Group;
 use crate::groups::registry::Registry;
 use crate::raft::{GroupId, TypeConfig};
@@ -10,20 +14,28 @@ use futures::future::{BoxFuture, join_all, ready};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::LaneHandler;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::unconstrained;
+use tokio::time::Instant;
 
 type Answer = BoxFuture<'static, Result<Bytes, Arc<str>>>;
 
 /// Of the time a caller waits, what is kept for the answer's way back.
 const RESERVE: Duration = Duration::from_millis(20);
 
-/// Votes, pre-votes, heartbeats, transfers.
-pub(crate) struct VoteLane(pub(crate) Arc<Registry>);
+/// Votes, pre-votes, heartbeats, transfers, clocks.
+pub(crate) struct VoteLane(Arc<Core>);
+
+impl VoteLane {
+    pub(crate) const fn new(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+}
 
 impl LaneHandler for VoteLane {
     fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
@@ -31,45 +43,66 @@ impl LaneHandler for VoteLane {
             Ok(frame) => frame,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
-        let registry = Arc::clone(&self.0);
+        let core = Arc::clone(&self.0);
         let within = within.saturating_sub(RESERVE);
-        async move { encode(&answer(&registry, frame, within).await) }.boxed()
+        async move { encode(&answer(&core, frame, within).await) }.boxed()
     }
 }
 
-async fn answer(registry: &Registry, frame: VoteFrame, within: Duration) -> VoteAnswer {
+async fn answer(core: &Core, frame: VoteFrame, within: Duration) -> VoteAnswer {
+    let registry = &core.registry;
     match frame {
         VoteFrame::Heartbeats(beats) => {
             // One group that does not answer must not silence the others.
-            let answers = beats.into_iter().map(|(id, request)| {
-                let group = registry.get(id);
+            let answers = beats.into_iter().map(|(address, request)| {
+                let group = find(registry, address);
                 async move {
-                    let group = group.ok_or(GroupFault::Absent(id))?;
-                    in_time(id, within, group.raft().append_entries(request)).await
+                    let group = group?;
+                    in_time(address.group, within, group.raft().append_entries(request)).await
                 }
             });
             VoteAnswer::Heartbeats(join_all(answers).await)
         }
-        VoteFrame::Vote(id, request) => VoteAnswer::Vote(match registry.get(id) {
+        VoteFrame::Vote(address, request) => VoteAnswer::Vote(match find(registry, address) {
             // A leader that hands over has fallen silent.
-            Some(group)
-                if !request.leadership_transfer
+            Ok(group)
+                if (!request.leadership_transfer || !group.context().may_vote())
                     && let Some(refused) = group.no_vote() =>
             {
                 Ok(refused)
             }
-            Some(group) => in_time(id, within, group.raft().vote(request)).await,
+            Ok(group) => in_time(address.group, within, group.raft().vote(request)).await,
+            Err(fault) => Err(fault),
+        }),
+        VoteFrame::PreVote(address, request) => VoteAnswer::Vote(match find(registry, address) {
+            Ok(group) if let Some(refused) = group.no_vote() => Ok(refused),
+            Ok(group) => in_time(address.group, within, group.raft().pre_vote(request)).await,
+            Err(fault) => Err(fault),
+        }),
+        VoteFrame::Transfer(address, request) => VoteAnswer::Transfer(match find(registry, address) {
+            Ok(group) => in_time(address.group, within, group.raft().handle_transfer_leader(request)).await,
+            Err(fault) => Err(fault),
+        }),
+        VoteFrame::Introduce(id) => VoteAnswer::Introduced(match registry.get(id) {
+            Some(group) => Ok(group.incarnation()),
             None => Err(GroupFault::Absent(id)),
         }),
-        VoteFrame::PreVote(id, request) => VoteAnswer::Vote(match registry.get(id) {
-            Some(group) if let Some(refused) = group.no_vote() => Ok(refused),
-            Some(group) => in_time(id, within, group.raft().pre_vote(request)).await,
-            None => Err(GroupFault::Absent(id)),
-        }),
-        VoteFrame::Transfer(id, request) => VoteAnswer::Transfer(match registry.get(id) {
-            Some(group) => in_time(id, within, group.raft().handle_transfer_leader(request)).await,
-            None => Err(GroupFault::Absent(id)),
-        }),
+        VoteFrame::Clock => VoteAnswer::Clock(core.context.clocks.own()),
+        VoteFrame::Renew(address) => VoteAnswer::Introduced(find(registry, address).map(|group| {
+            // Nothing is deleted on this word alone: its leader is asked.
+            registry.want_anew(address.group);
+            group.incarnation()
+        })),
+    }
+}
+
+/// The replica that is meant, and not another of the same group.
+pub(super) fn find(registry: &Registry, address: Address) -> Result<Arc<Group>, GroupFault> {
+    let group = registry.get(address.group).ok_or(GroupFault::Absent(address.group))?;
+    if group.incarnation() == address.replica {
+        Ok(group)
+    } else {
+        Err(GroupFault::Renewed(address.group, group.incarnation()))
     }
 }
 
@@ -85,17 +118,57 @@ async fn in_time<T, E: Display>(
 }
 
 /// Log entries. Requests of one peer are handed to their group in the order in which this is called.
-pub(crate) struct AppendLane(pub(crate) Arc<Registry>);
+pub(crate) struct AppendLane {
+    registry: Arc<Registry>,
+    /// Long entries that come in parts.
+    parts: Mutex<Assemblies>,
+}
+
+impl AppendLane {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, parts: Mutex::default() }
+    }
+
+    /// The request that a message is or completes; otherwise the answer to it.
+    fn whole(&self, from: NodeId, message: AppendMessage) -> Result<AppendFrame, AppendAnswer> {
+        let part = match message {
+            AppendMessage::Whole(frame) => return Ok(frame),
+            AppendMessage::Part(part) => part,
+        };
+        let id = part.group;
+        if self.registry.get(id).is_none() {
+            return Err(Err(GroupFault::Absent(id)));
+        }
+        let taken = self.parts.lock().take(from, part, Instant::now());
+        let refused = |reason: Arc<str>| Err(GroupFault::Part(id, reason));
+        match taken {
+            Ok(None) => Err(Ok(AppendReply::Kept)),
+            // The message that is completed names the group that its parts were for, or another one.
+            Ok(Some(whole)) => match wire::decode::<AppendFrame>(&whole) {
+                Ok(frame) if frame.address.group == id => Ok(frame),
+                Ok(_) => Err(refused("its parts name another group".into())),
+                Err(reason) => Err(refused(reason)),
+            },
+            Err(why) => Err(refused(why.reason().into())),
+        }
+    }
+}
 
 impl LaneHandler for AppendLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Answer {
         let bytes = request.len();
-        let AppendFrame { group: id, request: appending } = match wire::decode(&request) {
-            Ok(frame) => frame,
+        let message = match wire::decode(&request) {
+            Ok(message) => message,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
-        let Some(group) = self.0.get(id) else {
-            return ready(encode(&AppendAnswer::Err(GroupFault::Absent(id)))).boxed();
+        let AppendFrame { address, request: appending } = match self.whole(from, message) {
+            Ok(frame) => frame,
+            Err(answer) => return ready(encode(&answer)).boxed(),
+        };
+        let id = address.group;
+        let group = match find(&self.registry, address) {
+            Ok(group) => group,
+            Err(fault) => return ready(encode(&AppendAnswer::Err(fault))).boxed(),
         };
         if !appending.entries.is_empty() {
             group.note_appended(bytes);
@@ -104,10 +177,11 @@ impl LaneHandler for AppendLane {
         // order does not change the order of the requests. Unconstrained, since the first poll must not yield before that.
         let mut appended = unconstrained(append(group, appending)).boxed();
         if let Some(answer) = (&mut appended).now_or_never() {
-            return ready(encode(&answer.map_err(|error| GroupFault::Stopped(id, error)))).boxed();
+            let answer: AppendAnswer = answer.map(AppendReply::Raft).map_err(|error| GroupFault::Stopped(id, error));
+            return ready(encode(&answer)).boxed();
         }
         let within = within.saturating_sub(RESERVE);
-        async move { encode(&in_time(id, within, appended).await) }.boxed()
+        async move { encode(&in_time(id, within, appended).await.map(AppendReply::Raft)) }.boxed()
     }
 }
 

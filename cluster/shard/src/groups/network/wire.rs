@@ -1,8 +1,9 @@
 //! What travels between the Raft groups of two nodes.
 
-use crate::raft::{GroupId, TypeConfig};
+use crate::raft::{GroupId, ReplicaIncarnation, TypeConfig};
 use bytes::Bytes;
 use octopussy_core::codec::{self, CodecError};
+use octopussy_core::time::Timestamp;
 use openraft::alias::{SnapshotMetaOf, VoteOf};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
@@ -12,17 +13,31 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// Which replica of a group is meant. One that is another answers with [`GroupFault::Renewed`] and does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Address {
+    pub(super) group: GroupId,
+    /// As the sender's membership names it.
+    pub(super) replica: ReplicaIncarnation,
+}
+
 /// A request on the lane of votes.
 #[derive(Serialize, Deserialize)]
 pub(super) enum VoteFrame {
     /// Empty appends of many groups, which say that their leader is there.
-    Heartbeats(Vec<(GroupId, AppendEntriesRequest<TypeConfig>)>),
+    Heartbeats(Vec<(Address, AppendEntriesRequest<TypeConfig>)>),
     /// A candidate asks for a vote.
-    Vote(GroupId, VoteRequest<TypeConfig>),
+    Vote(Address, VoteRequest<TypeConfig>),
     /// A node asks whether it would get a vote.
-    PreVote(GroupId, VoteRequest<TypeConfig>),
+    PreVote(Address, VoteRequest<TypeConfig>),
     /// The leader hands over.
-    Transfer(GroupId, TransferLeaderRequest<TypeConfig>),
+    Transfer(Address, TransferLeaderRequest<TypeConfig>),
+    /// What does the node's clock show?
+    Clock,
+    /// A leader that lets the node in asks which replica of the group it has.
+    Introduce(GroupId),
+    /// A leader wants another replica in the place of this one, which it has let go.
+    Renew(Address),
 }
 
 /// What a group of another node says.
@@ -37,30 +52,76 @@ pub(super) enum VoteAnswer {
     Vote(FromGroup<VoteResponse<TypeConfig>>),
     /// To a transfer.
     Transfer(FromGroup<TransferLeaderResponse<TypeConfig>>),
+    /// To a question for the clock.
+    Clock(Timestamp),
+    /// Which replica the node has: to an introduction, and to the wish for another.
+    Introduced(FromGroup<ReplicaIncarnation>),
+}
+
+/// A request on the lane of entries.
+#[derive(Serialize, Deserialize)]
+pub(super) enum AppendMessage {
+    /// Entries.
+    Whole(AppendFrame),
+    /// A part of an [`AppendFrame`] that is too long for one request.
+    Part(AppendPart),
 }
 
 /// Entries of one group.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AppendFrame {
-    pub(super) group: GroupId,
+    pub(super) address: Address,
     pub(super) request: AppendEntriesRequest<TypeConfig>,
 }
 
-/// The answer to an [`AppendFrame`].
-pub(super) type AppendAnswer = FromGroup<AppendEntriesResponse<TypeConfig>>;
+/// A part of an encoded [`AppendFrame`]. Parts come in order; each is answered before the next is sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AppendPart {
+    pub(super) group: GroupId,
+    /// Which try of the sender it belongs to.
+    pub(super) number: u64,
+    /// How many bytes all parts have together.
+    pub(super) total: u64,
+    /// How many bytes came before this part.
+    pub(super) from: u64,
+    pub(super) bytes: Bytes,
+}
 
-/// The first frame of a snapshot's stream; its content follows in frames of bytes.
+/// The answer to an [`AppendMessage`].
+pub(super) type AppendAnswer = FromGroup<AppendReply>;
+
+/// What a group says to entries.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum AppendReply {
+    /// What its Raft answers.
+    Raft(AppendEntriesResponse<TypeConfig>),
+    /// The part is kept; the next may come.
+    Kept,
+}
+
+/// The first frame of a snapshot's stream; if its receiver wants it, its content follows in frames of bytes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SnapshotHeader {
-    pub(super) group: GroupId,
+    pub(super) address: Address,
     pub(super) vote: VoteOf<TypeConfig>,
     pub(super) meta: SnapshotMetaOf<TypeConfig>,
     /// How many bytes follow.
     pub(super) length: u64,
 }
 
-/// The last frame of a snapshot's stream, from its receiver.
+/// What comes of a snapshot.
 pub(super) type SnapshotAnswer = FromGroup<SnapshotResponse<TypeConfig>>;
+
+/// A frame of a snapshot's stream, from its receiver.
+#[derive(Serialize, Deserialize)]
+pub(super) enum SnapshotReport {
+    /// The content is to be sent. Not said of a snapshot that is here already and is being installed.
+    Wanted,
+    /// It is being verified and installed; so many bytes of that are done.
+    Working(u64),
+    /// The last frame.
+    Answer(SnapshotAnswer),
+}
 
 /// A group of another node did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -74,6 +135,12 @@ pub(super) enum GroupFault {
     /// It has stopped.
     #[error("group {0} has stopped: {1}")]
     Stopped(GroupId, Arc<str>),
+    /// The node has another replica of the group than the one meant.
+    #[error("the node has replica {1} of group {0} now, which is another than the one that counts")]
+    Renewed(GroupId, ReplicaIncarnation),
+    /// A part of its entries is not taken: it does not follow the one before, or there is no room now.
+    #[error("group {0} does not take the entry's part: {1}")]
+    Part(GroupId, Arc<str>),
 }
 
 /// Encodes a frame.

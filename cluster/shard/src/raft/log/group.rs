@@ -1,6 +1,7 @@
 //! What is known of a group's log without asking the store.
 
 use super::super::types::GroupId;
+use super::life::Life;
 use super::window::Window;
 use super::{Entry, LogId, Vote};
 use parking_lot::Mutex;
@@ -16,6 +17,9 @@ pub(super) struct Group {
 /// Where a log begins and ends, its newest entries, and the group's small records.
 #[derive(Default)]
 pub(super) struct GroupState {
+    pub(super) life: Option<Life>,
+    /// Whether what is here is older than what this node wrote last.
+    pub(super) restored: bool,
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
     pub(super) purged: Option<LogId>,
@@ -46,11 +50,7 @@ impl Group {
 }
 
 impl GroupState {
-    /// Whether nothing was ever written for the group.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "to find what a crash has left of replicas that are not here any more")
-    )]
+    /// Whether there is nothing of a replica: none was ever here, or it was deleted.
     pub(super) const fn is_empty(&self) -> bool {
         self.vote.is_none() && self.committed.is_none() && self.purged.is_none() && self.last.is_none()
     }

@@ -1,11 +1,12 @@
 //! The logs of all groups of this node.
 
+use super::super::replica::ReplicaIncarnation;
 use super::super::types::GroupId;
 use super::error::LogOpenError;
 use super::group_log::GroupLog;
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{LogId, opening, recover};
+use super::{LogId, life, opening, recover};
 use crate::stores::{Opener, StoreCell};
 use crate::work;
 use octopussy_core::ids::NodeId;
@@ -59,12 +60,36 @@ impl LogHost {
         recover::settle(&self.shared, id).await
     }
 
-    /// Deletes the whole log of a group, with its vote, durably. Its Raft must have been shut down.
+    /// Notes that the logs are older than what this node wrote last: the replicas they are of live no longer, and those that begin
+    /// with what they have are others.
+    pub(crate) fn restored(&self) {
+        for group in self.shared.groups.lock().values() {
+            group.state.lock().restored = true;
+        }
+    }
+
+    /// Begins the life of this node's replica of a group, in its start `boot`, or goes on with it. One that begins after a deletion
+    /// is bound by the vote of the one before it. Answers with its incarnation.
+    ///
+    /// # Errors
+    /// When the host is closed.
+    pub(crate) async fn begin(&self, id: GroupId, boot: u64) -> io::Result<ReplicaIncarnation> {
+        life::begin(&self.shared, id, boot).await
+    }
+
+    /// Deletes the log of a group durably, and keeps of it what outlives a replica: its incarnation and its vote. Its Raft must
+    /// have been shut down.
     ///
     /// # Errors
     /// When the host is closed meanwhile; whether the log is still there is not known then.
-    pub(crate) async fn remove(&self, id: GroupId) -> io::Result<()> {
-        recover::remove(&self.shared, id).await
+    pub(crate) async fn bury(&self, id: GroupId) -> io::Result<()> {
+        life::bury(&self.shared, id).await
+    }
+
+    /// Whether the replica of a group is deleted, and what is left of its state is to go as well.
+    pub(crate) fn is_buried(&self, id: GroupId) -> bool {
+        let groups = self.shared.groups.lock();
+        groups.get(&id).is_some_and(|group| group.state.lock().life.is_some_and(|life| !life.lives))
     }
 
     /// Makes `node` (this node) the only voter of a group that has lost its majority for good: appends a membership entry
@@ -84,10 +109,6 @@ impl LogHost {
     }
 
     /// The groups of which there is anything: an entry, a vote, or a mark of what was dropped.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "to find what a crash has left of replicas that are not here any more")
-    )]
     pub(crate) fn groups_with_data(&self) -> Vec<GroupId> {
         let groups = self.shared.groups.lock();
         groups.values().filter(|group| !group.state.lock().is_empty()).map(|group| group.id).collect()

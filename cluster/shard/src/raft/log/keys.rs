@@ -1,4 +1,4 @@
-//! How the logs lie in the store: an entry below its group and index, three small records of each group beside them.
+//! How the logs lie in the store: an entry below its group and index, the small records of each group beside them.
 
 use super::super::types::GroupId;
 use octopussy_store::KeyRange;
@@ -16,16 +16,19 @@ pub(super) enum Record {
     Purged,
     /// The last entry that was known to be committed.
     Committed,
+    /// Which replica of the group this node has or had. It is kept when the rest is deleted.
+    Life,
 }
 
 impl Record {
-    pub(super) const ALL: [Self; 3] = [Self::Vote, Self::Purged, Self::Committed];
+    pub(super) const ALL: [Self; 4] = [Self::Vote, Self::Purged, Self::Committed, Self::Life];
 
     const fn byte(self) -> u8 {
         match self {
             Self::Vote => b'v',
             Self::Purged => b'p',
             Self::Committed => b'c',
+            Self::Life => b'l',
         }
     }
 

@@ -12,6 +12,7 @@ mod health;
 mod host;
 mod job;
 mod keys;
+mod life;
 mod line;
 mod opening;
 mod reading;

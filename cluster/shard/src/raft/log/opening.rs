@@ -5,6 +5,7 @@ use super::error::LogOpenError;
 use super::group::{Group, GroupState};
 use super::job::Sweep;
 use super::keys::{self, Record};
+use super::life::{Life, SCHEMA};
 use super::{Entry, LogId};
 use crate::stores::StoreCell;
 use octopussy_core::codec;
@@ -58,6 +59,17 @@ fn records(path: &Path, snapshot: &dyn Snapshot) -> Result<BTreeMap<GroupId, Gro
         };
         let state = states.entry(group).or_default();
         match record {
+            Record::Life => {
+                let life: Life = decode(path, "which replica is here", group, &value)?;
+                if life.schema != SCHEMA {
+                    let text = format!(
+                        "which replica of group {group} is here is written as of schema {}, not {SCHEMA}",
+                        life.schema
+                    );
+                    return Err(LogOpenError::record(path, text));
+                }
+                state.life = Some(life);
+            }
             Record::Vote => state.vote = Some(decode(path, "the vote", group, &value)?),
             Record::Committed => state.committed = Some(decode(path, "what is committed", group, &value)?),
             Record::Purged => {

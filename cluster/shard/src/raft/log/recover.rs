@@ -1,8 +1,9 @@
-//! What is done to a log while no Raft uses it: waiting for it, deleting it, and making one node its only voter.
+//! What is done to a log while no Raft uses it: waiting for it, and making one node its only voter.
 
+use super::super::replica::Replica;
 use super::super::types::{GroupId, TypeConfig};
 use super::error::closed;
-use super::group::{Group, GroupState};
+use super::group::Group;
 use super::group_log::{encode, put};
 use super::job::{Done, Job, Sweep};
 use super::keys::{self, Record};
@@ -11,10 +12,10 @@ use super::window::footprint;
 use super::{Entry, LogId, Vote};
 use octopussy_core::ids::NodeId;
 use octopussy_store::{Keyspace, Operation};
+use openraft::Membership;
 use openraft::alias::LeaderIdOf;
 use openraft::entry::RaftEntry;
 use openraft::vote::RaftLeaderId;
-use openraft::{EmptyNode, Membership};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -28,28 +29,6 @@ pub(super) async fn settle(shared: &Arc<Shared>, id: GroupId) -> io::Result<()> 
     job.urgent = true;
     job.done = Done::Caller(told);
     shared.line.push([job])?;
-    done.await.map_err(|_| closed())
-}
-
-/// Deletes everything of a group.
-pub(super) async fn remove(shared: &Arc<Shared>, id: GroupId) -> io::Result<()> {
-    let group = shared.group(id);
-    let place = shared.line.place(0).await?;
-    let (told, done) = oneshot::channel();
-    let mut job = Job::new(Arc::clone(&group), place);
-    job.writes.push((Keyspace::Log, Operation::DeleteRange(keys::entries(id, 0, u64::MAX))));
-    for record in Record::ALL {
-        job.writes.push((Keyspace::Meta, Operation::Delete(record.key(id))));
-    }
-    job.forgets = true;
-    job.urgent = true;
-    job.done = Done::Caller(told);
-    {
-        let mut state = group.state.lock();
-        shared.line.push([job])?;
-        let truncations = state.truncations + 1;
-        *state = GroupState { truncations, ..GroupState::default() };
-    }
     done.await.map_err(|_| closed())
 }
 
@@ -95,9 +74,10 @@ fn push_forced(
         .max(state.committed.map_or(0, |committed| committed.leader_id.term))
         .max(applied.map_or(0, |applied| applied.leader_id.term))
         + 1;
+    let replica = Replica { incarnation: state.life.map(|life| life.incarnation).unwrap_or_default() };
     let leader = LeaderIdOf::<TypeConfig>::new(term, node).to_committed();
     let forced = LogId::new(leader, last.map_or(state.first, |last| last.index + 1));
-    let entry = Entry::new_membership(forced, sole_voter(node)?);
+    let entry = Entry::new_membership(forced, sole_voter(node, replica)?);
     // One term above the entry's, and not won yet: the node has to be elected, which it can be by itself.
     let vote = Vote::new(term + 1, node);
     let encoded = encode(&entry)?;
@@ -118,7 +98,7 @@ fn push_forced(
     Ok(forced)
 }
 
-fn sole_voter(node: NodeId) -> io::Result<Membership<NodeId, EmptyNode>> {
-    let nodes = BTreeMap::from([(node, EmptyNode::default())]);
+fn sole_voter(node: NodeId, replica: Replica) -> io::Result<Membership<NodeId, Replica>> {
+    let nodes = BTreeMap::from([(node, replica)]);
     Membership::new(vec![BTreeSet::from([node])], nodes).map_err(io::Error::other)
 }

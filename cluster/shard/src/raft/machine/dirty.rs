@@ -9,6 +9,7 @@ use octopussy_core::time::Timestamp;
 use octopussy_ledger::{ColdError, HotTask, IdempotencyEntry, IdempotencyKey, Write};
 use octopussy_store::{Batch, KeyRange, Keyspace};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A rough size of what a record takes in memory besides its texts.
@@ -34,6 +35,14 @@ impl Latest {
 }
 
 #[derive(Debug, Default)]
+struct DirtyAgent {
+    /// None when it is to be removed.
+    latest: Option<Arc<AgentRecord>>,
+    /// Whether its blueprint is to be stored, too.
+    blueprint: bool,
+}
+
+#[derive(Debug, Default)]
 struct DirtyTask {
     latest: Option<Latest>,
     head: bool,
@@ -48,7 +57,7 @@ struct DirtyTask {
 pub(super) struct Dirty {
     /// Roughly how much memory it takes.
     pub(super) bytes: usize,
-    agents: BTreeMap<AgentId, (Arc<AgentRecord>, bool)>,
+    agents: BTreeMap<AgentId, DirtyAgent>,
     tasks: BTreeMap<TaskId, DirtyTask>,
     keys: BTreeMap<IdempotencyKey, Option<IdempotencyEntry>>,
     keys_removed: BTreeSet<(Timestamp, IdempotencyKey)>,
@@ -70,6 +79,14 @@ impl Dirty {
         })
     }
 
+    fn agent(&mut self, id: AgentId) -> &mut DirtyAgent {
+        let bytes = &mut self.bytes;
+        self.agents.entry(id).or_insert_with(|| {
+            *bytes += RECORD_BYTES;
+            DirtyAgent::default()
+        })
+    }
+
     fn set_latest(&mut self, id: TaskId, latest: Latest) {
         self.task(id).latest = Some(latest);
     }
@@ -78,16 +95,13 @@ impl Dirty {
         match write {
             Write::Blueprint(agent) => {
                 self.bytes += RECORD_BYTES + agent.spec.persona.len() + agent.spec.background.len();
-                self.agents.insert(agent.id, (agent, true));
+                self.agents.insert(agent.id, DirtyAgent { latest: Some(agent), blueprint: true });
             }
             Write::Agent(agent) => {
-                let bytes = &mut self.bytes;
-                let entry = self.agents.entry(agent.id).or_insert_with(|| {
-                    *bytes += RECORD_BYTES;
-                    (Arc::clone(&agent), false)
-                });
-                entry.0 = agent;
+                let id = agent.id;
+                self.agent(id).latest = Some(agent);
             }
+            Write::AgentForgotten(agent) => *self.agent(agent) = DirtyAgent::default(),
             Write::Head(record) => {
                 self.bytes += record.message.payload().as_str().len();
                 self.task(record.id).head = true;
@@ -123,30 +137,47 @@ impl Dirty {
         }
     }
 
-    pub(super) fn find_agent(&self, id: AgentId) -> Option<&Arc<AgentRecord>> {
-        self.agents.get(&id).map(|(agent, _)| agent)
+    /// An agent; the outer none says that this holds nothing about it.
+    pub(super) fn find_agent(&self, id: AgentId) -> Option<Option<&Arc<AgentRecord>>> {
+        self.agents.get(&id).map(|agent| agent.latest.as_ref())
     }
 
     /// The agents in it after `after`, in order.
     pub(super) fn agents_after(&self, after: Option<AgentId>) -> impl Iterator<Item = AgentId> + '_ {
-        use std::ops::Bound;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.agents.range((from, Bound::Unbounded)).map(|(id, _)| *id)
+        let there = self.agents.range((from, Bound::Unbounded)).filter(|(_, agent)| agent.latest.is_some());
+        there.map(|(id, _)| *id)
+    }
+
+    /// The agents after `after` that it removes.
+    pub(super) fn agents_gone(&self, after: Option<AgentId>) -> impl Iterator<Item = AgentId> + '_ {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let gone = self.agents.range((from, Bound::Unbounded)).filter(|(_, agent)| agent.latest.is_none());
+        gone.map(|(id, _)| *id)
     }
 
     pub(super) fn find_task(&self, id: TaskId) -> Option<&Latest> {
         self.tasks.get(&id)?.latest.as_ref()
     }
 
-    /// Every task in it.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = (TaskId, &Latest)> {
-        self.tasks.iter().filter_map(|(id, task)| Some((*id, task.latest.as_ref()?)))
+    /// The tasks in it that are older than this one, newest first.
+    pub(super) fn tasks_before(&self, before: Option<TaskId>) -> impl Iterator<Item = (TaskId, &Latest)> {
+        let older = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
+        self.tasks.range(older).rev().filter_map(|(id, task)| Some((*id, task.latest.as_ref()?)))
     }
 
     /// Ended tasks in it, dead letters aside.
     pub(super) fn ended(&self) -> impl Iterator<Item = &Arc<TaskRecord>> {
         self.tasks.values().filter_map(|task| match task.latest.as_ref()? {
             Latest::Ended(record) if record.state != TaskState::DeadLettered => Some(record),
+            Latest::Ended(_) | Latest::Hot(_) | Latest::Forgotten => None,
+        })
+    }
+
+    /// Dead letters in it.
+    pub(super) fn dead(&self) -> impl Iterator<Item = TaskId> {
+        self.tasks.iter().filter_map(|(id, task)| match task.latest.as_ref()? {
+            Latest::Ended(record) if record.state == TaskState::DeadLettered => Some(*id),
             Latest::Ended(_) | Latest::Hot(_) | Latest::Forgotten => None,
         })
     }
@@ -163,11 +194,17 @@ impl Dirty {
 
     /// Adds all of it to a batch.
     pub(super) fn store(&self, slot: Slot, batch: &mut Batch) -> Result<(), ColdError> {
-        for (id, (agent, new)) in &self.agents {
-            if *new {
-                batch.put(Keyspace::Agents, keys::agent(slot, *id), records::agent_head(agent)?);
+        for (id, agent) in &self.agents {
+            let key = keys::agent(slot, *id);
+            let Some(latest) = &agent.latest else {
+                batch.delete(Keyspace::Agents, key.clone());
+                batch.delete(Keyspace::AgentStates, key);
+                continue;
+            };
+            if agent.blueprint {
+                batch.put(Keyspace::Agents, key.clone(), records::agent_head(latest)?);
             }
-            batch.put(Keyspace::AgentStates, keys::agent(slot, *id), records::agent_status(agent)?);
+            batch.put(Keyspace::AgentStates, key, records::agent_status(latest)?);
         }
         for (id, task) in &self.tasks {
             task.store(slot, *id, batch)?;
@@ -189,10 +226,19 @@ impl Dirty {
 }
 
 impl DirtyTask {
+    /// Whose it is.
+    fn agent(&self) -> Option<AgentId> {
+        let latest = self.latest.as_ref().and_then(Latest::record);
+        latest.or(self.forgotten.as_ref()).map(|record| record.agent)
+    }
+
     fn store(&self, slot: Slot, id: TaskId, batch: &mut Batch) -> Result<(), ColdError> {
         let key = keys::task(slot, id);
         if self.revived {
             batch.delete(Keyspace::TasksByState, keys::by_state(slot, TaskState::DeadLettered, id));
+            if let Some(agent) = self.agent() {
+                batch.delete(Keyspace::TasksByAgent, keys::by_agent(slot, agent, TaskState::DeadLettered, id));
+            }
         }
         if let Some(forgotten) = &self.forgotten {
             remove(slot, forgotten, batch);
@@ -209,6 +255,8 @@ impl DirtyTask {
                     batch.delete(Keyspace::HotTasks, key.clone());
                 }
                 batch.put(Keyspace::TasksByState, keys::by_state(slot, record.state, id), Vec::new());
+                let by_agent = keys::by_agent(slot, record.agent, record.state, id);
+                batch.put(Keyspace::TasksByAgent, by_agent, Vec::new());
                 if record.state != TaskState::DeadLettered {
                     batch.put(Keyspace::TasksByEnd, keys::by_end(slot, record.updated_at, id), Vec::new());
                 }
@@ -218,7 +266,6 @@ impl DirtyTask {
         };
         if self.head {
             batch.put(Keyspace::Tasks, key.clone(), records::task_head(record)?);
-            batch.put(Keyspace::TasksByAgent, keys::by_agent(slot, record.agent, id), Vec::new());
         }
         batch.put(Keyspace::TaskStates, key, records::task_status(record, cancel)?);
         for step in &self.steps {
@@ -233,7 +280,7 @@ fn remove(slot: Slot, record: &TaskRecord, batch: &mut Batch) {
     batch.delete(Keyspace::HotTasks, key.clone());
     batch.delete(Keyspace::Tasks, key.clone());
     batch.delete(Keyspace::TaskStates, key.clone());
-    batch.delete(Keyspace::TasksByAgent, keys::by_agent(slot, record.agent, record.id));
+    batch.delete(Keyspace::TasksByAgent, keys::by_agent(slot, record.agent, record.state, record.id));
     batch.delete(Keyspace::TasksByState, keys::by_state(slot, record.state, record.id));
     batch.delete(Keyspace::TasksByEnd, keys::by_end(slot, record.updated_at, record.id));
     if !record.steps.is_empty() {

@@ -12,6 +12,10 @@ pub(super) const FLUSH_BYTES: usize = 8 * 1024 * 1024;
 /// How much more may gather while the flusher is busy before applying waits for it.
 const BACKLOG_BYTES: usize = 5 * FLUSH_BYTES;
 
+/// What one shard may have gathered whatever the others have, up to twice the backlog together: where one shard writes more than the
+/// disk takes, the others apply, acknowledge and beat as ever.
+const SHARE_BYTES: usize = FLUSH_BYTES / 8;
+
 #[derive(Default)]
 struct Wanted {
     /// The number of the last round that somebody waits for.
@@ -84,15 +88,20 @@ impl FlushSignal {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
-    /// Waits while so much waits to be stored that there should not be more.
-    pub(super) async fn room(&self) -> Result<(), Closed> {
-        if self.bytes.load(Ordering::Acquire) < BACKLOG_BYTES {
+    fn has_room(&self, own: usize) -> bool {
+        let all = self.bytes.load(Ordering::Acquire);
+        all < BACKLOG_BYTES || (own < SHARE_BYTES && all < 2 * BACKLOG_BYTES)
+    }
+
+    /// Waits while so much waits to be stored that a shard should not add more; `own` is what that shard has waiting.
+    pub(super) async fn room(&self, own: impl Fn() -> usize) -> Result<(), Closed> {
+        if self.has_room(own()) {
             return Ok(());
         }
         let mut progress = self.progress.subscribe();
         loop {
             let closed = progress.borrow_and_update().closed;
-            if self.bytes.load(Ordering::Acquire) < BACKLOG_BYTES {
+            if self.has_room(own()) {
                 return Ok(());
             }
             if closed || progress.changed().await.is_err() {
@@ -196,5 +205,24 @@ impl FlushSignal {
     /// For the flusher: it has ended.
     pub(super) fn ended(&self) {
         self.progress.send_modify(|progress| progress.closed = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn a_shard_that_writes_more_than_the_disk_takes_holds_no_other_up() {
+        let signal = FlushSignal::new();
+        let may_apply = |own: usize| signal.room(|| own).now_or_never().is_some_and(|room| room.is_ok());
+        signal.add(BACKLOG_BYTES);
+        assert!(!may_apply(BACKLOG_BYTES), "the one that has filled it waits");
+        assert!(may_apply(0) && may_apply(SHARE_BYTES - 1), "the others go on");
+        signal.add(BACKLOG_BYTES);
+        assert!(!may_apply(0), "the memory of all has a bound, too");
+        signal.subtract(BACKLOG_BYTES + 1);
+        assert!(may_apply(BACKLOG_BYTES));
     }
 }

@@ -84,6 +84,9 @@ mod tests {
             error: Some("the model did not answer".into()),
             dead_letter: None,
             idempotency_key: Some("key".into()),
+            begun: 2,
+            crashes: 1,
+            agent_version: 0,
         }
     }
 
@@ -97,6 +100,7 @@ mod tests {
             usage: UsageWindow::default(),
             memory: None,
             tasks_ended: 2,
+            versions: Arc::new([]),
         }
     }
 

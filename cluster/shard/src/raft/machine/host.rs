@@ -96,7 +96,6 @@ impl StateHost {
         let slot = cell.state.read().slot;
         self.shared.garbage.lock().push(Garbage { slot, whole: true });
         self.shared.shards.write().remove(&shard);
-        self.shared.agents.lock().clear();
         self.shared.signal.flush().await
     }
 
@@ -143,6 +142,11 @@ impl StateHost {
     /// for tasks of the shard are refused. After it the leadership must be announced and activated anew.
     pub(crate) fn lose(&self, shard: ShardId) {
         self.set_leading(shard, None);
+    }
+
+    /// Says that this node is about to give the shard away, or that it is not any longer.
+    pub(crate) fn tell_yielding(&self, shard: ShardId, yields: bool) {
+        self.shared.observers.tell_yielding(shard, yields);
     }
 
     /// The epoch under which this node leads the shard, once it is activated.

@@ -18,6 +18,7 @@ use octopussy_store::{Batch, Durability, Keyspace};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much of a snapshot is written in one transaction: bounds memory.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
@@ -32,8 +33,8 @@ pub(super) async fn shard(machine: &ShardMachine, meta: &SnapshotMeta, mut file:
     shared.signal.flush().await.map_err(io::Error::other)?;
     let old = machine.cell.state.read().slot;
     loop {
-        let (shared, meta) = (Arc::clone(shared), meta.clone());
-        let written = file.with_path(move |path| write_shard(&shared, old, &meta, path)).await;
+        let (shared, meta, progress) = (Arc::clone(shared), meta.clone(), file.progress());
+        let written = file.with_path(move |path| write_shard(&shared, old, &meta, path, &progress)).await;
         let shared = &machine.shared;
         match written {
             Ok((restored, record)) => {
@@ -61,8 +62,7 @@ fn put_in_place(machine: &ShardMachine, old: Slot, restored: Machine, record: &G
     {
         let mut state = machine.cell.state.write();
         *state = ShardState::stored(record.slot(old.shard), restored, record);
-        // Under the lock, since readers of this shard put what they read there.
-        shared.agents.lock().clear();
+        machine.cell.hot_bytes.store(state.machine.hot_bytes(), Ordering::Relaxed);
     }
     shared.garbage.lock().push(Garbage { slot: old, whole: false });
     shared.signal.touched();
@@ -74,6 +74,7 @@ fn write_shard(
     old: Slot,
     meta: &SnapshotMeta,
     path: &Path,
+    progress: &AtomicU64,
 ) -> Result<(Machine, GroupRecord), SnapshotError> {
     let mut image = ImageReader::open(path)?;
     let head = check_head(&image, GroupId::of(old.shard), meta)?;
@@ -87,6 +88,7 @@ fn write_shard(
         batch.put(keyspace, slot.key(&[&key]), value);
         if bytes >= CHUNK_BYTES {
             commit(shared, std::mem::take(&mut batch))?;
+            progress.fetch_add(bytes as u64, Ordering::Relaxed);
             bytes = 0;
         }
     }

@@ -83,8 +83,14 @@ pub(super) fn step(slot: Slot, task: TaskId, index: u32) -> Vec<u8> {
     slot.key(&[task.as_bytes(), &index.to_be_bytes()])
 }
 
-pub(super) fn by_agent(slot: Slot, agent: AgentId, task: TaskId) -> Vec<u8> {
-    slot.key(&[agent.as_bytes(), task.as_bytes()])
+/// An ended task of an agent.
+pub(super) fn by_agent(slot: Slot, agent: AgentId, state: TaskState, task: TaskId) -> Vec<u8> {
+    slot.key(&[agent.as_bytes(), &[state_number(state)], task.as_bytes()])
+}
+
+/// Where the keys of [`by_agent`] for this agent and state begin.
+pub(super) fn of_agent(slot: Slot, agent: AgentId, state: TaskState) -> Vec<u8> {
+    slot.key(&[agent.as_bytes(), &[state_number(state)]])
 }
 
 /// The number of a state in keys; part of the format.
@@ -101,6 +107,11 @@ pub(super) const fn state_number(state: TaskState) -> u8 {
 
 pub(super) fn by_state(slot: Slot, state: TaskState, task: TaskId) -> Vec<u8> {
     slot.key(&[&[state_number(state)], task.as_bytes()])
+}
+
+/// Where the keys of [`by_state`] for this state begin.
+pub(super) fn of_state(slot: Slot, state: TaskState) -> Vec<u8> {
+    slot.key(&[&[state_number(state)]])
 }
 
 pub(super) fn by_end(slot: Slot, at: Timestamp, task: TaskId) -> Vec<u8> {

@@ -25,6 +25,13 @@ impl Observers {
         observers.push(observer);
     }
 
+    /// Tells whether the shard is about to be given away.
+    pub(super) fn tell_yielding(&self, shard: ShardId, yields: bool) {
+        for observer in self.observers.read().iter() {
+            observer.on_yielding(shard, yields);
+        }
+    }
+
     /// Lets go of all of them.
     pub(super) fn clear(&self) {
         self.observers.write().clear();

@@ -4,14 +4,13 @@ use super::keys::{self, Slot};
 use super::records;
 use super::shard_cell::{ShardCell, ShardState};
 use super::shared::Shared;
-use crate::error::cold_error;
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, TaskId};
 use octopussy_core::ports::{AgentQuery, Page, TaskFilter, TaskQuery};
 use octopussy_core::task::{TaskRecord, TaskState};
 use octopussy_ledger::{Cold, ColdError};
-use octopussy_store::{Direction, KeyRange, Keyspace, Snapshot};
-use std::collections::{BTreeMap, HashMap};
+use octopussy_store::{Direction, KeyRange, Keyspace};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -32,22 +31,15 @@ fn matches(query: &TaskQuery, task: &TaskRecord) -> bool {
         }
 }
 
-/// Tasks of a shard in memory: all that have not ended, and those whose end is not stored yet. None stands for a task that
-/// is to be removed from the store.
-fn in_memory(state: &ShardState) -> HashMap<TaskId, Option<Arc<TaskRecord>>> {
-    let mut known = HashMap::new();
-    let layers: Vec<_> = state.layers().collect();
-    for dirty in layers.into_iter().rev() {
-        known.extend(dirty.tasks().map(|(id, latest)| (id, latest.record().cloned())));
-    }
-    known.extend(state.machine.hot_tasks().map(|task| (task.record.id, Some(Arc::clone(&task.record)))));
-    known
-}
+/// The states of ended tasks.
+const ENDED: [TaskState; 4] = [TaskState::Succeeded, TaskState::Failed, TaskState::Cancelled, TaskState::DeadLettered];
 
 /// The newest tasks found so far.
 struct Newest {
     tasks: BTreeMap<TaskId, Arc<TaskRecord>>,
     limit: usize,
+    /// How many rows were looked at for them.
+    looked_at: usize,
 }
 
 impl Newest {
@@ -56,9 +48,9 @@ impl Newest {
         self.tasks.len() < self.limit || self.tasks.first_key_value().is_some_and(|(oldest, _)| id > *oldest)
     }
 
-    fn add(&mut self, task: Arc<TaskRecord>) {
+    fn add(&mut self, task: &Arc<TaskRecord>) {
         if self.wants(task.id) {
-            self.tasks.insert(task.id, task);
+            self.tasks.insert(task.id, Arc::clone(task));
             if self.tasks.len() > self.limit {
                 self.tasks.pop_first();
             }
@@ -72,84 +64,129 @@ pub(super) fn tasks(
     cells: &[Arc<ShardCell>],
     query: &TaskQuery,
 ) -> Result<Page<Arc<TaskRecord>>, ColdError> {
+    tasks_counted(shared, cells, query).map(|(page, _)| page)
+}
+
+/// The same, and how many rows were looked at for it.
+pub(super) fn tasks_counted(
+    shared: &Shared,
+    cells: &[Arc<ShardCell>],
+    query: &TaskQuery,
+) -> Result<(Page<Arc<TaskRecord>>, usize), ColdError> {
     let limit = bounded(query.limit);
-    let in_memory_only = match query.filter {
-        TaskFilter::All => false,
-        TaskFilter::State(state) => !state.is_ended(),
-    };
     // One more than a page has tells whether there are more.
-    let mut newest = Newest { tasks: BTreeMap::new(), limit: limit + 1 };
+    let mut newest = Newest { tasks: BTreeMap::new(), limit: limit + 1, looked_at: 0 };
     for cell in cells {
-        let (slot, known) = {
+        let slot = {
             let state = cell.state.read();
-            (state.slot, in_memory(&state))
+            in_memory(&state, query, &mut newest);
+            state.slot
         };
-        for task in known.values().flatten().filter(|task| matches(query, task)) {
-            newest.add(Arc::clone(task));
-        }
-        if !in_memory_only {
-            shared.store.read(|snapshot| stored(snapshot, slot, query, &known, &mut newest))?;
+        for (keyspace, prefix) in indexes(slot, query) {
+            stored(shared, cell, (slot, keyspace, prefix.as_slice()), query, &mut newest)?;
         }
     }
     let more = newest.tasks.len() > limit;
-    Ok(Page { items: newest.tasks.into_values().rev().take(limit).collect(), more })
+    let page = Page { items: newest.tasks.into_values().rev().take(limit).collect(), more };
+    Ok((page, newest.looked_at))
 }
 
-/// Adds the stored tasks of a shard that match and are not in memory.
+/// Adds the tasks of a shard that are in memory: those that have not ended, and those whose end is not stored yet.
+fn in_memory(state: &ShardState, query: &TaskQuery, newest: &mut Newest) {
+    let wanted = match query.filter {
+        TaskFilter::All => None,
+        TaskFilter::State(state) => Some(state),
+    };
+    if wanted.is_none_or(|state| !state.is_ended()) {
+        for task in state.machine.hot_newest(query.agent, wanted, query.after) {
+            newest.looked_at += 1;
+            if !newest.wants(task.id) {
+                break;
+            }
+            newest.add(task);
+        }
+    }
+    let layers: Vec<_> = state.layers().collect();
+    for (number, dirty) in layers.iter().enumerate() {
+        for (id, latest) in dirty.tasks_before(query.after) {
+            newest.looked_at += 1;
+            if !newest.wants(id) {
+                break;
+            }
+            let newer = layers.iter().take(number).any(|newer| newer.find_task(id).is_some());
+            let hot = state.machine.hot_task(id).is_some();
+            if let Some(task) = latest.record().filter(|task| !newer && !hot && matches(query, task)) {
+                newest.add(task);
+            }
+        }
+    }
+}
+
+/// Whether memory says everything about the task, so that the store need not be asked.
+fn is_in_memory(state: &ShardState, id: TaskId) -> bool {
+    state.machine.hot_task(id).is_some() || state.layers().any(|dirty| dirty.find_task(id).is_some())
+}
+
+/// Where the stored tasks that match are listed, by id: keyspaces, and what their keys begin with.
+fn indexes(slot: Slot, query: &TaskQuery) -> Vec<(Keyspace, Vec<u8>)> {
+    match (query.agent, query.filter) {
+        (_, TaskFilter::State(state)) if !state.is_ended() => Vec::new(),
+        (Some(agent), TaskFilter::State(state)) => {
+            vec![(Keyspace::TasksByAgent, keys::of_agent(slot, agent, state))]
+        }
+        (Some(agent), TaskFilter::All) => {
+            ENDED.iter().map(|state| (Keyspace::TasksByAgent, keys::of_agent(slot, agent, *state))).collect()
+        }
+        (None, TaskFilter::State(state)) => vec![(Keyspace::TasksByState, keys::of_state(slot, state))],
+        (None, TaskFilter::All) => vec![(Keyspace::Tasks, slot.key(&[]))],
+    }
+}
+
+/// Adds the stored tasks that an index lists and that are not in memory, until no older one has a place.
 fn stored(
-    snapshot: &dyn Snapshot,
-    slot: Slot,
+    shared: &Shared,
+    cell: &ShardCell,
+    (slot, keyspace, prefix): (Slot, Keyspace, &[u8]),
     query: &TaskQuery,
-    known: &HashMap<TaskId, Option<Arc<TaskRecord>>>,
     newest: &mut Newest,
 ) -> Result<(), ColdError> {
-    let (keyspace, prefix) = match (query.agent, query.filter) {
-        (Some(agent), _) => (Keyspace::TasksByAgent, slot.key(&[agent.as_bytes()])),
-        (None, TaskFilter::State(state)) => (Keyspace::TasksByState, slot.key(&[&[keys::state_number(state)]])),
-        (None, TaskFilter::All) => (Keyspace::Tasks, slot.key(&[])),
-    };
-    let mut range = KeyRange::prefix(&prefix);
-    if let Some(after) = query.after {
-        range.to = Bound::Excluded([prefix.as_slice(), after.as_bytes()].concat());
+    let mut after = query.after;
+    loop {
+        let mut range = KeyRange::prefix(prefix);
+        if let Some(after) = after {
+            range.to = Bound::Excluded([prefix, after.as_bytes()].concat());
+        }
+        let mut ids = Vec::new();
+        // The state is looked at between two scans and not within one: it is locked before the store.
+        shared.store.with(|store| {
+            store.snapshot()?.scan(keyspace, &range, Direction::Reverse, &mut |key, _| {
+                ids.extend(keys::task_at_end(key));
+                if ids.len() >= newest.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        })?;
+        newest.looked_at += ids.len();
+        let last = ids.len() < newest.limit;
+        after = ids.last().copied();
+        let found = ids.len();
+        ids.retain(|id| newest.wants(*id));
+        let done = last || ids.len() < found;
+        {
+            let state = cell.state.read();
+            ids.retain(|id| !is_in_memory(&state, *id));
+        }
+        shared.store.read(|snapshot| {
+            for id in ids {
+                let task = if newest.wants(id) { records::read_task(snapshot, slot, id)? } else { None };
+                if let Some(task) = task.filter(|task| matches(query, &task.record)) {
+                    newest.add(&task.record);
+                }
+            }
+            Ok(())
+        })?;
+        if done {
+            return Ok(());
+        }
     }
-    // An index of an agent's tasks does not know their states.
-    let wanted = match (query.agent, query.filter) {
-        (Some(_), TaskFilter::State(state)) => Some(state),
-        (Some(_), TaskFilter::All) | (None, _) => None,
-    };
-    let mut failed = None;
-    snapshot
-        .scan(keyspace, &range, Direction::Reverse, &mut |key, _| {
-            let Some(id) = keys::task_at_end(key) else { return ControlFlow::Continue(()) };
-            if !newest.wants(id) {
-                return ControlFlow::Break(());
-            }
-            if known.contains_key(&id) {
-                return ControlFlow::Continue(());
-            }
-            match read(snapshot, slot, id, wanted) {
-                Ok(task) => task.into_iter().for_each(|task| newest.add(task)),
-                Err(error) => failed = Some(error),
-            }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .map_err(|error| cold_error(&error))?;
-    failed.map_or(Ok(()), Err)
-}
-
-/// A stored task, when it is in the wanted state.
-fn read(
-    snapshot: &dyn Snapshot,
-    slot: Slot,
-    id: TaskId,
-    wanted: Option<TaskState>,
-) -> Result<Option<Arc<TaskRecord>>, ColdError> {
-    if let Some(wanted) = wanted
-        && records::read_task_state(snapshot, slot, id)? != Some(wanted)
-    {
-        return Ok(None);
-    }
-    Ok(records::read_task(snapshot, slot, id)?.map(|task| task.record))
 }
 
 /// Agents of shards, by id.
@@ -188,10 +225,11 @@ fn agent_ids(
     after: Option<AgentId>,
     limit: usize,
 ) -> Result<Vec<AgentId>, ColdError> {
-    let (slot, mut ids) = {
+    let (slot, mut ids, gone) = {
         let state = cell.state.read();
         let ids = state.layers().flat_map(|dirty| dirty.agents_after(after).take(limit));
-        (state.slot, ids.collect::<Vec<_>>())
+        let gone = state.layers().flat_map(|dirty| dirty.agents_gone(after)).collect::<BTreeSet<_>>();
+        (state.slot, ids.collect::<Vec<_>>(), gone)
     };
     let mut range = KeyRange::prefix(&slot.prefix());
     if let Some(after) = after {
@@ -200,8 +238,9 @@ fn agent_ids(
     let mut stored = 0;
     shared.store.with(|store| {
         store.snapshot()?.scan(Keyspace::Agents, &range, Direction::Forward, &mut |key, _| {
-            ids.extend(keys::agent_of(key));
-            stored += 1;
+            let id = keys::agent_of(key).filter(|id| !gone.contains(id));
+            stored += usize::from(id.is_some());
+            ids.extend(id);
             if stored >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     })?;

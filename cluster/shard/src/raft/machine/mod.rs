@@ -3,6 +3,7 @@
 mod config;
 mod control;
 mod control_cell;
+mod digest;
 mod dirty;
 mod flush_signal;
 mod flusher;
@@ -32,6 +33,7 @@ mod tests;
 
 pub(crate) use config::StateConfig;
 pub(crate) use control::ControlStateMachine;
+pub use digest::ReplicaDigest;
 pub(crate) use host::StateHost;
 pub(crate) use shard::ShardMachine;
-pub(crate) use snapshot::SnapshotFile;
+pub(crate) use snapshot::{SnapshotFile, SnapshotWriter};

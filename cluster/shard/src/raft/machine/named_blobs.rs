@@ -9,16 +9,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl StateHost {
-    /// The blobs that agents of `shards` name, and tasks of theirs that have not ended. Shards that are not here are passed
+    /// The blobs that agents of `shards` name with all versions that are remembered, and tasks of theirs that have not ended. Shards that are not here are passed
     /// over. Reads every agent: not for where somebody waits.
     pub(crate) fn named_blobs(&self, shards: &[ShardId]) -> Result<BTreeSet<BlobId>, ProposeError> {
         let mut named = BTreeSet::new();
+        let mut contents = BTreeSet::new();
         let mut add = |documents: &[Document]| named.extend(documents.iter().map(|document| document.blob));
         for shard in shards {
             let mut query = AgentQuery { after: None, limit: 0 };
             loop {
                 let page = self.agents(&[*shard], &query)?;
-                page.items.iter().for_each(|agent| add(&agent.documents));
+                page.items.iter().for_each(|agent| {
+                    add(&agent.documents);
+                    agent.versions.iter().for_each(|version| add(&version.documents));
+                    contents.extend(agent.versions.iter().map(|version| version.content));
+                });
                 query.after = page.items.last().map(|agent| agent.id);
                 if !page.more || query.after.is_none() {
                     break;
@@ -33,6 +38,7 @@ impl StateHost {
                 }
             }
         }
+        named.append(&mut contents);
         Ok(named)
     }
 }

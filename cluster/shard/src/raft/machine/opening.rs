@@ -11,7 +11,7 @@ use super::records;
 use super::shard_cell::{ShardCell, ShardState};
 use super::shared::{Garbage, Shared};
 use super::snapshot::temporary;
-use super::view::{AgentCache, View};
+use super::view::{AgentCache, Life, View};
 use crate::error::{OpenError, cold_error};
 use crate::failure::Failures;
 use crate::raft::GroupId;
@@ -126,9 +126,9 @@ fn rows(snapshot: &dyn Snapshot, prefix: &[u8]) -> Result<Vec<octopussy_store::R
 pub(super) fn machine(slot: Slot, record: &GroupRecord, store: &StoreCell) -> Result<Machine, ColdError> {
     let hot = store.read(|snapshot| hot_tasks(snapshot, slot))?;
     let nothing = Dirty::default();
-    // A cache of its own: the shared one may hold what rows in another slot say.
+    // A cache of its own, for it is of no use after this.
     let agents = agent_cache();
-    let view = View { slot, active: &nothing, flushing: None, store, agents: &agents };
+    let view = View { slot, active: &nothing, flushing: None, store, agents: &agents, life: Life::next() };
     Machine::restore(slot.shard, record.shard, hot, &view)
 }
 

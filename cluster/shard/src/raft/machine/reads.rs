@@ -3,12 +3,14 @@
 use super::host::StateHost;
 use super::listing;
 use super::shard_cell::ShardCell;
+use super::waiters::Waited;
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, ShardId, TaskId};
 use octopussy_core::ports::{AgentQuery, Page, ProposeError, TaskQuery};
 use octopussy_core::task::TaskRecord;
 use octopussy_ledger::{Cold, ColdError, Machine};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A store that could not be read, as callers hear it.
@@ -49,6 +51,27 @@ impl StateHost {
         state.view(&self.shared.store, &self.shared.agents).task(id).map_err(store_error)
     }
 
+    /// A task that can be told without reading the store: one that has not ended, or whose end is not stored yet. Nothing when
+    /// that is not known.
+    pub(crate) fn task_in_memory(&self, id: TaskId) -> Option<Option<Arc<TaskRecord>>> {
+        let cell = self.cell_of_task(id).ok()?;
+        let state = cell.state.read();
+        if let Some(task) = state.machine.hot_task(id) {
+            return Some(Some(Arc::clone(task)));
+        }
+        state.layers().find_map(|dirty| dirty.find_task(id)).map(|latest| latest.record().cloned())
+    }
+
+    /// An agent that can be told without reading the store; like [`Self::task_in_memory`].
+    pub(crate) fn agent_in_memory(&self, id: AgentId) -> Option<Option<Arc<AgentRecord>>> {
+        let cell = self.shared.cell(self.shard_of(id)?)?;
+        let state = cell.state.read();
+        if let Some(agent) = state.machine.hot_agent(id) {
+            return Some(Some(Arc::clone(agent)));
+        }
+        state.layers().find_map(|dirty| dirty.find_agent(id)).map(|latest| latest.cloned())
+    }
+
     /// An agent; like [`Self::task`].
     pub(crate) fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ProposeError> {
         let shard = self.shard_of(id).unwrap_or(ShardId(0));
@@ -76,6 +99,11 @@ impl StateHost {
         shards.iter().flat_map(agents).collect()
     }
 
+    /// Roughly how many bytes the tasks that have not ended take in memory, of all shards that are here.
+    pub(crate) fn unended_bytes(&self) -> u64 {
+        self.shared.shards.read().values().map(|cell| cell.hot_bytes.load(Ordering::Relaxed)).sum()
+    }
+
     /// How many dead letters `shards` hold.
     pub(crate) fn dead_letters(&self, shards: &[ShardId]) -> u64 {
         shards.iter().map(|shard| self.of_shard(*shard, |machine| machine.record().dead)).sum()
@@ -84,6 +112,12 @@ impl StateHost {
     /// Tasks of `shards`, newest first. Shards that are not here are passed over.
     pub(crate) fn tasks(&self, shards: &[ShardId], query: &TaskQuery) -> Result<Page<Arc<TaskRecord>>, ProposeError> {
         listing::tasks(&self.shared, &self.cells(shards, query.agent), query).map_err(store_error)
+    }
+
+    /// The same, with how many rows were looked at for it.
+    #[cfg(test)]
+    pub(super) fn tasks_counted(&self, shards: &[ShardId], query: &TaskQuery) -> (Page<Arc<TaskRecord>>, usize) {
+        listing::tasks_counted(&self.shared, &self.cells(shards, query.agent), query).unwrap()
     }
 
     /// Agents of `shards`, by id. Shards that are not here are passed over.
@@ -111,19 +145,12 @@ impl StateHost {
         let ended = waiters.register(id);
         let task = match cell.leading.epoch().ok_or(ProposeError::NotLeader(cell.shard)).and_then(|_| self.task(id)) {
             Ok(Some(task)) if !task.state.is_ended() => task,
-            found => {
-                drop(ended);
-                waiters.tidy(id);
-                return found;
-            }
+            found => return found,
         };
-        match tokio::time::timeout(limit, ended).await {
-            Ok(Ok(ended)) => Ok(Some(ended)),
-            Ok(Err(_)) => Err(ProposeError::NotLeader(cell.shard)),
-            Err(_) => {
-                waiters.tidy(id);
-                Ok(self.task(id)?.or(Some(task)))
-            }
+        match ended.ended(limit).await {
+            Waited::Ended(ended) => Ok(Some(ended)),
+            Waited::Lost => Err(ProposeError::NotLeader(cell.shard)),
+            Waited::Late => Ok(self.task(id)?.or(Some(task))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{self, Slot};
 use crate::error::cold_error;
-use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, Document, UsageWindow};
+use octopussy_core::agent::{AgentRecord, AgentSpec, AgentVersion, Desired, Document, UsageWindow};
 use octopussy_core::codec;
 use octopussy_core::ids::{AgentId, Epoch, PartyId, TaskId};
 use octopussy_core::message::{Message, Priority};
@@ -39,14 +39,18 @@ pub(super) struct TaskStatus {
     error: Option<Arc<str>>,
     dead_letter: Option<DeadLetterReason>,
     cancel: Option<Arc<str>>,
+    begun: u32,
+    crashes: u32,
+    agent_version: u32,
 }
 
-/// The part of an agent that never changes.
+/// The part of an agent that only another version of it changes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AgentHead {
     spec: Arc<AgentSpec>,
     documents: Arc<[Document]>,
     created_at: Timestamp,
+    versions: Arc<[AgentVersion]>,
 }
 
 /// The part of an agent that changes.
@@ -92,6 +96,9 @@ pub(super) fn task_status(task: &TaskRecord, cancel: Option<&Arc<str>>) -> Resul
         error: task.error.clone(),
         dead_letter: task.dead_letter,
         cancel: cancel.cloned(),
+        begun: task.begun,
+        crashes: task.crashes,
+        agent_version: task.agent_version,
     };
     encode("a task's state", &status)
 }
@@ -101,6 +108,7 @@ pub(super) fn agent_head(agent: &AgentRecord) -> Result<Vec<u8>, ColdError> {
         spec: Arc::clone(&agent.spec),
         documents: Arc::clone(&agent.documents),
         created_at: agent.created_at,
+        versions: Arc::clone(&agent.versions),
     };
     encode("an agent", &head)
 }
@@ -125,12 +133,6 @@ fn read<T: DeserializeOwned>(
         Some(bytes) => decode(what, &bytes).map(Some),
         None => Ok(None),
     }
-}
-
-/// The state of a stored task, without the rest of it.
-pub(super) fn read_task_state(from: &dyn Snapshot, slot: Slot, id: TaskId) -> Result<Option<TaskState>, ColdError> {
-    let status: Option<TaskStatus> = read(from, Keyspace::TaskStates, &keys::task(slot, id), "a task's state")?;
-    Ok(status.map(|status| status.state))
 }
 
 /// A stored task with its steps.
@@ -160,6 +162,9 @@ pub(super) fn read_task(from: &dyn Snapshot, slot: Slot, id: TaskId) -> Result<O
         error: status.error,
         dead_letter: status.dead_letter,
         idempotency_key: head.idempotency_key,
+        begun: status.begun,
+        crashes: status.crashes,
+        agent_version: status.agent_version,
     };
     Ok(Some(HotTask { record: Arc::new(record), cancel: status.cancel }))
 }
@@ -199,5 +204,6 @@ pub(super) fn read_agent(from: &dyn Snapshot, slot: Slot, id: AgentId) -> Result
         usage: status.usage,
         memory: status.memory,
         tasks_ended: status.tasks_ended,
+        versions: head.versions,
     }))
 }

@@ -51,8 +51,6 @@ fn restore(shared: &Shared, cell: &ShardCell) -> Result<(), ColdError> {
     // Of an entry that was not finished, nothing was counted.
     let counted = state.within_entry.unwrap_or(state.active.bytes);
     *state = stored;
-    // Under the lock, since readers of this shard put what they read there.
-    shared.agents.lock().clear();
     drop(state);
     shared.signal.subtract(counted);
     Ok(())

@@ -76,7 +76,7 @@ impl RaftStateMachine<TypeConfig> for ShardMachine {
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
     {
         while let Some((entry, responder)) = entries.try_next().await? {
-            self.shared.signal.room().await.map_err(io::Error::other)?;
+            self.shared.signal.room(|| self.cell.waiting_bytes()).await.map_err(io::Error::other)?;
             let id = entry.log_id;
             let (answers, events) = match entry.payload {
                 EntryPayload::Normal(Entries::Shard(commands)) => {

@@ -4,14 +4,14 @@ use super::dirty::Dirty;
 use super::group_record::{GroupRecord, LogId, Membership, SnapshotMeta};
 use super::keys::Slot;
 use super::leading::Leading;
-use super::view::{AgentCache, View};
+use super::view::{AgentCache, Life, View};
 use crate::stores::StoreCell;
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::task::{Applied, Command, LedgerEvent, Refusal};
 use octopussy_ledger::{ColdError, Machine, Write};
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How many commands are applied before readers get their turn.
 const CHUNK: usize = 64;
@@ -19,6 +19,7 @@ const CHUNK: usize = 64;
 /// What a shard has applied.
 pub(super) struct ShardState {
     pub(super) slot: Slot,
+    life: Life,
     pub(super) machine: Machine,
     pub(super) applied: Option<LogId>,
     pub(super) membership: Membership,
@@ -62,6 +63,8 @@ pub(super) struct ShardCell {
     pub(super) shard: ShardId,
     pub(super) state: RwLock<ShardState>,
     pub(super) leading: Leading,
+    /// Roughly how many bytes its unended tasks take, as the last entry left it; read without a lock.
+    pub(super) hot_bytes: AtomicU64,
     /// Set when its rows are to be deleted: nothing of it is stored any more.
     pub(super) gone: AtomicBool,
 }
@@ -70,6 +73,7 @@ impl ShardState {
     pub(super) fn empty(slot: Slot) -> Self {
         Self {
             slot,
+            life: Life::next(),
             machine: Machine::new(slot.shard),
             applied: None,
             membership: Membership::default(),
@@ -100,7 +104,7 @@ impl ShardState {
     /// The state as the machine reads it.
     pub(super) fn view<'a>(&'a self, store: &'a StoreCell, agents: &'a AgentCache) -> View<'a> {
         let flushing = self.flushing.as_ref().map(|changes| &changes.dirty);
-        View { slot: self.slot, active: &self.active, flushing, store, agents }
+        View { slot: self.slot, active: &self.active, flushing, store, agents, life: self.life }
     }
 
     fn apply(
@@ -110,14 +114,17 @@ impl ShardState {
         agents: &AgentCache,
     ) -> Result<octopussy_ledger::Effects, ColdError> {
         let flushing = self.flushing.as_ref().map(|changes| &changes.dirty);
-        let view = View { slot: self.slot, active: &self.active, flushing, store, agents };
+        let view = View { slot: self.slot, active: &self.active, flushing, store, agents, life: self.life };
         let mut effects = self.machine.apply(command, &view)?;
         let writes = std::mem::take(&mut effects.writes);
         for write in &writes {
+            if let Write::AgentForgotten(agent) = write {
+                agents.lock().pop(&(self.life, *agent));
+            }
             if let Write::Agent(agent) = write {
                 let mut cache = agents.lock();
                 // Only what is there is kept true: an agent that nobody reads need not push out others.
-                if let Some(cached) = cache.peek_mut(&agent.id) {
+                if let Some(cached) = cache.peek_mut(&(self.life, agent.id)) {
                     *cached = Arc::clone(agent);
                 }
             }
@@ -130,7 +137,9 @@ impl ShardState {
 impl ShardCell {
     pub(super) fn new(state: ShardState) -> Self {
         let shard = state.slot.shard;
-        Self { shard, state: RwLock::new(state), leading: Leading::new(shard), gone: AtomicBool::new(false) }
+        let hot_bytes = AtomicU64::new(state.machine.hot_bytes());
+        let (state, leading) = (RwLock::new(state), Leading::new(shard));
+        Self { shard, state, leading, hot_bytes, gone: AtomicBool::new(false) }
     }
 
     /// Applies those of an entry's commands that `outcome` has no answers of yet.
@@ -160,11 +169,17 @@ impl ShardCell {
         Ok(())
     }
 
+    /// How many bytes of it wait to be stored.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.state.read().layers().map(|dirty| dirty.bytes).sum()
+    }
+
     /// Notes that the whole entry has been applied.
     pub(super) fn applied(&self, entry: LogId, membership: Option<Membership>) -> Taken {
         let mut state = self.state.write();
         let before = state.within_entry.take();
         state.applied = Some(entry);
+        self.hot_bytes.store(state.machine.hot_bytes(), Ordering::Relaxed);
         if let Some(membership) = membership {
             state.membership = membership;
         }

@@ -7,16 +7,30 @@ use crate::stores::StoreCell;
 use lru::LruCache;
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, TaskId};
-use octopussy_core::task::TaskRecord;
+use octopussy_core::task::{TaskRecord, TaskState};
 use octopussy_core::time::Timestamp;
 use octopussy_ledger::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
 use octopussy_store::{Direction, KeyRange, Keyspace};
 use parking_lot::Mutex;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Agents read lately.
-pub(super) type AgentCache = Mutex<LruCache<AgentId, Arc<AgentRecord>>>;
+/// Agents read lately, by the life of the shard's state in which they were read: a state that takes the place of another, or comes
+/// back after it was deleted, must find nothing here that somebody read in the one before.
+pub(super) type AgentCache = Mutex<LruCache<(Life, AgentId), Arc<AgentRecord>>>;
+
+/// One life of a shard's state on this node: from its opening, installation or first entry until it is replaced or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Life(u64);
+
+impl Life {
+    /// One that never was before in this process.
+    pub(super) fn next() -> Self {
+        static LIVES: AtomicU64 = AtomicU64::new(0);
+        Self(LIVES.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// One shard's state besides what its machine keeps in memory.
 pub(super) struct View<'a> {
@@ -25,6 +39,7 @@ pub(super) struct View<'a> {
     pub(super) flushing: Option<&'a Dirty>,
     pub(super) store: &'a StoreCell,
     pub(super) agents: &'a AgentCache,
+    pub(super) life: Life,
 }
 
 impl View<'_> {
@@ -50,6 +65,18 @@ impl View<'_> {
                 {
                     found.push(EndedTask { at, task });
                 }
+                if found.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        })?;
+        Ok(found)
+    }
+
+    fn stored_dead(&self, limit: usize) -> Result<Vec<TaskId>, ColdError> {
+        let range = KeyRange::prefix(&keys::of_state(self.slot, TaskState::DeadLettered));
+        let mut found = Vec::new();
+        self.store.with(|store| {
+            store.snapshot()?.scan(Keyspace::TasksByState, &range, Direction::Forward, &mut |key, _| {
+                found.extend(keys::task_at_end(key).filter(|task| self.pending_task(*task).is_none()));
                 if found.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         })?;
@@ -98,16 +125,16 @@ impl Cold for View<'_> {
 
     fn agent(&self, id: AgentId) -> Result<Option<Arc<AgentRecord>>, ColdError> {
         if let Some(agent) = self.layers().find_map(|dirty| dirty.find_agent(id)) {
-            return Ok(Some(Arc::clone(agent)));
+            return Ok(agent.cloned());
         }
-        if let Some(agent) = self.agents.lock().get(&id) {
+        if let Some(agent) = self.agents.lock().get(&(self.life, id)) {
             return Ok(Some(Arc::clone(agent)));
         }
         let Some(agent) = self.store.read(|snapshot| records::read_agent(snapshot, self.slot, id))? else {
             return Ok(None);
         };
         let agent = Arc::new(agent);
-        self.agents.lock().put(id, Arc::clone(&agent));
+        self.agents.lock().put((self.life, id), Arc::clone(&agent));
         Ok(Some(agent))
     }
 
@@ -128,6 +155,17 @@ impl Cold for View<'_> {
                     found.push(EndedTask { at: record.updated_at, task: record.id });
                 }
             }
+        }
+        found.sort_unstable();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<TaskId>, ColdError> {
+        let mut found = self.stored_dead(limit)?;
+        for (newer, dirty) in [(None, Some(self.active)), (Some(self.active), self.flushing)] {
+            let dead = dirty.into_iter().flat_map(|dirty| dirty.dead());
+            found.extend(dead.filter(|id| newer.is_none_or(|newer| newer.find_task(*id).is_none())));
         }
         found.sort_unstable();
         found.truncate(limit);

@@ -5,7 +5,7 @@ use crate::work::Worker;
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The longest a write takes on a disk that is well, in milliseconds.
@@ -26,6 +26,8 @@ pub(super) struct Bay {
     pub(super) slowness: AtomicU64,
     /// For how long the node's machine was suspended, as it can tell, in milliseconds.
     pub(super) slept: AtomicU64,
+    /// Whether the node believes its own clock, whatever the others' show.
+    pub(super) credulous: AtomicBool,
 }
 
 impl Bay {
@@ -35,6 +37,7 @@ impl Bay {
             rng: Mutex::new(rng),
             slowness: AtomicU64::new(0),
             slept: AtomicU64::new(0),
+            credulous: AtomicBool::new(false),
         })
     }
 
@@ -90,6 +93,11 @@ pub(crate) fn adopt<W: Worker>(worker: W) -> Option<W> {
 /// For how long the machine of the node that is running on this thread was suspended.
 pub(crate) fn slept() -> Option<Duration> {
     BAY.with_borrow(|bay| bay.as_ref().map(|bay| Duration::from_millis(bay.slept.load(Ordering::Relaxed))))
+}
+
+/// Whether the node that is running on this thread believes its own clock, whatever the others' show.
+pub(crate) fn is_credulous() -> bool {
+    BAY.with_borrow(|bay| bay.as_ref().is_some_and(|bay| bay.credulous.load(Ordering::Relaxed)))
 }
 
 /// Whether a simulated node is running on this thread.

@@ -31,6 +31,9 @@ const REST: u64 = 250;
 /// How long most tasks live: longer than clocks differ.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long a few tasks live: so long that they may be waiting still.
+const SHORT: Duration = Duration::from_secs(8);
+
 type Answer = Arc<Mutex<Option<Result<Applied, ProposeError>>>>;
 
 /// A request on its way through a node.
@@ -46,6 +49,8 @@ struct Client {
     key: Arc<str>,
     agent: AgentId,
     asked: Option<Asked>,
+    /// How long its task is to live, once it has asked.
+    ttl: Option<Duration>,
     /// When it acts next.
     next: u64,
 }
@@ -99,7 +104,13 @@ impl Clients {
             self.tasks += 1;
             let next = self.history.now() + self.rng.below(REST);
             let Some(agent) = self.rng.pick(agents) else { return };
-            self.clients.push(Client { key: format!("request {}", self.tasks).into(), agent, asked: None, next });
+            self.clients.push(Client {
+                key: format!("request {}", self.tasks).into(),
+                agent,
+                asked: None,
+                ttl: None,
+                next,
+            });
         }
         for mut client in std::mem::take(&mut self.clients) {
             if !self.act(&mut client, nodes) {
@@ -154,8 +165,15 @@ impl Clients {
         // As the gateway does it: a new id each time, and the key that makes it the same request.
         let id = TaskId::for_agent(client.agent, self.rng.uuid());
         let now = node.clock.now();
-        // Most outlive all that clocks differ by; a few do not, and end as expired where a clock is ahead.
-        let ttl = if self.rng.one_in(16) { DEFAULT_TTL } else { LONG };
+        // Some would end as expired where the clock of a leader is ahead, and a few do end so.
+        let ttl = match self.rng.below(16) {
+            0..4 => DEFAULT_TTL,
+            4 => SHORT,
+            _ => LONG,
+        };
+        let ttl = *client.ttl.get_or_insert(ttl);
+        let lives = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        self.history.see(&Event::Asked { key: Arc::clone(&client.key), ttl: lives });
         let task = Box::new(NewTask {
             id,
             agent: client.agent,

@@ -24,6 +24,8 @@ pub(super) struct Disk {
     state: Mutex<State>,
     /// A planted fault: what was fsynced last is lost nevertheless.
     lies: bool,
+    /// A planted fault: what is put there never arrives.
+    loses: Option<Keyspace>,
 }
 
 #[derive(Default)]
@@ -37,7 +39,20 @@ struct State {
 impl Disk {
     fn new(image: Image, lies: bool) -> Arc<Self> {
         let state = State { visible: image.clone(), durable: image, before: VecDeque::new() };
-        Arc::new(Self { state: Mutex::new(state), lies })
+        Arc::new(Self { state: Mutex::new(state), lies, loses: None })
+    }
+
+    fn losing(image: Image, keyspace: Keyspace) -> Arc<Self> {
+        let state = State { visible: image.clone(), durable: image, before: VecDeque::new() };
+        Arc::new(Self { state: Mutex::new(state), lies: false, loses: Some(keyspace) })
+    }
+
+    /// Puts other content in the place of what there is.
+    fn put_back(&self, image: Image) {
+        let mut state = self.state.lock();
+        state.before.clear();
+        state.visible = image.clone();
+        state.durable = image;
     }
 
     fn crash(&self) {
@@ -60,6 +75,7 @@ impl Store for Disk {
         for (keyspace, operation) in batch.grouped() {
             let rows = Arc::make_mut(state.visible.entry(*keyspace).or_default());
             match operation {
+                Operation::Put(..) if self.loses == Some(*keyspace) => {}
                 Operation::Put(key, value) => drop(rows.insert(key.clone(), value.clone())),
                 Operation::Delete(key) => drop(rows.remove(key)),
                 Operation::DeleteRange(range) if range.is_empty() => {}
@@ -131,8 +147,12 @@ pub(super) struct Disks {
 pub(super) type Images = (Image, Image);
 
 impl Disks {
-    pub(super) fn new(images: Images, planted: Planted) -> Self {
+    pub(super) fn new(number: u8, images: Images, planted: Planted) -> Self {
         let lies = planted == Planted::NoFsync;
+        if number == 1 && planted == Planted::LostRows {
+            let state = Disk::losing(images.1, Keyspace::IdempotencyByTime);
+            return Self { log: Disk::new(images.0, lies), state };
+        }
         Self { log: Disk::new(images.0, lies), state: Disk::new(images.1, lies) }
     }
 
@@ -140,6 +160,12 @@ impl Disks {
     pub(super) fn crash(&self) {
         self.log.crash();
         self.state.crash();
+    }
+
+    /// Puts what a copy holds in the place of what there is.
+    pub(super) fn put_back(&self, images: Images) {
+        self.log.put_back(images.0);
+        self.state.put_back(images.1);
     }
 
     pub(super) fn images(&self) -> Images {

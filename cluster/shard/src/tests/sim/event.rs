@@ -18,6 +18,8 @@ pub(super) enum Event {
     Effect { node: u8, shard: ShardId, epoch: Epoch, task: TaskId, step: u32 },
     /// A step is in the journal.
     Stepped { task: TaskId, step: u32 },
+    /// A client asks for the first time for a task that lives for so many milliseconds after its acceptance.
+    Asked { key: Arc<str>, ttl: u64 },
     /// A client was told that its request was accepted as this task.
     Acknowledged { key: Arc<str>, task: TaskId },
     /// A task has ended, as somebody was told.
@@ -42,6 +44,7 @@ impl fmt::Display for Event {
                 write!(f, "{node} does step {step} of {task} for shard {shard} at epoch {epoch}")
             }
             Self::Stepped { task, step } => write!(f, "step {step} of {task} is in the journal"),
+            Self::Asked { key, ttl } => write!(f, "{key} is asked for, to live for {ttl} ms"),
             Self::Acknowledged { key, task } => write!(f, "{key} is accepted as {task}"),
             Self::Ended { task } => write!(f, "{} ends as {:?} {:?}", task.id, task.state, task.error),
             Self::Crashed { node } => write!(f, "{node} crashes"),

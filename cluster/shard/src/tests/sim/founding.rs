@@ -42,7 +42,7 @@ fn found(nodes: u8) -> Result<BTreeMap<u8, Images>, String> {
         open(&mut world, number)?;
         let (sponsor, now) = (Arc::clone(&host), world.nodes[&1].clock.now());
         done(&mut world, async move {
-            let (added, token) = join_token(&[number], now);
+            let (added, token) = join_token(&[number], node_id(1), now);
             let member = Box::new(member(node_id(number)));
             let joined = ControlCommand::Join { member, token, now };
             sponsor.propose_control(added).await.is_ok() && sponsor.propose_control(joined).await.is_ok()

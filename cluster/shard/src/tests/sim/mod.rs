@@ -26,6 +26,7 @@ mod node;
 mod planted;
 mod proof;
 mod reach;
+mod replicas;
 mod rng;
 mod run;
 mod runs;
@@ -33,5 +34,5 @@ mod runtime;
 mod trouble;
 mod world;
 
-pub(crate) use bay::{adopt, is_running, slept};
+pub(crate) use bay::{adopt, is_credulous, is_running, slept};
 pub(crate) use runtime::SeededRuntime;

@@ -64,6 +64,10 @@ pub(super) struct SimNode {
     /// Since when it is frozen, and whether its clock stands still, as that of a machine that is suspended.
     frozen: Option<(u64, bool)>,
     dir: PathBuf,
+    /// What lay on its disks at the beginning.
+    copy: Images,
+    /// Whether it is told at its next start that its disks hold an older copy.
+    restored: bool,
     boots: u64,
     life: Option<Life>,
     history: Arc<History>,
@@ -74,12 +78,14 @@ impl SimNode {
     pub(super) fn new(number: u8, images: Images, dir: PathBuf, history: &Arc<History>, planted: Planted) -> Self {
         Self {
             number,
-            disks: Disks::new(images, planted),
+            disks: Disks::new(number, images.clone(), planted),
             clock: crate::tests::support::clock(),
             rate: 0,
             offset: 0,
             frozen: None,
             dir,
+            copy: images,
+            restored: false,
             boots: 0,
             life: None,
             history: Arc::clone(history),
@@ -111,6 +117,7 @@ impl SimNode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         self.boots += 1;
         let bay = Bay::new(rng.fork());
+        bay.credulous.store(self.planted == Planted::OwnClocks, Ordering::Relaxed);
         let opened = Arc::new(OnceLock::new());
         let base = {
             let _entered = runtime.enter();
@@ -121,6 +128,7 @@ impl SimNode {
                 flush_interval: Duration::from_millis(200),
                 tick_interval: Duration::from_millis(100),
                 replace_after: Duration::from_secs(24 * 60 * 60),
+                restored: std::mem::take(&mut self.restored),
                 ..ShardHostConfig::new(&self.dir)
             };
             let (clock, opener, slot) = (self.clock.clone(), self.disks.opener(), Arc::clone(&opened));
@@ -159,6 +167,18 @@ impl SimNode {
         drop(life);
         self.disks.crash();
         self.history.see(&Event::Crashed { node: self.number });
+    }
+
+    /// What it had, of a node that is down, is gone: its disks are empty, or hold what was copied at the beginning.
+    pub(super) fn lose_disks(&mut self, copied: bool) {
+        let images = if copied { self.copy.clone() } else { Images::default() };
+        self.disks.put_back(images);
+        self.restored = copied && self.planted != Planted::OldHome;
+        self.history.trouble(format!(
+            "the disks of {} {}",
+            self.number,
+            if copied { "are an old copy" } else { "are empty" }
+        ));
     }
 
     /// Nothing of it runs any more, while time goes on; its own does not when its machine is `suspended`.

@@ -16,6 +16,12 @@ pub(super) enum Planted {
     NoJournal,
     /// Clocks run at half their rate on some nodes, so that leases last longer than the others' patience.
     SlowClock,
+    /// One node's store loses the rows of an index that nothing reads for days.
+    LostRows,
     /// Machines cannot tell that they were suspended.
     Suspended,
+    /// Leaders believe their own clocks, whatever the others' show.
+    OwnClocks,
+    /// Nodes whose disks hold an old copy are not told.
+    OldHome,
 }

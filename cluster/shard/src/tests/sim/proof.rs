@@ -49,6 +49,21 @@ fn leases_that_last_too_long_are_found() {
 }
 
 #[test]
+fn leaders_that_believe_their_own_clocks_are_found() {
+    found(Planted::OwnClocks, "expired before its time");
+}
+
+#[test]
+fn old_copies_that_are_taken_for_what_was_there_are_found() {
+    found(Planted::OldHome, "an acknowledged task is lost");
+}
+
+#[test]
+fn replicas_that_differ_where_nobody_looks_are_found() {
+    found(Planted::LostRows, "have made different states of the same entries");
+}
+
+#[test]
 fn clocks_that_stand_still_are_found() {
     found(Planted::Suspended, "two hosts speak");
 }

@@ -38,7 +38,7 @@ impl Run<'_> {
     /// Says whether the task has been brought to its end.
     pub(super) async fn drive(&self) -> bool {
         let (task, epoch, now) = (self.task, self.tenure.epoch, self.hosting.clock.now());
-        let begun = match self.commit(Command::Begin { task, epoch, now }).await {
+        let begun = match self.commit(Command::Begin { task, epoch, version: 1, now }).await {
             Some(Applied::Task(begun)) => begun,
             Some(other) => {
                 self.hosting.history.fail(format!("a beginning is answered with {other:?}"));
@@ -52,11 +52,11 @@ impl Run<'_> {
         let journaled = u32::try_from(begun.steps.len()).unwrap();
         let first = if self.hosting.planted == Planted::NoJournal { 0 } else { journaled };
         for index in first..STEPS {
-            if !self.step(index, begun.attempts).await {
+            if !self.step(index, begun.begun).await {
                 return false;
             }
         }
-        let (result, now) = (self.result(begun.attempts), self.hosting.clock.now());
+        let (result, now) = (self.result(begun.begun), self.hosting.clock.now());
         let end = Command::End { task, epoch, outcome: Outcome::Succeeded(result), memory: None, now };
         self.commit(end).await.is_some()
     }
@@ -98,7 +98,7 @@ impl Run<'_> {
             outcome: StepOutcome::Done(format!("{} at {epoch}", self.hosting.number).into()),
             usage: Usage { prompt_tokens: 10, completion_tokens: 5, cost_micros: 7 },
         };
-        let journaled = self.commit(Command::Step { task, step: Arc::new(step) }).await.is_some();
+        let journaled = self.commit(Command::Step { task, now: step.ended_at, step: Arc::new(step) }).await.is_some();
         journaled || self.hosting.planted == Planted::Deaf
     }
 
@@ -123,7 +123,9 @@ impl Run<'_> {
                     | ProposeError::NotLeader(_)
                     | ProposeError::DiskFull
                     | ProposeError::Store(_)
-                    | ProposeError::Stopping,
+                    | ProposeError::Stopping
+                    | ProposeError::Full { .. }
+                    | ProposeError::TooLarge { .. },
                 ) => return None,
             }
             tokio::time::sleep(AGAIN).await;
@@ -159,6 +161,9 @@ fn shows(task: &TaskRecord, command: &Command) -> bool {
         | Command::Tick { .. }
         | Command::Forget { .. }
         | Command::RecordUsage { .. }
-        | Command::ResetUsage { .. } => false,
+        | Command::ResetUsage { .. }
+        | Command::UpdateAgent { .. }
+        | Command::DeleteAgent { .. }
+        | Command::ForgetDead { .. } => false,
     }
 }

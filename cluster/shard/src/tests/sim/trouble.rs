@@ -14,8 +14,14 @@ const FREEZE: u64 = 4_000;
 /// By how many millionths the rates of clocks differ at most.
 const DRIFT: u64 = 500;
 
-/// By how many milliseconds wall clocks differ at most: hours.
-const SKEW: u64 = 2 * 60 * 60 * 1_000;
+/// By how many milliseconds wall clocks that are right differ at most.
+const SKEW: u64 = 500;
+
+/// By how many milliseconds a wall clock that is wrong does: hours. One at a time is.
+const WRONG: u64 = 2 * 60 * 60 * 1_000;
+
+/// The longest a wall clock is wrong, in milliseconds.
+const WRONG_FOR: u64 = 6_000;
 
 /// The node whose clock runs at half its rate, where that is planted, and when it is first cut off, in milliseconds: by then it
 /// leads what belongs to it.
@@ -25,6 +31,12 @@ const SLOW: (u8, u64) = (1, 6_000);
 enum Later {
     Start(u8),
     Thaw(u8),
+    SetClock(u8),
+    /// It crashes, and loses what it had when `copied`; whoever was cut off is not any more.
+    Forget {
+        node: u8,
+        copied: bool,
+    },
 }
 
 /// What goes wrong.
@@ -62,6 +74,15 @@ impl Trouble {
             match what {
                 Later::Start(number) => world.start(number),
                 Later::Thaw(number) => world.thaw(number),
+                Later::SetClock(number) => self.set_clock(world, number, SKEW),
+                Later::Forget { node, copied } => {
+                    world.crash(node);
+                    world.cuts.clear();
+                    world.block();
+                    if copied && let Some(node) = world.nodes.get_mut(&node) {
+                        node.lose_disks(true);
+                    }
+                }
             }
         }
         if now >= self.next {
@@ -88,7 +109,7 @@ impl Trouble {
             // It is cut off, and connected again.
             (SLOW.0, if world.cuts.is_empty() { 0 } else { 4 })
         } else {
-            (node, self.rng.below(16))
+            (node, self.rng.below(self.kinds()))
         };
         match kind {
             0 | 1 => self.isolate(world, node, &numbers),
@@ -116,17 +137,92 @@ impl Trouble {
                 self.later.push((now + self.rng.between(50, FREEZE), Later::Thaw(node)));
             }
             13 => {
-                let offset = spread(&mut self.rng, SKEW);
-                world.history.trouble(format!("the wall clock of {node} goes to {offset} ms"));
-                if let Some(node) = world.nodes.get_mut(&node) {
-                    node.offset = offset;
+                // As after a start: a clock that is wrong is often found by a node that has just come.
+                if self.later.iter().any(|(_, later)| matches!(later, Later::SetClock(_))) {
+                    return;
                 }
+                self.set_clock(world, node, WRONG);
+                if self.rng.one_in(2) {
+                    world.crash(node);
+                    self.later.push((now + self.rng.between(10, 400), Later::Start(node)));
+                }
+                self.later.push((now + self.rng.between(100, WRONG_FOR), Later::SetClock(node)));
             }
             14 => self.slow_network(world),
+            16 | 17 => self.lose_disks(world, node),
+            18 | 19 => self.drain(world, node),
+            20..=23 => self.forget(world, node, &numbers),
             _ => {
                 let by = self.rng.pick(&[0, 0, 20, 100, 400]).unwrap_or(0);
                 world.history.trouble(format!("the disks of {node} get slower by up to {by} ms"));
                 world.nodes[&node].slow_down(by);
+            }
+        }
+    }
+
+    fn set_clock(&mut self, world: &mut World, node: u8, most: u64) {
+        let offset = spread(&mut self.rng, most);
+        world.history.trouble(format!("the wall clock of {node} goes to {offset} ms"));
+        if let Some(node) = world.nodes.get_mut(&node) {
+            node.offset = offset;
+        }
+    }
+
+    /// How many kinds of trouble there are: what is lost of a disk would hide what is planted elsewhere.
+    const fn kinds(&self) -> u64 {
+        match self.planted {
+            // A replica of the control group does not come back yet when its disk has lost what it had.
+            Planted::Nothing => 16,
+            Planted::OldHome => 24,
+            Planted::NoFsync
+            | Planted::EarlyAcknowledgement
+            | Planted::NoKeys
+            | Planted::Deaf
+            | Planted::NoJournal
+            | Planted::SlowClock
+            | Planted::LostRows
+            | Planted::OwnClocks
+            | Planted::Suspended => 16,
+        }
+    }
+
+    /// One node is cut off for a while; when it is back, one of the others has forgotten what it acknowledged meanwhile, and the
+    /// one that has not is away.
+    fn forget(&mut self, world: &mut World, behind: u8, numbers: &[u8]) {
+        self.isolate(world, behind, numbers);
+        let others: Vec<u8> = numbers.iter().copied().filter(|other| *other != behind).collect();
+        let Some(forgetful) = self.rng.pick(&others) else { return };
+        for other in others {
+            let back = if other == forgetful { 700 } else { 4_000 };
+            self.later.push((world.now() + 600, Later::Forget { node: other, copied: other == forgetful }));
+            self.later.push((world.now() + back, Later::Start(other)));
+        }
+        self.next = world.now() + 4_500;
+    }
+
+    /// A node comes back without what it had, where no other one has less than it should.
+    fn lose_disks(&mut self, world: &mut World, node: u8) {
+        if !world.may_lose_disks(node) {
+            return;
+        }
+        world.crash(node);
+        let copied = self.rng.one_in(2);
+        if let Some(node) = world.nodes.get_mut(&node) {
+            node.lose_disks(copied);
+        }
+        world.lost_disks = Some(node);
+        self.later.push((world.now() + self.rng.between(10, 400), Later::Start(node)));
+    }
+
+    /// What is on a node is to go elsewhere, and may come back.
+    fn drain(&mut self, world: &mut World, node: u8) {
+        if world.nodes.len() > 3 {
+            let drained = world.drained.take();
+            if drained.is_none() && world.lost_disks.is_none() {
+                world.drained = Some(node);
+            }
+            for node in [drained, world.drained].into_iter().flatten() {
+                world.desire(node);
             }
         }
     }
@@ -173,8 +269,10 @@ impl Trouble {
     /// The end of all trouble.
     pub(super) fn calm(world: &mut World) {
         world.history.trouble("all trouble is over");
+        world.nodes.values_mut().for_each(|node| node.offset = 0);
         world.hurry();
         world.cuts.clear();
+        world.drained = None;
         let numbers: Vec<u8> = world.nodes.keys().copied().collect();
         for number in numbers {
             world.thaw(number);

@@ -38,6 +38,10 @@ pub(super) struct World {
     shards: ShardCount,
     /// Ways that are cut, from one node to another.
     pub(super) cuts: BTreeSet<(u8, u8)>,
+    /// The node that has last lost what was on its disks, until it has everything again.
+    pub(super) lost_disks: Option<u8>,
+    /// The node that is to hold nothing.
+    pub(super) drained: Option<u8>,
     /// Ways on which nothing arrives: those that are cut, and those to nodes that are frozen.
     blocked: BTreeSet<(u8, u8)>,
     _seeded: Seeded,
@@ -67,6 +71,8 @@ impl World {
             agents,
             shards,
             cuts: BTreeSet::new(),
+            lost_disks: None,
+            drained: None,
             blocked: BTreeSet::new(),
             _seeded: seeded,
             _dir: dir,
@@ -158,6 +164,7 @@ impl World {
         }
         if now.is_multiple_of(MEASURE_EVERY) {
             invariants::sampled(self)?;
+            self.look_after_replicas();
         }
         self.history.fault()
     }

@@ -36,7 +36,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn step_command(&self, step: &Arc<StepRecord>) -> Command {
-        Command::Step { task: self.run_task.task.id, step: Arc::clone(step) }
+        Command::Step { task: self.run_task.task.id, step: Arc::clone(step), now: step.ended_at }
     }
 
     pub(super) async fn commit_step(&self, step: &Arc<StepRecord>) -> Result<(), Halt> {
@@ -123,6 +123,10 @@ impl Execution<'_> {
     }
 
     pub(super) fn refused(&self, error: &ProposeError) -> Halt {
+        // It would be refused at every attempt; the end that says so is short.
+        if let ProposeError::TooLarge { .. } = error {
+            return Halt::Outcome(Outcome::Failed(error.to_string().into()));
+        }
         warn!(task.id = %self.run_task.task.id, %error, "the ledger does not take the run any further");
         Halt::Silent
     }

@@ -12,10 +12,13 @@ use journal::complete;
 use octopussy_core::agent::AgentType;
 use octopussy_core::ids::TaskId;
 use octopussy_core::ports::{BudgetVerdict, Passage, ProposeError};
-use octopussy_core::task::{Applied, Outcome, StepOutcome, StepRecord, TaskContent, TaskRecord, TaskState};
+use octopussy_core::task::{
+    Applied, DeadLetterReason, Outcome, StepOutcome, StepRecord, TaskContent, TaskRecord, TaskState,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 /// The wait between two looks whether an end that failed is in the log by now.
@@ -27,8 +30,10 @@ pub(super) enum Halt {
     Interrupted(Interrupt),
     /// With this outcome.
     Outcome(Outcome),
-    /// It may work another time; when the model asks to come back, where it said so.
-    Transient(String, Option<Duration>),
+    /// It may work another time.
+    Transient(String),
+    /// Nothing is wrong with it; the model asks to come back after so long.
+    Postponed(String, Duration),
     /// The budget is spent.
     Budget(String),
     /// The ledger does not take the run's commands: another leadership owns the task, or the store failed.
@@ -41,6 +46,8 @@ pub(super) struct Execution<'a> {
     content: TaskContent,
     permit: Option<OwnedSemaphorePermit>,
     attempt: u32,
+    /// How long the task was to live when it was begun, and since when.
+    lives: (Duration, Instant),
     passages: Vec<Passage>,
     memory: Memory,
     redacted: Vec<&'static str>,
@@ -55,6 +62,7 @@ impl<'a> Execution<'a> {
             content,
             permit: Some(permit),
             attempt,
+            lives: (Duration::ZERO, Instant::now()),
             passages: Vec::new(),
             memory: Memory::default(),
             redacted: Vec::new(),
@@ -130,6 +138,8 @@ impl<'a> Execution<'a> {
             return Err(Halt::Silent);
         }
         self.attempt = begun.attempts;
+        // By the shard's time; this node's clock may show another.
+        self.lives = (begun.expires_at.since(begun.updated_at), Instant::now());
         run.resume(&cx.task.steps).map_err(|error| Halt::Outcome(Outcome::Failed(error.to_string().into())))?;
         if let Some(retrieved) = first {
             let step = retrieved?;
@@ -207,13 +217,13 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Between two steps: here a run stops for a stopping node, and for a budget that its own steps have spent.
+    /// Between two steps: here a run stops for a stopping node or a shard that moves, and for a budget that its own steps have spent.
     fn at_boundary(&mut self) -> Result<(), Halt> {
         let cx = self.run_task;
         if let Some(reason) = cx.control.interrupted() {
             return Err(Halt::Interrupted(reason));
         }
-        if cx.host.is_draining() {
+        if cx.host.is_draining() || cx.host.is_yielding(cx.shared.shard) {
             return Err(Halt::Interrupted(Interrupt::HandBack));
         }
         if !std::mem::take(&mut self.first_call)
@@ -245,8 +255,15 @@ impl<'a> Execution<'a> {
                 cx.end(outcome).await;
                 true
             }
-            Halt::Transient(why, asked) => {
-                let outcome = self.wait_for_retry(why, asked).await;
+            Halt::Postponed(why, wait) => {
+                let outcome = self.wait_until_asked_back(why, wait).await;
+                if let Some(outcome) = outcome {
+                    cx.end(outcome).await;
+                }
+                false
+            }
+            Halt::Transient(why) => {
+                let outcome = self.wait_for_retry(why).await;
                 if let Some(outcome) = outcome {
                     cx.end(outcome).await;
                 }
@@ -257,7 +274,7 @@ impl<'a> Execution<'a> {
 
     /// Waits before the task goes back into its mailbox, without a permit and without the actor. Whoever pauses or stops
     /// the agent meanwhile does not wait.
-    async fn wait_for_retry(&mut self, why: String, asked: Option<Duration>) -> Option<Outcome> {
+    async fn wait_for_retry(&mut self, why: String) -> Option<Outcome> {
         let cx = self.run_task;
         self.permit = None;
         debug!(task.id = %cx.task.id, attempt = self.attempt, why, "the attempt failed");
@@ -271,7 +288,37 @@ impl<'a> Execution<'a> {
                 Interrupt::HandBack => Some(retry),
                 Interrupt::Cancel | Interrupt::Stop | Interrupt::Fence => reason.outcome(),
             },
-            () = tokio::time::sleep(cx.host.backoff().wait(cx.task.id, self.attempt, asked)) => Some(retry),
+            // The wait is no step: whoever leads the shard next need not wait for its end.
+            () = cx.host.until_yielding(cx.shared.shard) => Some(retry),
+            () = tokio::time::sleep(cx.host.backoff().wait(cx.task.id, self.attempt)) => Some(retry),
+        }
+    }
+}
+
+impl Execution<'_> {
+    /// Waits for as long as the model asks, without a permit, and then hands the task back as if it had not been begun. The
+    /// agent's place is kept: its next task would ask the same model. A task that does not live for so long ends here.
+    async fn wait_until_asked_back(&mut self, why: String, wait: Duration) -> Option<Outcome> {
+        let cx = self.run_task;
+        self.permit = None;
+        let (lives, since) = self.lives;
+        let left = lives.saturating_sub(since.elapsed());
+        let why: Arc<str> = why.into();
+        if wait >= left {
+            let detail = format!("{why}; its time to live ends in {} s", left.as_secs());
+            return Some(Outcome::DeadLetter(DeadLetterReason::Expired, detail.into()));
+        }
+        debug!(task.id = %cx.task.id, wait_ms = wait.as_millis(), %why, "the task waits for its model");
+        let postponed = Outcome::Postponed(why);
+        tokio::select! {
+            biased;
+            reason = cx.control.until_interrupted() => match reason {
+                Interrupt::HandBack => Some(postponed),
+                Interrupt::Cancel | Interrupt::Stop | Interrupt::Fence => reason.outcome(),
+            },
+            () = cx.host.stopping.cancelled() => Some(postponed),
+            () = cx.host.until_yielding(cx.shared.shard) => Some(postponed),
+            () = tokio::time::sleep(cx.host.backoff().spread(cx.task.id, wait)) => Some(postponed),
         }
     }
 }

@@ -73,27 +73,18 @@ impl<'a> Execution<'a> {
 
     fn llm(&self) -> Result<&'a Arc<dyn LlmPort>, LlmError> {
         let cx = self.run_task;
-        if let Some(llm) = cx.shared.llm.get() {
+        if let Some(llm) = cx.material.llm.get() {
             return Ok(llm);
         }
         let llm = cx.host.ports.llm_router.resolve(&cx.record.spec.intelligence)?;
-        Ok(cx.shared.llm.get_or_init(|| llm))
+        Ok(cx.material.llm.get_or_init(|| llm))
     }
 }
 
 fn llm_halt(error: LlmError) -> Halt {
-    let asked = match &error {
-        LlmError::RateLimited { retry_after, .. } => *retry_after,
-        LlmError::Unauthorized { .. }
-        | LlmError::Rejected { .. }
-        | LlmError::Timeout { .. }
-        | LlmError::Unavailable { .. }
-        | LlmError::Exhausted { .. }
-        | LlmError::UnknownProvider { .. } => None,
-    };
-    if error.is_transient() {
-        Halt::Transient(error.to_string(), asked)
-    } else {
-        Halt::Outcome(Outcome::Failed(error.to_string().into()))
+    match error.retry_after().filter(|wait| !wait.is_zero()) {
+        Some(wait) => Halt::Postponed(error.to_string(), wait),
+        None if error.is_transient() => Halt::Transient(error.to_string()),
+        None => Halt::Outcome(Outcome::Failed(error.to_string().into())),
     }
 }

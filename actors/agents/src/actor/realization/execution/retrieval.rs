@@ -5,35 +5,59 @@ use crate::actor::realization::documents::{DocumentError, Documents};
 use octopussy_core::agent::Usage;
 use octopussy_core::task::{Outcome, StepKind, StepRecord};
 use std::sync::Arc;
+use std::time::Duration;
+use tracing::debug;
 
 /// Beyond this many bytes of documents, passages are chosen on a thread of their own.
 const INLINE_RETRIEVAL_BYTES: usize = 256 * 1024;
 
+/// The shortest and the longest wait between two looks for documents that are not there now.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 impl Execution<'_> {
-    pub(super) async fn documents(&self) -> Result<Documents, Halt> {
+    /// The agent's documents and the task's.
+    async fn load(&self) -> Result<Documents, DocumentError> {
         let cx = self.run_task;
         let blobs = &*cx.host.ports.blobs;
-        let load = async {
-            let own = cx
-                .shared
-                .documents
-                .get_or_try_init(|| async {
-                    cx.host.cache.load(&cx.record.documents, blobs).await.map(Documents::from)
-                })
-                .await?;
-            if self.content.documents.is_empty() {
-                return Ok(Arc::clone(own));
+        let own = cx
+            .material
+            .documents
+            .get_or_try_init(|| async { cx.host.cache.load(&cx.record.documents, blobs).await.map(Documents::from) })
+            .await?;
+        if self.content.documents.is_empty() {
+            return Ok(Arc::clone(own));
+        }
+        let mut all = own.to_vec();
+        all.extend(cx.host.cache.load(&self.content.documents, blobs).await?);
+        Ok(Documents::from(all))
+    }
+
+    /// The documents, once they are there. While a node that may have them is away they are waited for, until the task expires:
+    /// what keeps them is no failure of the run.
+    async fn wait_for_documents(&self) -> Result<Documents, DocumentError> {
+        let cx = self.run_task;
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.load().await {
+                Err(error) if error.is_transient() && cx.host.clock.now() < cx.task.expires_at => {
+                    debug!(task.id = %cx.task.id, %error, "the run waits for its documents");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+                loaded => return loaded,
             }
-            let mut all = own.to_vec();
-            all.extend(cx.host.cache.load(&self.content.documents, blobs).await?);
-            Ok::<_, DocumentError>(Documents::from(all))
-        };
+        }
+    }
+
+    pub(super) async fn documents(&self) -> Result<Documents, Halt> {
+        let cx = self.run_task;
         tokio::select! {
             biased;
             reason = cx.control.until_interrupted() => Err(Halt::Interrupted(reason)),
-            loaded = load => loaded.map_err(|error| {
+            loaded = self.wait_for_documents() => loaded.map_err(|error| {
                 if error.is_transient() {
-                    Halt::Transient(error.to_string(), None)
+                    Halt::Transient(error.to_string())
                 } else {
                     Halt::Outcome(Outcome::Failed(error.to_string().into()))
                 }
@@ -53,7 +77,7 @@ impl Execution<'_> {
             let documents = Arc::clone(documents);
             tokio::task::spawn_blocking(move || prompt.select_passages(&question, &documents, top_k))
                 .await
-                .map_err(|error| Halt::Transient(format!("the retrieval broke off: {error}"), None))?
+                .map_err(|error| Halt::Transient(format!("the retrieval broke off: {error}")))?
         };
         let text = serde_json::to_string(&self.passages).unwrap_or_else(|_| "[]".to_owned());
         Ok(self.step(index, StepKind::Retrieve, "passages".into(), "".into(), started, text.into(), Usage::default()))

@@ -6,7 +6,7 @@ use super::world::*;
 use crate::actor::ActorConfig;
 use crate::actor::realization::Host;
 use crate::actor::realization::run_control::Interrupt;
-use octopussy_core::agent::{AgentState, AgentType, Desired};
+use octopussy_core::agent::{AgentState, AgentType, Desired, Pattern};
 use octopussy_core::ids::ShardId;
 use octopussy_core::message::{KeyId, Keyring, MessageType, Payload, SigningKey};
 use octopussy_core::ports::{ControlCommand, LedShardsPort};
@@ -53,6 +53,32 @@ async fn cancel_and_stop_act_while_the_model_hangs() {
     assert_eq!(world.ends(third).await.dead_letter, Some(DeadLetterReason::AgentStopped));
     until("it is gone", || world.actor.active() == 0).await;
     assert_eq!(world.states(agent).last(), Some(&AgentState::Stopped));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_shard_that_is_to_move_lets_its_calls_finish_and_begins_nothing() {
+    let world = World::start().await;
+    let agent = world.agent(|spec| spec.reasoning.pattern = Pattern::Reflection);
+    let once = world.named("once", |_| {});
+    world.mood(Mood::Ponder);
+    let (long, short) = (world.task(agent, "long"), world.task(once, "short"));
+    until("both are asked", || world.model.asked.lock().len() == 2).await;
+    world.ledger.tell_yielding(true);
+    let later = world.task(once, "later");
+    world.mood(Mood::Answer);
+    assert_eq!(world.ends(short).await.state, TaskState::Succeeded, "a call that was under way is not cut off");
+    until("the long one is handed back", || world.record(long).state == TaskState::Accepted).await;
+    let handed_back = world.record(long);
+    assert_eq!((handed_back.attempts, handed_back.steps.len()), (0, 1), "at a step boundary, with what was paid for");
+    assert_eq!(world.record(later).state, TaskState::Accepted);
+    assert_eq!(world.model.asked.lock().len(), 2, "nothing new is begun");
+    world.ledger.tell_yielding(false);
+    for task in [long, later] {
+        let done = world.ends(task).await;
+        assert_eq!((done.state, done.attempts), (TaskState::Succeeded, 1));
+    }
+    assert_eq!(world.model.asked.lock().iter().filter(|asked| asked.contains("later")).count(), 1);
     world.stop().await;
 }
 

@@ -24,8 +24,9 @@ impl Clock for FakeClock {
     }
 }
 
+/// The blobs, and whether a node that may have others is away.
 #[derive(Default)]
-pub(super) struct FakeBlobs(pub(super) Mutex<HashMap<BlobId, Bytes>>);
+pub(super) struct FakeBlobs(pub(super) Mutex<HashMap<BlobId, Bytes>>, pub(super) AtomicBool);
 
 #[async_trait]
 impl BlobPort for FakeBlobs {
@@ -35,6 +36,9 @@ impl BlobPort for FakeBlobs {
         Ok(id)
     }
     async fn get(&self, id: BlobId) -> Result<Option<Bytes>, BlobError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(BlobError::Io(std::io::Error::other("a node that may have it is not connected")));
+        }
         Ok(self.0.lock().get(&id).cloned())
     }
 }
@@ -65,7 +69,7 @@ pub(super) fn keyring() -> Keyring {
     Keyring::new(SigningKey::new(KeyId(1), [9; 32]))
 }
 
-pub(super) struct FakeSecurity(pub(super) Keyring);
+pub(super) struct FakeSecurity(pub(super) parking_lot::RwLock<Keyring>);
 
 impl SecurityPort for FakeSecurity {
     fn authenticate(&self, _: &str) -> Result<Principal, AuthError> {
@@ -76,6 +80,9 @@ impl SecurityPort for FakeSecurity {
     }
     fn issue_token(&self, _: &str, _: PrincipalRole, _: Duration) -> String {
         String::new()
+    }
+    fn is_current(&self, _: &str) -> bool {
+        true
     }
     fn scan_prompt(&self, text: &str) -> ScanVerdict {
         if text.contains("ignore all") { ScanVerdict::Injection { rule: "override" } } else { ScanVerdict::Clean }
@@ -88,10 +95,10 @@ impl SecurityPort for FakeSecurity {
         }
     }
     fn sign(&self, draft: MessageDraft) -> Message {
-        self.0.sign(draft)
+        self.0.read().sign(draft)
     }
     fn verify(&self, message: &Message) -> Result<(), VerifyError> {
-        self.0.verify(message)
+        self.0.read().verify(message)
     }
 }
 
@@ -151,10 +158,16 @@ impl MessagingPort for FakeMessaging {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
     Answer,
+    /// Answers once the mood is another.
+    Ponder,
     Hang,
     Panic,
     Unavailable,
     Reject,
+    /// Asks to come back in 50 ms, and then answers.
+    ComeBack,
+    /// Asks to come back in an hour.
+    ComeBackLate,
 }
 
 pub(super) struct FakeModel {
@@ -182,9 +195,12 @@ impl LlmPort for FakeModel {
         let _running = Running(Arc::clone(&self.running));
         let asked = request.turns.last().map(|turn| turn.text.clone()).unwrap_or_default();
         self.asked.lock().push(asked.clone());
+        while *self.mood.lock() == Mood::Ponder {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let mood = *self.mood.lock();
         match mood {
-            Mood::Answer => {
+            Mood::Answer | Mood::Ponder => {
                 tokens("tok");
                 let usage = Usage { prompt_tokens: 1, completion_tokens: 2, cost_micros: 3 };
                 Ok(Completion { text: format!("re: {asked}"), by: "fake/1".to_owned(), usage })
@@ -192,6 +208,16 @@ impl LlmPort for FakeModel {
             Mood::Hang => std::future::pending().await,
             Mood::Panic => panic!("the model blew up"),
             Mood::Unavailable => Err(LlmError::Unavailable { provider: "fake".to_owned(), detail: "down".to_owned() }),
+            Mood::ComeBack => {
+                *self.mood.lock() = Mood::Answer;
+                let retry_after = Some(Duration::from_millis(50));
+                Err(LlmError::RateLimited { provider: "fake".to_owned(), retry_after })
+            }
+            Mood::ComeBackLate => Err(LlmError::Resting {
+                provider: "fake".to_owned(),
+                reason: "it asked for that".to_owned(),
+                wait: Duration::from_secs(3_600),
+            }),
             Mood::Reject => Err(LlmError::Rejected { provider: "fake".to_owned(), detail: "no".to_owned() }),
         }
     }

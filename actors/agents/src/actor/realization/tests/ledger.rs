@@ -86,6 +86,12 @@ impl FakeLedger {
         }
     }
 
+    pub(super) fn tell_yielding(&self, yields: bool) {
+        for observer in self.observers.lock().clone() {
+            observer.on_yielding(ShardId(0), yields);
+        }
+    }
+
     pub(super) fn add_task(&self, task: TaskRecord) {
         let event = LedgerEvent::TaskReady { agent: task.agent, task: task.id };
         self.state.lock().tasks.insert(task.id, Arc::new(task));
@@ -124,7 +130,7 @@ impl FakeLedger {
                 }
                 Ok((Applied::Agent(record), events))
             }
-            Command::Begin { task, epoch, .. } => {
+            Command::Begin { task, epoch, version, .. } => {
                 let desired = state.tasks.get(&task).and_then(|task| state.agents.get(&task.agent)).map(|a| a.desired);
                 let record = state.tasks.get_mut(&task).ok_or(Refusal::UnknownTask(task))?;
                 if record.state != TaskState::Accepted || desired != Some(Desired::Active) {
@@ -133,10 +139,12 @@ impl FakeLedger {
                 let changed = Arc::make_mut(record);
                 changed.state = TaskState::Running;
                 changed.attempts += 1;
+                changed.begun += 1;
                 changed.epoch = epoch;
+                changed.agent_version = version;
                 Ok((Applied::Task(Arc::clone(record)), Vec::new()))
             }
-            Command::Step { task, step } => {
+            Command::Step { task, step, .. } => {
                 let record = state.tasks.get_mut(&task).ok_or(Refusal::UnknownTask(task))?;
                 let expected = u32::try_from(record.steps.len()).expect("few steps");
                 if record.state != TaskState::Running {
@@ -168,7 +176,10 @@ impl FakeLedger {
             | Command::Discard { .. }
             | Command::Tick { .. }
             | Command::Forget { .. }
-            | Command::ResetUsage { .. }) => panic!("the actor does not propose {other:?}"),
+            | Command::ResetUsage { .. }
+            | Command::UpdateAgent { .. }
+            | Command::DeleteAgent { .. }
+            | Command::ForgetDead { .. }) => panic!("the actor does not propose {other:?}"),
         }
     }
 }
@@ -201,6 +212,12 @@ fn end(
                 task.state = TaskState::Accepted;
                 events.push(LedgerEvent::TaskReady { agent, task: id });
             }
+        }
+        Outcome::Postponed(why) => {
+            task.attempts -= 1;
+            task.error = Some(why);
+            task.state = TaskState::Accepted;
+            events.push(LedgerEvent::TaskReady { agent, task: id });
         }
         Outcome::HandedBack => {
             task.attempts -= 1;

@@ -22,6 +22,7 @@ pub(super) struct World {
     pub(super) ledger: Arc<FakeLedger>,
     pub(super) blobs: Arc<FakeBlobs>,
     pub(super) seen: Arc<FakeObservability>,
+    pub(super) security: Arc<FakeSecurity>,
     pub(super) messaging: Arc<FakeMessaging>,
     pub(super) model: Arc<FakeModel>,
     pub(super) budget: Arc<FakeBudget>,
@@ -49,12 +50,13 @@ impl World {
             asked: parking_lot::Mutex::default(),
             running: Arc::default(),
         });
+        let security = Arc::new(FakeSecurity(parking_lot::RwLock::new(keyring())));
         let ports = ActorRequires {
             ledger: Arc::clone(&ledger) as _,
             led: Arc::clone(&ledger) as _,
             blobs: Arc::clone(&blobs) as _,
             observability: Arc::clone(&seen) as _,
-            security: Arc::new(FakeSecurity(keyring())),
+            security: Arc::clone(&security) as _,
             messaging: Arc::clone(&messaging) as _,
             llm_router: Arc::new(FakeRouter(Arc::clone(&model))),
             token_budget: Arc::clone(&budget) as _,
@@ -65,12 +67,29 @@ impl World {
         let inner = ActorCapability::initialize(config).expect("a fitting configuration");
         let (ActorProvides { actor }, running) =
             ActorCapability::start(Wired { inner, ports }, cx).await.expect("it starts");
-        Self { ledger, blobs, seen, messaging, model, budget, actor, running }
+        Self { ledger, blobs, seen, security, messaging, model, budget, actor, running }
     }
 
     pub(super) fn agent(&self, change: impl FnOnce(&mut AgentSpec)) -> AgentId {
-        let mut spec = spec("clerk");
+        self.named("clerk", change)
+    }
+
+    pub(super) fn named(&self, name: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentId {
+        self.enter(Self::spec_of(name, change))
+    }
+
+    /// What an agent may be.
+    pub(super) fn spec(&self, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec {
+        Self::spec_of("clerk", change)
+    }
+
+    fn spec_of(name: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec {
+        let mut spec = spec(name);
         change(&mut spec);
+        spec
+    }
+
+    fn enter(&self, spec: AgentSpec) -> AgentId {
         let id = AgentId::from_name(&spec.name);
         let record = AgentRecord {
             id,
@@ -81,6 +100,7 @@ impl World {
             usage: UsageWindow::default(),
             memory: None,
             tasks_ended: 0,
+            versions: Arc::new([]),
         };
         self.ledger.state.lock().agents.insert(id, Arc::new(record));
         id
@@ -119,6 +139,9 @@ impl World {
             error: None,
             dead_letter: None,
             idempotency_key: None,
+            begun: 0,
+            crashes: 0,
+            agent_version: 0,
         };
         change(&mut task);
         self.ledger.add_task(task);

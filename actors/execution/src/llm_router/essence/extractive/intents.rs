@@ -9,6 +9,10 @@ use std::collections::HashSet;
 
 /// The most parts of a plan.
 const PARTS: usize = 7;
+/// The most words that a review misses.
+const MISSING: usize = 32;
+/// How much of a draft is searched for what it cites, in bytes.
+const SEARCHED: usize = 64 * 1024;
 /// What a review says that has found nothing.
 const FINE: &str = "nothing to improve";
 /// Where a sentence with several questions falls apart: before the word that asks.
@@ -28,16 +32,25 @@ pub(super) fn plan(question: &str) -> String {
 /// The parts of a question, each on one line. Empty only when there is no word in it.
 pub(super) fn parts(question: &str) -> Vec<String> {
     let mut parts: Vec<&str> = Vec::new();
-    for sentence in sentences(question) {
+    let mut take = |part| {
+        if parts.len() < PARTS && str::chars(part).any(char::is_alphanumeric) {
+            parts.push(part);
+        }
+        // Each further part would be looked for in all the rest.
+        parts.len() < PARTS
+    };
+    'sentences: for sentence in sentences(question) {
         let mut rest = sentence.text;
         while let Some((head, tail)) = split(rest) {
-            parts.push(head.trim_end_matches([',', ';', ' ']));
+            if !take(head.trim_end_matches([',', ';', ' '])) {
+                break 'sentences;
+            }
             rest = tail;
         }
-        parts.push(rest);
+        if !take(rest) {
+            break;
+        }
     }
-    parts.retain(|part| part.chars().any(char::is_alphanumeric));
-    parts.truncate(PARTS);
     parts.into_iter().map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
@@ -63,6 +76,7 @@ fn gap<'a>(request: &'a ChatRequest, ask: &Ask<'a>, question: &'a str, draft: &s
     let dialogue = Dialogue { question, draft: None, history: &[] };
     let material = Material::of(request, ask, &dialogue);
     let mut there: HashSet<Term> = material.analyzer.terms(draft).into_iter().collect();
+    let draft = &draft[..draft.floor_char_boundary(SEARCHED)];
     // What is quoted speaks of what it stands under, too.
     for unit in material.units.iter().filter(|unit| draft.contains(&unit.to_string())) {
         there.extend(unit.heading.iter().flat_map(|heading| &material.headings[*heading]));
@@ -76,6 +90,7 @@ fn gap<'a>(request: &'a ChatRequest, ask: &Ask<'a>, question: &'a str, draft: &s
     missing.retain(|keyword| {
         counts(keyword.term) && !there.contains(&keyword.term) && material.frequency(keyword.term) > 0
     });
+    missing.truncate(MISSING);
     Gap { material, missing }
 }
 
@@ -118,10 +133,8 @@ pub(super) fn revise(request: &ChatRequest, question: &str, draft: &str) -> Stri
 
 /// All quotes of all parts, each once.
 pub(super) fn synthesize(request: &ChatRequest, parts: &str) -> String {
-    let mut lines = Vec::new();
-    for line in quotes(parts) {
-        add(&mut lines, line);
-    }
+    let mut known = HashSet::new();
+    let lines: Vec<String> = quotes(parts).into_iter().filter(|line| known.insert(line.clone())).collect();
     compose::write_lines(request, &lines)
 }
 

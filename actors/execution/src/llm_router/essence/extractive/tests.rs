@@ -171,3 +171,20 @@ fn look_at_intents() {
         );
     }
 }
+
+#[test]
+fn work_grows_with_the_question_and_not_with_its_square() {
+    let shortest = |question: String| {
+        let once = || {
+            let started = std::time::Instant::now();
+            ask(&question);
+            started.elapsed()
+        };
+        [once(), once(), once()].into_iter().min().unwrap()
+    };
+    for (what, part) in [("parts", "and what is raft "), ("words", "w"), ("questions", "What is this? ")] {
+        let question = |count: usize| (0..count).map(|n| format!("{part}{n} ")).collect::<String>() + "?";
+        let (small, large) = (shortest(question(1_000)), shortest(question(8_000)));
+        assert!(large < 30 * small.max(Duration::from_micros(200)), "{what}: {small:?}, eight times as much {large:?}");
+    }
+}

@@ -53,6 +53,18 @@ async fn passing_errors_are_tried_again_and_lasting_ones_are_not() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_long_is_refused_once_and_not_paid_for_again() {
+    let (url, script) = serve(&[Act::Long]).await;
+    let (router, ..) = router(json!({ "providers": { "p": { "url": url, "model": "m" } } }));
+    let (refused, streamed) = ask(&router, &of("p"), LONG).await;
+    let refused = refused.unwrap_err();
+    let told = format!("the answer is longer than {MAX_COMPLETION_BYTES} bytes");
+    assert!(matches!(&refused, LlmError::Rejected { detail, .. } if detail.contains(&told)), "{refused:?}");
+    assert!(streamed.len() <= MAX_COMPLETION_BYTES && script.seen.lock().len() == 1);
+    assert_eq!(ask(&router, &of("p"), LONG).await.0.unwrap().text, "Hello", "the provider is as good as before");
+}
+
+#[tokio::test]
 async fn a_hanging_provider_times_out_and_the_fallback_answers() {
     let (slow, _) = serve(&[Act::Hang]).await;
     let (good, _) = serve(&[]).await;
@@ -76,7 +88,7 @@ async fn when_nobody_answers_the_error_says_what_each_one_said() {
     let mut intelligence = of("a");
     intelligence.fallback = Some(Fallback { provider: "b".into(), model: None });
     let (result, _) = ask(&router, &intelligence, LONG).await;
-    let LlmError::Exhausted { tried } = result.unwrap_err() else { panic!("both failed") };
+    let LlmError::Exhausted { tried, .. } = result.unwrap_err() else { panic!("both failed") };
     assert!(tried[0].contains("500") && tried[1].contains("disabled"), "{tried:?}");
 }
 
@@ -109,6 +121,66 @@ async fn a_circuit_opens_and_closes_again() {
     fakes.now.fetch_add(31_000, Ordering::Relaxed);
     assert_eq!(ask(&router, &of("a"), LONG).await.0.unwrap().text, "Hello");
     assert_eq!(router.providers()[1].health, ProviderHealth::Healthy);
+}
+
+#[tokio::test]
+async fn the_reason_outlives_the_circuit_that_it_opens() {
+    let (url, script) = serve(&[Act::Status(502); 6]).await;
+    let (router, _, fakes) = router(json!({ "providers": { "a": { "url": url, "model": "m" } } }));
+    assert!(ask(&router, &of("a"), LONG).await.0.is_err());
+    // The fifth failure opens the circuit in the middle of this call.
+    let opening = ask(&router, &of("a"), LONG).await.0.unwrap_err();
+    assert!(matches!(&opening, LlmError::Unavailable { detail, .. } if detail.contains("502")), "{opening}");
+    let resting = ask(&router, &of("a"), LONG).await.0.unwrap_err();
+    assert_eq!(script.seen.lock().len(), 5);
+    assert_eq!(resting.retry_after(), Some(Duration::from_secs(30)));
+    let told = resting.to_string();
+    assert!(told.contains("left alone for 30 s") && told.contains("502"), "{told}");
+    fakes.now.fetch_add(20_000, Ordering::Relaxed);
+    let later = ask(&router, &Intelligence::default(), LONG).await.0.unwrap_err();
+    assert_eq!(later.retry_after(), Some(Duration::from_secs(10)), "{later}");
+}
+
+#[tokio::test]
+async fn what_an_answer_says_does_not_speak_against_who_gave_it() {
+    let (url, script) =
+        serve(&[Act::Empty, Act::Status(400), Act::Empty, Act::Empty, Act::Empty, Act::Empty, Act::Empty]).await;
+    let (router, ..) = router(json!({ "providers": { "a": { "url": url, "model": "m" } } }));
+    for which in 0..7 {
+        let error = ask(&router, &of("a"), LONG).await.0.unwrap_err();
+        let fits = if which == 1 {
+            matches!(error, LlmError::Rejected { .. })
+        } else {
+            matches!(error, LlmError::Unusable { .. })
+        };
+        assert!(fits, "{error}");
+    }
+    assert_eq!(script.seen.lock().len(), 7, "nor is it asked again within a call");
+    assert_eq!(ask(&router, &of("a"), LONG).await.0.unwrap().text, "Hello");
+    assert_eq!(router.providers()[1].health, ProviderHealth::Healthy);
+}
+
+#[tokio::test]
+async fn whoever_asks_to_come_back_later_is_left_alone_until_then() {
+    let (url, script) = serve(&[Act::ComeBack]).await;
+    let (router, _, fakes) = router(json!({ "providers": { "a": { "url": url, "model": "m" } } }));
+    for left in [60, 60, 45] {
+        let error = ask(&router, &of("a"), LONG).await.0.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(left)), "{error}");
+        if left == 60 && script.seen.lock().len() == 1 && matches!(error, LlmError::Resting { .. }) {
+            fakes.now.fetch_add(15_000, Ordering::Relaxed);
+        }
+    }
+    assert_eq!(script.seen.lock().len(), 1, "nobody else asks meanwhile");
+    let mut with_fallback = of("a");
+    with_fallback.fallback = Some(Fallback { provider: "a".into(), model: None });
+    let error = ask(&router, &with_fallback, LONG).await.0.unwrap_err();
+    assert!(
+        matches!(error, LlmError::Exhausted { retry_after: Some(wait), .. } if wait == Duration::from_secs(45)),
+        "{error}"
+    );
+    fakes.now.fetch_add(45_000, Ordering::Relaxed);
+    assert_eq!(ask(&router, &of("a"), LONG).await.0.unwrap().text, "Hello");
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ use octopussy_core::agent::Intelligence;
 use octopussy_core::ids::{AgentId, NodeId, TaskId, TraceId};
 use octopussy_core::ports::{
     ChatRequest, ChatTurn, Completion, ConfigurationError, ConfigurationPort, Intent, LlmError, LlmRouterPort,
-    MeshPort, NoObservability, Passage, Reloaded, Role, SecretError, SecretName, SecretValue, SecretsPort,
+    MAX_COMPLETION_BYTES, MeshPort, NoObservability, Passage, Reloaded, Role, SecretError, SecretName, SecretValue,
+    SecretsPort,
 };
 use octopussy_core::task::StepKey;
 use octopussy_core::time::{Clock, Timestamp};
@@ -35,8 +36,13 @@ enum Act {
     Answer,
     Status(u16),
     RateLimit,
+    /// Asks to come back in a minute, by a date.
+    ComeBack,
+    Empty,
     Hang,
     Cut,
+    /// An answer longer than any may be.
+    Long,
 }
 
 /// A request as it came.
@@ -87,7 +93,24 @@ async fn handle(
         Act::Status(status) => {
             (StatusCode::from_u16(status).unwrap(), r#"{"error":{"message":"boom"}}"#).into_response()
         }
+        Act::ComeBack => {
+            let headers = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")];
+            (StatusCode::TOO_MANY_REQUESTS, headers, "slow down").into_response()
+        }
+        Act::Empty => {
+            let empty =
+                "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+            ([("content-type", "text/event-stream")], empty).into_response()
+        }
         Act::RateLimit => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")], "slow down").into_response(),
+        Act::Long => {
+            let piece = format!(
+                "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+                "x".repeat(MAX_COMPLETION_BYTES / 4)
+            );
+            let pieces = futures::stream::repeat(piece).take(20).map(Ok::<_, std::io::Error>);
+            Response::builder().header("content-type", "text/event-stream").body(Body::from_stream(pieces)).unwrap()
+        }
         Act::Hang => std::future::pending().await,
         Act::Cut => {
             let first = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n";
@@ -187,8 +210,8 @@ impl SecretsPort for Fakes {
     async fn set(&self, _: &SecretName, _: SecretValue) -> Result<(), SecretError> {
         Ok(())
     }
-    async fn rotate(&self, _: &SecretName) -> Result<(), SecretError> {
-        Ok(())
+    async fn get_or_generate(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
+        SecretsPort::get(self, name).await
     }
     async fn delete(&self, _: &SecretName) -> Result<(), SecretError> {
         Ok(())

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::borrow::Cow;
 
 /// The shortest run that is tried as base64: shorter ones are words.
 const MIN_ENCODED: usize = 16;
@@ -15,7 +16,7 @@ const MAX_PAYLOAD: usize = 16 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Normalised {
     pub(super) text: String,
-    /// Where in `text` words begin whose letters were hidden in foreign ones, digits or spacing.
+    /// Where in `text` words begin whose letters were hidden in foreign ones, digits or spacing; in order.
     pub(super) disguised: Vec<usize>,
 }
 
@@ -84,23 +85,15 @@ fn plain(c: char) -> Plain {
     match c {
         'a'..='z' | '0'..='9' | '@' | '$' | '<' | '>' | '|' | '#' | '[' | ']' | '{' | '}' | '/' | '_' => Plain::Char(c),
         'A'..='Z' => Plain::Char(c.to_ascii_lowercase()),
-        '\u{ad}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2064}'
-        | '\u{feff}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{300}'..='\u{36f}' => Plain::Nothing,
-        // Tag characters carry ASCII that no screen shows.
-        '\u{e0020}'..='\u{e007e}' => ascii(c as u32 - 0xe0000),
-        '\u{ff01}'..='\u{ff5e}' => ascii(c as u32 - 0xfee0),
-        '\u{1d400}'..='\u{1d6a3}' => {
-            let at = (c as u32 - 0x1d400) % 52;
-            ascii(if at < 26 { at + 97 } else { at - 26 + 97 })
-        }
-        '\u{24d0}'..='\u{24e9}' => ascii(c as u32 - 0x24d0 + 97),
-        '\u{24b6}'..='\u{24cf}' => ascii(c as u32 - 0x24b6 + 97),
+        // Marks that are put on or around the letter before.
+        '\u{300}'..='\u{36f}'
+        | '\u{483}'..='\u{489}'
+        | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe20}'..='\u{fe2f}' => Plain::Nothing,
+        _ if compatible(c).is_some() => compatible(c).map_or(Plain::Nothing, ascii),
+        _ if is_ignorable(c) => Plain::Nothing,
         'à'..='å' | 'À'..='Å' | 'ā' | 'ă' | 'ą' => Plain::Char('a'),
         'è'..='ë' | 'È'..='Ë' | 'ē' | 'ę' | 'ě' => Plain::Char('e'),
         'ì'..='ï' | 'Ì'..='Ï' | 'ı' | 'ī' => Plain::Char('i'),
@@ -118,6 +111,46 @@ fn plain(c: char) -> Plain {
         _ if c.is_alphanumeric() => c.to_lowercase().next().map_or(Plain::Nothing, Plain::Char),
         _ => Plain::Break,
     }
+}
+
+/// The ASCII character that another one only writes differently: full-width, mathematical and circled letters, and tag
+/// characters, which carry ASCII that no screen shows.
+const fn compatible(c: char) -> Option<u32> {
+    let code = c as u32;
+    Some(match c {
+        '\u{e0020}'..='\u{e007e}' => code - 0xe0000,
+        '\u{ff01}'..='\u{ff5e}' => code - 0xfee0,
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let at = (code - 0x1d400) % 52;
+            if at < 26 { at + 97 } else { at - 26 + 97 }
+        }
+        '\u{24d0}'..='\u{24e9}' => code - 0x24d0 + 97,
+        '\u{24b6}'..='\u{24cf}' => code - 0x24b6 + 97,
+        _ => return None,
+    })
+}
+
+/// What no reader sees: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties), and the marks of interlinear
+/// annotations.
+pub(super) const fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text as a reader sees it, for what looks at words as they are written: without what nobody sees, and with letters
+/// that are only written differently as the plain ones. Borrowed when it is that already.
+pub(super) fn seen(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| is_ignorable(c) || compatible(c).is_some()) {
+        return Cow::Borrowed(text);
+    }
+    let plain = |c: char| match compatible(c) {
+        Some(code) => char::from_u32(code),
+        None => (!is_ignorable(c)).then_some(c),
+    };
+    Cow::Owned(text.chars().filter_map(plain).collect())
 }
 
 fn ascii(code: u32) -> Plain {

@@ -82,9 +82,10 @@ fn judge_window(hits: &[Hit], text: &Normalised) -> Finding {
     let mut total = Total { finding: Finding { weight: 0.0, rule: None }, most: 0.0 };
     total.add("instruction_override", override_weight(hits));
     // Ids look like leetspeak, too: only a disguise of the very word counts.
-    let disguised = hits
-        .iter()
-        .any(|hit| hit.class == Class::Override && text.disguised.iter().any(|at| (hit.start..hit.end).contains(at)));
+    let disguised = hits.iter().filter(|hit| hit.class == Class::Override).any(|hit| {
+        let next = text.disguised.partition_point(|at| *at < hit.start);
+        text.disguised.get(next).is_some_and(|at| *at < hit.end)
+    });
     total.add("disguised_text", if disguised { 2.0 } else { 0.0 });
     total.add("system_prompt_exfiltration", if follows(hits, Class::Reveal, Class::Hidden, 40) { 3.5 } else { 0.0 });
     total.add("secret_extraction", secret_weight(hits));
@@ -193,6 +194,16 @@ mod tests {
             let text = format!("{} . {attempt} . {}", "password ".repeat(stuffing), "password ".repeat(stuffing));
             assert!(rules.judge(&normalise(&text)).weight >= alone, "{stuffing} words hide it");
         }
+    }
+
+    #[test]
+    fn a_disguise_of_another_word_does_not_count_for_the_telling_one() {
+        let rules = Rules::new();
+        let weight = |text: &str| rules.judge(&normalise(text)).weight;
+        let plain = weight("please ignore the virus");
+        assert!((weight("please ignore the v1rus") - plain).abs() < 0.01, "another word is disguised");
+        assert!(weight("please 1gnore the virus") > plain + 1.0, "the word itself is disguised");
+        assert!(weight("n0rmal w0rds bef0re, please 1gnore the virus aft3r") > plain + 1.0, "others stand around it");
     }
 
     #[test]

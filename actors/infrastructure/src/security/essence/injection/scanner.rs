@@ -1,7 +1,7 @@
 //! Rules and model together.
 
 use super::model::Model;
-use super::normalise::{decoded_payloads, normalise};
+use super::normalise::{decoded_payloads, normalise, seen};
 use super::rules::{Finding, Rules};
 
 /// From which sum on a text is an injection. Chosen on the development set so that fewer than one benign text in a hundred
@@ -55,7 +55,7 @@ impl Scanner {
     #[must_use]
     pub fn scan(&self, text: &str) -> Verdict {
         let Finding { weight, rule } = self.rules.judge(&normalise(text));
-        let model = self.model.score(text);
+        let model = self.model.score(&seen(text));
         let score = model.odds + weight;
         let long_enough = model.words >= MIN_WORDS && model.evidence >= MIN_EVIDENCE;
         let supported = long_enough || weight >= TELLING_RULE || (weight >= HINTING_RULE && score > SHORT_THRESHOLD);

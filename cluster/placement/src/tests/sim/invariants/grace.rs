@@ -44,6 +44,8 @@ pub(super) fn check_voters(world: &World, by: NodeId, action: &Action) -> Result
     }
     for node in present.difference(voters) {
         let wanted = control.members.get(node).is_some_and(octopussy_control::MemberRecord::holds_replicas);
+        // Whoever has lost what it had has no vote that is worth keeping.
+        let wanted = wanted && !group.lost.contains(node);
         if wanted && is_away(world, by, *node) && voters.len() <= present.len() {
             return Err(format!("node {node}, which is only away, loses its vote: {present:?} become {voters:?}"));
         }

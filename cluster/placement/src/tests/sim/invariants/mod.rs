@@ -6,6 +6,7 @@ mod caught_up;
 mod farewell;
 mod fit;
 mod grace;
+pub(super) mod kept;
 mod rest;
 mod settled;
 

@@ -50,6 +50,10 @@ fn group(world: &World, shard: ShardId) -> Result<(), String> {
     if state.membership.configs != [set(&current.voters)] || state.membership.learners != set(&current.learners) {
         return Err(format!("shard {shard} has {:?}, the table says {current:?}", state.membership));
     }
+    let there = |node: &&NodeId| world.network.up.contains(*node) && world.truth.members.contains_key(*node);
+    if let Some(node) = state.held.keys().filter(there).find(|node| !current.names(**node)) {
+        return Err(format!("shard {shard} has a replica left on {node}"));
+    }
     if state.leader != current.voters.first().copied() {
         return Err(format!("shard {shard} is led by {:?} and not by {:?}", state.leader, current.voters.first()));
     }

@@ -42,7 +42,7 @@ openraft::declare_raft_types!(
         D = Entries,
         R = Answers,
         NodeId = Numbered,
-        Node = openraft::EmptyNode,
+        Node = crate::raft::Replica,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
 );

@@ -8,7 +8,7 @@ use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable}
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
-use openraft::{EmptyNode, OptionalSend, RaftTypeConfig};
+use openraft::{OptionalSend, RaftTypeConfig};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn nobody() -> Unreachable<TypeConfig> {
 impl RaftNetworkFactory<TypeConfig> for Nobody {
     type Network = Self;
 
-    async fn new_client(&mut self, _: octopussy_core::ids::NodeId, _: &EmptyNode) -> Self {
+    async fn new_client(&mut self, _: octopussy_core::ids::NodeId, _: &crate::raft::Replica) -> Self {
         Self
     }
 }

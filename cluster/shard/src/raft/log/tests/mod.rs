@@ -3,6 +3,7 @@
 mod conformance;
 mod crashes;
 mod faults;
+mod lives;
 mod machine;
 mod memory;
 mod recovery;

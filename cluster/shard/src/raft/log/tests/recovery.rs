@@ -8,7 +8,7 @@ use octopussy_core::ids::NodeId;
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::{Config, EntryPayload, Membership, Raft, ServerState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ async fn a_learner_without_a_log_and_a_state_ahead_of_its_log_can_be_forced_too(
     let raft = start(&host, &machine).await;
     raft.wait(limit()).state(ServerState::Leader, "leads alone").await.unwrap();
     raft.shutdown().await.unwrap();
-    host.remove(GROUP).await.unwrap();
+    host.bury(GROUP).await.unwrap();
     assert_eq!(host.groups_with_data(), []);
 
     // A crash took the end of the log, which had been applied.
@@ -116,7 +116,7 @@ async fn a_raft_goes_on_after_its_disk_was_full() {
     let host = open_on(dir.path(), &disk);
     let machine = Machine::new();
     let raft = start(&host, &machine).await;
-    raft.initialize(BTreeSet::from([ME])).await.unwrap();
+    raft.initialize(BTreeMap::from([(ME, crate::raft::Replica::default())])).await.unwrap();
     raft.wait(limit()).state(ServerState::Leader, "leads").await.unwrap();
     raft.client_write(Entries::Shard(vec![command(1, 64)])).await.unwrap();
     disk.full.store(true, Ordering::SeqCst);

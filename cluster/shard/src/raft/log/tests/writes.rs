@@ -151,7 +151,7 @@ async fn a_removed_group_begins_anew() {
     append(&mut other, vec![entry(1, 0)]).await;
     log.save_committed(Some(id(1, 9_000))).await.unwrap();
     log.purge(id(1, 9_000)).await.unwrap();
-    host.remove(GROUP).await.unwrap();
+    host.bury(GROUP).await.unwrap();
     assert_eq!(host.groups_with_data(), [GroupId(4)]);
     assert_eq!((log.last(), log.purged(), log.vote()), (None, None, None));
     // It comes back with indexes that were still to be swept.

@@ -4,7 +4,7 @@ use super::super::group_record::SnapshotMeta;
 use super::super::shared::Shared;
 use super::error::blocking;
 use super::temporary::TemporaryFile;
-use super::{SnapshotError, SnapshotReader, image};
+use super::{Progress, SnapshotError, SnapshotReader, image};
 use crate::raft::GroupId;
 use std::fmt;
 use std::path::Path;
@@ -22,6 +22,7 @@ enum Source {
 /// A snapshot of a group: made when it is first read, or received. Its file is removed when this is dropped.
 pub(crate) struct SnapshotFile {
     source: Source,
+    progress: Progress,
 }
 
 impl fmt::Debug for SnapshotFile {
@@ -36,12 +37,17 @@ impl fmt::Debug for SnapshotFile {
 impl SnapshotFile {
     /// The stored state of `group`, of which `meta` speaks.
     pub(in super::super) fn of_state(shared: Arc<Shared>, group: GroupId, meta: SnapshotMeta) -> Self {
-        Self { source: Source::State { shared, group, meta: Box::new(meta) } }
+        Self { source: Source::State { shared, group, meta: Box::new(meta) }, progress: Progress::default() }
     }
 
     /// A file that was received and verified.
-    pub(super) fn received(file: TemporaryFile) -> Self {
-        Self { source: Source::File(Arc::new(file)) }
+    pub(super) fn received(file: TemporaryFile, progress: Progress) -> Self {
+        Self { source: Source::File(Arc::new(file)), progress }
+    }
+
+    /// Counts what is installed of it.
+    pub(in super::super) fn progress(&self) -> Progress {
+        Arc::clone(&self.progress)
     }
 
     /// Makes the file unless it is there already, and opens it from its beginning. [`SnapshotError::Stale`] when the state

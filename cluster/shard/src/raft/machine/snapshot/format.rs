@@ -19,8 +19,9 @@ const MAGIC: [u8; 8] = *b"octosnap";
 const VERSION: u8 = 1;
 /// Stands where a row's keyspace would.
 const END: u8 = u8::MAX;
-/// The longest key or value: far beyond the bounds of messages and results, near enough not to trust a damaged length.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// The longest key or value: as much as its length can say, so that no state is too large for a snapshot. Memory is taken as bytes
+/// come, not as a damaged length says.
+const MAX_BYTES: usize = u32::MAX as usize;
 /// How much is read or written at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -170,8 +171,10 @@ fn read_exactly(file: &mut impl Read, hasher: &mut Sha256, length: [u8; 4]) -> R
     if length > MAX_BYTES {
         return Err(SnapshotError::damaged("a record is too long"));
     }
-    let mut bytes = vec![0; length];
-    file.read_exact(&mut bytes).map_err(cut_off)?;
+    let mut bytes = Vec::new();
+    if file.take(length as u64).read_to_end(&mut bytes)? < length {
+        return Err(SnapshotError::damaged("it is cut off"));
+    }
     hasher.update(&bytes);
     Ok(bytes)
 }

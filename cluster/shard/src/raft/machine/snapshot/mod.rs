@@ -14,6 +14,12 @@ pub(super) use format::{Head, ImageReader};
 pub(crate) use reader::SnapshotReader;
 pub(crate) use writer::SnapshotWriter;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Counts the bytes of a received snapshot that have been verified and installed, for whoever waits for that.
+pub(crate) type Progress = Arc<AtomicU64>;
+
 #[cfg(test)]
 use octopussy_store::Keyspace;
 #[cfg(test)]

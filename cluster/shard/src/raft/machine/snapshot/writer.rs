@@ -3,10 +3,12 @@
 use super::error::blocking;
 use super::format::ImageReader;
 use super::temporary::TemporaryFile;
-use super::{SnapshotError, SnapshotFile};
+use super::{Progress, SnapshotError, SnapshotFile};
 use crate::raft::GroupId;
 use bytes::Bytes;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
@@ -16,13 +18,14 @@ pub(crate) struct SnapshotWriter {
     file: File,
     place: TemporaryFile,
     group: GroupId,
+    progress: Progress,
 }
 
 impl SnapshotWriter {
     pub(in super::super) async fn create(dir: &Path, group: GroupId, number: u64) -> Result<Self, SnapshotError> {
         let place = TemporaryFile::new(dir, group, number);
         let file = File::create_new(place.path()).await?;
-        Ok(Self { file, place, group })
+        Ok(Self { file, place, group, progress: Progress::default() })
     }
 
     /// Appends what was received.
@@ -30,17 +33,24 @@ impl SnapshotWriter {
         Ok(self.file.write_all(&bytes).await?)
     }
 
+    /// Counts the bytes that are verified and installed, once all has been received.
+    pub(crate) fn progress(&self) -> Progress {
+        Arc::clone(&self.progress)
+    }
+
     /// All has been received: verifies it. The answer is for `Raft::install_full_snapshot`.
     pub(crate) async fn finish(mut self) -> Result<SnapshotFile, SnapshotError> {
         self.file.flush().await?;
-        let (place, group) = (self.place, self.group);
+        let (place, group, progress) = (self.place, self.group, self.progress);
         blocking(move || {
             let mut image = ImageReader::open(place.path())?;
             if image.head().group != group {
                 return Err(SnapshotError::damaged("it is of another group"));
             }
-            while image.next()?.is_some() {}
-            Ok(SnapshotFile::received(place))
+            while let Some((_, key, value)) = image.next()? {
+                progress.fetch_add((key.len() + value.len()) as u64, Ordering::Relaxed);
+            }
+            Ok(SnapshotFile::received(place, progress))
         })
         .await
     }

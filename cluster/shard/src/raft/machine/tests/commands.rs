@@ -17,7 +17,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 pub(super) fn activate(shard: ShardId, node: NodeId) -> Command {
-    Command::Activate { shard, node, now: now(), max_age: Duration::from_secs(86_400) }
+    Command::Activate { shard, node, now: now(), max_age: Duration::from_secs(86_400), boot: 1, gone: false }
 }
 
 pub(super) fn create(name: &str) -> Command {
@@ -35,6 +35,7 @@ pub(super) fn agent(name: &str) -> AgentRecord {
         usage: UsageWindow::default(),
         memory: None,
         tasks_ended: 0,
+        versions: Arc::new([]),
     }
 }
 

@@ -5,6 +5,8 @@ mod control;
 mod crashes;
 mod faults;
 mod leading;
+mod listing;
+mod lives;
 mod opening;
 mod snapshots;
 mod support;

@@ -105,11 +105,11 @@ impl Model {
                 let new = NewTask { id, message: message(self.now), idempotency, ..new_task(agent) };
                 Command::Accept { task: Box::new(new), now }
             }
-            Change::Begin { task } => Command::Begin { task: self.pick(*task), epoch, now },
+            Change::Begin { task } => Command::Begin { task: self.pick(*task), epoch, version: 1, now },
             Change::Step { task } => {
                 let task = self.pick(*task);
                 let done = self.group.host.task(task).unwrap().map_or(0, |task| task.steps.len());
-                Command::Step { task, step: Arc::new(step(u32::try_from(done).unwrap(), epoch)) }
+                Command::Step { task, step: Arc::new(step(u32::try_from(done).unwrap(), epoch)), now }
             }
             Change::End { task, outcome } => {
                 let outcome = match outcome {

@@ -164,8 +164,8 @@ impl Group {
         let epoch = self.epoch();
         let outcome = Outcome::Succeeded(message(START));
         vec![
-            Command::Begin { task, epoch, now: now() },
-            Command::Step { task, step: Arc::new(step(0, epoch)) },
+            Command::Begin { task, epoch, version: 1, now: now() },
+            Command::Step { task, step: Arc::new(step(0, epoch)), now: now() },
             Command::End { task, epoch, outcome, memory: Some("noted".into()), now: now() },
         ]
     }

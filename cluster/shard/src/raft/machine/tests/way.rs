@@ -79,7 +79,7 @@ async fn listings_page_newest_first_from_memory_and_store_and_from_the_shards_as
     let epoch = group.epoch();
     let outcome = Outcome::DeadLetter(DeadLetterReason::Quarantined, "suspicious".into());
     let end = Command::End { task: dead, epoch, outcome, memory: None, now: now() };
-    group.propose(vec![Command::Begin { task: dead, epoch, now: now() }, end]).await;
+    group.propose(vec![Command::Begin { task: dead, epoch, version: 1, now: now() }, end]).await;
     all.extend([waiting, dead]);
     all.sort_unstable_by(|a, b| b.cmp(a));
 
@@ -130,7 +130,7 @@ async fn a_task_that_was_stored_while_hot_is_not_hot_after_its_end() {
     let outcome = Outcome::DeadLetter(DeadLetterReason::Quarantined, "suspicious".into());
     let end = Command::End { task: long, epoch, outcome, memory: None, now: now() };
     let replay = Command::Replay { task: long, message: message(START), now: now() };
-    group.propose(vec![Command::Begin { task: long, epoch, now: now() }, end, replay]).await;
+    group.propose(vec![Command::Begin { task: long, epoch, version: 1, now: now() }, end, replay]).await;
     let work = group.work(long);
     group.propose(vec![work[0].clone(), work[2].clone()]).await;
     assert!(host.close(Duration::from_secs(10)).await);
@@ -152,13 +152,17 @@ async fn retention_finds_what_is_old_and_what_is_too_much() {
         group.run(alice).await;
     }
     host.flush().await.unwrap();
-    let sweep =
-        |before: u64, kept| host.sweep(group.shard, now(), octopussy_core::time::Timestamp::from_millis(before), kept);
+    let at = octopussy_core::time::Timestamp::from_millis;
+    // Within the window of idempotency keys nothing is forgotten.
+    assert_eq!(host.sweep(group.shard, now(), at(START), 3), (Vec::new(), false));
+    let later = now().plus(octopussy_ledger::IDEMPOTENCY_WINDOW + std::time::Duration::from_secs(1));
+    let sweep = |before: u64, kept| host.sweep(group.shard, later, at(before), kept);
     assert_eq!(sweep(START, 10), (Vec::new(), false));
     let (commands, more) = sweep(START, 3);
     assert!(!more && matches!(commands[..], [Command::Forget { before, .. }] if before.as_millis() == START + 1));
     let (commands, _) = sweep(START + 5, 10);
     assert!(matches!(commands[..], [Command::Forget { before, .. }] if before.as_millis() == START + 5));
+    group.propose(vec![Command::Tick { shard: group.shard, now: later }]).await;
     group.propose(commands).await;
     assert_eq!(host.tasks(&[group.shard], &TaskQuery::default()).unwrap().items, []);
     host.flush().await.unwrap();

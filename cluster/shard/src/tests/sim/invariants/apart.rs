@@ -63,6 +63,7 @@ impl Invariant for Apart {
             }
             Event::Thawed { .. }
             | Event::Stepped { .. }
+            | Event::Asked { .. }
             | Event::Acknowledged { .. }
             | Event::Ended { .. }
             | Event::Trouble(_) => {}

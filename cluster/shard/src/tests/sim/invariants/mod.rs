@@ -3,9 +3,11 @@
 mod agreed;
 mod apart;
 mod bounded;
+mod digests;
 mod epochs;
 mod lost;
 mod once;
+mod punctual;
 mod repeated;
 
 use super::event::Event;
@@ -23,6 +25,7 @@ pub(super) fn all() -> Vec<Box<dyn Invariant>> {
         Box::<apart::Apart>::default(),
         Box::<epochs::Epochs>::default(),
         Box::<once::Once>::default(),
+        Box::<punctual::Punctual>::default(),
         Box::<repeated::Repeated>::default(),
     ]
 }
@@ -36,5 +39,6 @@ pub(super) fn sampled(world: &World) -> Result<(), String> {
 pub(super) fn settled(world: &World) -> Result<(), String> {
     lost::check(world)?;
     agreed::check(world)?;
+    digests::check(world)?;
     bounded::check_rest(world)
 }

@@ -48,6 +48,7 @@ impl Invariant for Once {
             | Event::Gained { .. }
             | Event::Lost { .. }
             | Event::Speaks { .. }
+            | Event::Asked { .. }
             | Event::Effect { .. }
             | Event::Crashed { .. }
             | Event::Frozen { .. }

@@ -23,6 +23,7 @@ impl Invariant for Repeated {
             | Event::Gained { .. }
             | Event::Lost { .. }
             | Event::Speaks { .. }
+            | Event::Asked { .. }
             | Event::Acknowledged { .. }
             | Event::Ended { .. }
             | Event::Crashed { .. }

@@ -1,0 +1,95 @@
+//! What clients do with secrets. Those that somebody has set are set anew and removed; the keys that nodes make for themselves are
+//! replaced by other keys, and nobody sets or removes them.
+
+use super::adaptation::Orchestrator;
+use super::problems::secret_problem;
+use octopussy_core::ports::{Action, KeyKind, Principal, RotationView, SecretError, SecretName, SecretValue};
+use octopussy_core::problem::{Code, Problem};
+
+impl Orchestrator {
+    /// The names of all secrets.
+    pub(super) async fn listed_secrets(&self, principal: &Principal) -> Result<Vec<String>, Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let names = self.ports().secrets.list().await.map_err(secret_problem)?;
+        Ok(names.into_iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    /// Sets a secret.
+    pub(super) async fn put_secret(&self, principal: &Principal, name: &str, value: String) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let value = SecretValue::new(value.into_bytes());
+        let name = SecretName::new(name).map_err(secret_problem)?;
+        let set = match generated(&name) {
+            Some(problem) => Err(problem),
+            None => self.ports().secrets.set(&name, value).await.map_err(secret_problem),
+        };
+        self.audit(principal, "secret.set", name.to_string(), &set);
+        set
+    }
+
+    /// Removes a secret.
+    pub(super) async fn remove_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let name = SecretName::new(name).map_err(secret_problem)?;
+        let removed = match generated(&name) {
+            Some(problem) => Err(problem),
+            None => self.ports().secrets.delete(&name).await.map_err(secret_problem),
+        };
+        self.audit(principal, "secret.delete", name.to_string(), &removed);
+        removed
+    }
+
+    /// Begins to replace the keys in one secret.
+    pub(super) async fn rotate_one(&self, principal: &Principal, name: &str) -> Result<RotationView, Problem> {
+        self.allow(principal, Action::ManageSecrets)?;
+        let name = SecretName::new(name).map_err(secret_problem)?;
+        let rotated = match KeyKind::of_secret(name.as_str()) {
+            Some(kind) => {
+                self.begin(&[kind], false).await.and_then(|begun| begun.into_iter().next().ok_or_else(nothing))
+            }
+            None => Err(self.not_generated(&name).await),
+        };
+        self.audit(principal, "secret.rotate", name.to_string(), &rotated);
+        rotated
+    }
+
+    /// Begins to replace the keys of every kind.
+    pub(super) async fn rotate_all(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let rotated = self.begin(&KeyKind::ALL, now).await;
+        let action = if now { "cluster.rotate_keys_now" } else { "cluster.rotate_keys" };
+        self.audit(principal, action, String::new(), &rotated);
+        rotated
+    }
+
+    async fn begin(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.ports().cluster.rotate_keys(kinds, now).await
+    }
+
+    /// Why a secret that no node has made is not rotated: there would be nothing but random bytes in its place.
+    async fn not_generated(&self, name: &SecretName) -> Problem {
+        match self.ports().secrets.get(name).await {
+            Ok(_) => Problem::new(
+                Code::SecretConflict,
+                format!("'{name}' was set by a user, and only its owner has another value"),
+            )
+            .hint(format!("`octopussy secret set {name}` replaces it")),
+            Err(error @ SecretError::Unknown(_)) => secret_problem(error).hint(format!(
+                "only keys that nodes make are rotated: {}",
+                KeyKind::ALL.map(KeyKind::secret).join(", ")
+            )),
+            Err(error) => secret_problem(error),
+        }
+    }
+}
+
+fn generated(name: &SecretName) -> Option<Problem> {
+    name.is_generated().then(|| {
+        Problem::new(Code::SecretConflict, format!("'{name}' is a key that the nodes make themselves"))
+            .hint("`octopussy secret rotate NAME` replaces it by a new one")
+    })
+}
+
+fn nothing() -> Problem {
+    Problem::new(Code::Internal, "no key was replaced")
+}
