@@ -3,9 +3,9 @@
 use crate::copies::{copies, in_order};
 use crate::keeper::Found;
 use crate::limits::{ASKED_AT_ONCE, QUESTION_LIMIT, TRANSFER_LIMIT};
-use crate::serve::Serve;
+use crate::serve::{Serve, Streams};
 use crate::transfer::{next, receive, send};
-use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
+use crate::wire::{Answer, Opening, Question, Reply, decode, encode, encode_request};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -35,7 +35,9 @@ impl ClusterBlobs {
     pub fn new(local: Arc<dyn BlobPort>, mesh: Arc<dyn MeshPort>, may_hold: MayHold) -> Arc<Self> {
         let serve = Arc::new(Serve::new(local.clone()));
         mesh.serve(Lane::Blob, serve.clone());
-        mesh.serve_streams(StreamKind::BlobContent, serve);
+        for kind in [StreamKind::BlobPut, StreamKind::BlobGet] {
+            mesh.serve_streams(kind, Arc::new(Streams(Serve::clone(&serve), kind)));
+        }
         Arc::new(Self { local, mesh, may_hold, asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)) })
     }
 
@@ -47,7 +49,7 @@ impl ClusterBlobs {
 
     /// Whether `node` has the blob; `None` when it does not say.
     async fn has(&self, node: NodeId, id: BlobId) -> Option<bool> {
-        let question = encode(&Question::Has(id)).ok()?;
+        let question = encode_request(&Question::Has(id)).ok()?;
         let answer = self.mesh.call(node, Lane::Blob, question, QUESTION_LIMIT).await.ok()?;
         let Answer::Has(has) = decode(&answer).ok()?;
         Some(has)
@@ -60,7 +62,7 @@ impl ClusterBlobs {
         }
         let copied = async {
             let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
-            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobPut).await.map_err(io::Error::other)?;
             let opening = Opening::Put { id, bytes: content.len() as u64 };
             stream.sink.send(encode(&opening)?).await.map_err(io::Error::other)?;
             send(&mut *stream.sink, content).await?;
@@ -77,7 +79,7 @@ impl ClusterBlobs {
     async fn fetch_from(&self, node: NodeId, id: BlobId) -> io::Result<Option<Bytes>> {
         let fetched = async {
             let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
-            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobGet).await.map_err(io::Error::other)?;
             stream.sink.send(encode(&Opening::Get(id))?).await.map_err(io::Error::other)?;
             match decode(&next(&mut *stream.source).await?)? {
                 Reply::Content(bytes) => receive(&mut *stream.source, id, bytes).await.map(Some),

@@ -5,6 +5,7 @@
 //! the place of a shard looks into its own.
 
 mod apply;
+mod authority;
 mod check;
 mod command;
 mod limits;
@@ -19,6 +20,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub use authority::Who;
 pub use command::{ControlApplied, ControlCommand};
 pub use limits::{
     MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES, MAX_SECRET_BYTES, MAX_SECRETS, MAX_TOKENS, TOKEN_MEMORY,

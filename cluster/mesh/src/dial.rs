@@ -141,7 +141,7 @@ async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection
         Ok(Err(Failure::Refused(refusal, text))) => {
             inner.refuse(connection, greet::identity(connection), refusal, &text);
             inner.metrics.other.dials_failed.add(1);
-            return if refusal == Refusal::WrongIdentity { Dialed::Failed } else { Dialed::Refused };
+            return dialed_in_vain(refusal);
         }
         Ok(Err(Failure::Ended)) => {}
         Err(_) => connection.close(CLOSE_BYE, b"the greeting took too long"),
@@ -152,9 +152,23 @@ async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection
     match reason.ok().as_ref().and_then(Refusal::of) {
         Some((refusal, text)) => {
             inner.refused_by(greet::identity(connection), address, refusal, &text);
-            Dialed::Refused
+            dialed_in_vain(refusal)
         }
         None => Dialed::Failed,
+    }
+}
+
+/// What a refusal says of the next attempt.
+const fn dialed_in_vain(refusal: Refusal) -> Dialed {
+    match refusal {
+        // Another address may be right; and who is unknown there now may be known in a moment.
+        Refusal::WrongIdentity | Refusal::Stranger => Dialed::Failed,
+        Refusal::ForeignCluster
+        | Refusal::IncompatibleVersion
+        | Refusal::StaleIncarnation
+        | Refusal::Forgotten
+        | Refusal::Protocol
+        | Refusal::Busy => Dialed::Refused,
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) async fn dialed(inner: &Arc<Inner>, connection: &Connection, expected
     send.write_all(&[HELLO_TAG]).await.map_err(|_| Failure::Ended)?;
     say(&mut send, &inner.hello(attempt)).await?;
     let hello = hear(inner, FrameReader::new(receive, HELLO_BYTES)).await?;
+    inner.admission(peer).await?;
     finish(inner, connection, peer, &hello, attempt, inner.me.node < peer)
 }
 
@@ -58,6 +59,7 @@ pub(crate) async fn accepted(inner: &Arc<Inner>, connection: &Connection, peer: 
     }
     let hello = hear(inner, FrameReader::new(receive, HELLO_BYTES)).await?;
     inner.known.lock().admits(peer, hello.boot)?;
+    inner.admission(peer).await?;
     say(&mut send, &inner.hello(hello.attempt)).await?;
     finish(inner, connection, peer, &hello, hello.attempt, peer < inner.me.node)
 }

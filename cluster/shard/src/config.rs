@@ -1,6 +1,8 @@
 //! How a node keeps its groups.
 
+use octopussy_core::ids::NodeId;
 use octopussy_store::Engine;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +69,8 @@ pub struct ShardHostConfig {
     pub replace_after: Duration,
     /// How long a caller waits for a shard's leader that cannot be reached before it is told so.
     pub patience: Duration,
+    /// Members, as those who have let this node in told of them. They count until this node has a copy of the control state.
+    pub introduced: BTreeSet<NodeId>,
 }
 
 impl ShardHostConfig {
@@ -87,6 +91,7 @@ impl ShardHostConfig {
             retention_interval: Duration::from_secs(60 * 60),
             replace_after: Duration::from_secs(5 * 60),
             patience: Duration::from_secs(5),
+            introduced: BTreeSet::new(),
         }
     }
 

@@ -21,6 +21,7 @@ use octopussy_lifecycle::{Open, Registry};
 use octopussy_membership::{AddressObserver, Membership};
 use octopussy_mesh::Mesh;
 use octopussy_shard::{FileBlobs, ShardHost};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,16 +68,18 @@ impl Substrate {
             Some(observer),
         )
         .context("the membership protocol cannot be started")?;
-        let facts = Facts::start(port.clone(), &identity.cluster_id, FactsConfig::default())
-            .await
-            .context("the exchange of facts cannot be started")?;
-        let shards =
-            open_shards(&settings.groups, clock, &port, &membership).await.context("the store cannot be opened")?;
+        let facts =
+            Facts::start(port.clone(), &FactsConfig::default()).context("the exchange of facts cannot be started")?;
+        let introductions = prepared.cluster_home.introductions()?;
+        let introduced: BTreeSet<NodeId> = introductions.iter().map(|(node, _)| *node).collect();
+        let mut groups = settings.groups.clone();
+        groups.introduced.clone_from(&introduced);
+        let shards = open_shards(&groups, clock, &port, &membership).await.context("the store cannot be opened")?;
         // Those who have left are refused before anybody is dialled; only then come those who let this node in.
         for node in book.follow(&shards.control()) {
             membership.forget(node);
         }
-        for (node, addresses) in prepared.cluster_home.introductions()? {
+        for (node, addresses) in introductions {
             book.introduce(node, &addresses);
         }
         let data = settings.groups.dir.clone();
@@ -120,7 +123,8 @@ impl Substrate {
             removed: CancellationToken::new(),
             stopping,
         };
-        tokio::spawn(substrate.removal(identity.node_id).run(substrate.removed.clone(), substrate.stopping.clone()));
+        let removal = substrate.removal(identity.node_id, introduced);
+        tokio::spawn(removal.run(substrate.removed.clone(), substrate.stopping.clone()));
         match substrate.belong(prepared).await {
             Ok(()) => {
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
@@ -231,9 +235,9 @@ impl Substrate {
         }
     }
 
-    fn removal(&self, node: NodeId) -> Removal {
+    fn removal(&self, node: NodeId, introduced: BTreeSet<NodeId>) -> Removal {
         let home = self.home.1.clone();
-        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by() }
+        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by(), introduced }
     }
 
     /// Ends when this node was removed from its cluster, with what is to be said about it.

@@ -7,14 +7,13 @@ use super::shared::Shared;
 use super::stream;
 use super::time::Time;
 use crate::handlers::Handlers;
-use crate::limits::LANE_NOT_SERVED;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
-    FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
-    PeerObserver, PeerView, StreamHandler, StreamKind,
+    FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshGuard, MeshPort,
+    MeshStream, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,7 +125,7 @@ impl MemoryMesh {
             let Some(peer) = shared.running(to) else { return };
             let _entered = peer.enter();
             let within = within.saturating_sub(shared.time.now().saturating_duration_since(sent));
-            let handler = peer.handlers.lane(lane);
+            let handler = peer.handlers.lane(lane, from.node, &request);
             let reply = handler.map(|handler| handler.handle(from.node, request, within));
             tokio::spawn(respond(network, from, to, lane, number, id, reply));
         });
@@ -143,11 +142,11 @@ async fn respond(
     lane: Lane,
     number: u64,
     id: u64,
-    reply: Option<BoxFuture<'static, Result<Bytes, Arc<str>>>>,
+    reply: Result<BoxFuture<'static, Result<Bytes, Arc<str>>>, &'static str>,
 ) {
     let answer = match reply {
-        Some(reply) => reply.await,
-        None => Err(Arc::from(LANE_NOT_SERVED)),
+        Ok(reply) => reply.await,
+        Err(reason) => Err(Arc::from(reason)),
     };
     let answer = answer.map_err(|reason| MeshError::Refused { node, reason });
     // A node that was killed says nothing more, though what it had in hand goes on here.
@@ -204,7 +203,7 @@ impl MeshPort for MemoryMesh {
             let Some(shared) = network.upgrade().filter(|shared| shared.is_way_open(from, to)) else { return };
             let Some(peer) = shared.running(to) else { return };
             let _entered = peer.enter();
-            if let Some(handler) = peer.handlers.datagram() {
+            if let Some(handler) = peer.handlers.datagram(from) {
                 handler.handle(from, frame);
             }
         });
@@ -222,7 +221,7 @@ impl MeshPort for MemoryMesh {
         let action: Action = Box::new(move || {
             let Some(peer) = network.upgrade().and_then(|shared| shared.running(to)) else { return };
             let _entered = peer.enter();
-            if let Some(handler) = peer.handlers.gossip() {
+            if let Some(handler) = peer.handlers.gossip(from) {
                 handler.handle(from, frame);
             }
         });
@@ -238,7 +237,7 @@ impl MeshPort for MemoryMesh {
         let action: Action = Box::new(move || {
             let peer = network.upgrade().and_then(|shared| shared.running(to));
             let _entered = peer.as_ref().and_then(|peer| peer.enter());
-            if let Some(handler) = peer.as_ref().and_then(|peer| peer.handlers.stream(kind)) {
+            if let Some(handler) = peer.as_ref().and_then(|peer| peer.handlers.stream(kind, from).ok()) {
                 tokio::spawn(handler.handle(from, theirs));
             } else {
                 refused.store(true, Ordering::Release);
@@ -262,6 +261,10 @@ impl MeshPort for MemoryMesh {
 
     fn on_gossip(&self, handler: Arc<dyn FrameHandler>) {
         self.handlers.on_gossip(handler);
+    }
+
+    fn guard(&self, guard: Arc<dyn MeshGuard>) {
+        self.handlers.guard(guard);
     }
 
     /// Does nothing: all nodes of a network know each other.

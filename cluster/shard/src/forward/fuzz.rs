@@ -59,7 +59,8 @@ mod tests {
             ),
             ("not-leader", of_kind(1, &Answer::Err(Rejection::NotLeader(Some(ME))))),
             ("failed", of_kind(1, &Answer::Err(Rejection::Failed(refused)))),
-            ("control", of_kind(2, &ControlRequest(control_command()))),
+            ("control", of_kind(2, &ControlRequest::Propose(control_command()))),
+            ("standing", of_kind(2, &ControlRequest::Standing(ME))),
             (
                 "control-failed",
                 of_kind(

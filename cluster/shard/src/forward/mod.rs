@@ -15,5 +15,5 @@ mod wire;
 pub(crate) use hints::Hints;
 pub(crate) use led::Led;
 pub(crate) use ledger::ClusterLedger;
-pub(crate) use remote::propose_control;
+pub(crate) use remote::{ask_standing, propose_control};
 pub(crate) use serve::{ControlLane, ForwardLane};

@@ -1,5 +1,6 @@
 //! The groups of a node.
 
+use super::authority::{Authority, Gate};
 use super::context::{Context, raft_config};
 use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
@@ -70,13 +71,17 @@ impl ShardHost {
         let control = state.watch_control();
         let (counters, suspension) = (GroupCounters::default(), Suspension::new());
         let fallen = Notify::new();
+        let registry = Arc::new(Registry::default());
+        let introduced = config.introduced.clone();
+        let authority = Authority::new(control.clone(), Arc::clone(&registry), Arc::clone(&mesh), introduced);
         let context = Arc::new(Context { me, config, raft, wires, log, state, clock, fallen, counters, suspension });
         let core = Arc::new(Core {
             context,
-            registry: Arc::new(Registry::default()),
+            registry,
             mesh,
             reach,
             control,
+            authority,
             hints: Hints::default(),
             acted: Notify::new(),
             stopping: CancellationToken::new(),
@@ -95,12 +100,13 @@ impl ShardHost {
         Ok(host)
     }
 
-    /// Serves the lanes of the mesh.
+    /// Serves the lanes of the mesh, and has everything that comes in on it judged.
     fn serve(&self) {
         let (core, mesh) = (&self.core, &self.core.mesh);
-        mesh.serve(Lane::RaftVote, Arc::new(VoteLane(Arc::clone(&core.registry))));
-        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane(Arc::clone(&core.registry))));
-        let receiver = SnapshotReceiver::new(Arc::clone(&core.registry), Arc::clone(&core.context.state));
+        mesh.guard(Arc::new(Gate(Arc::clone(&core.authority))));
+        mesh.serve(Lane::RaftVote, Arc::new(VoteLane(Arc::clone(&core.authority))));
+        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane(Arc::clone(&core.authority))));
+        let receiver = SnapshotReceiver::new(Arc::clone(&core.authority), Arc::clone(&core.context.state));
         mesh.serve_streams(StreamKind::Snapshot, Arc::new(receiver));
         mesh.serve(Lane::Forward, Arc::new(ForwardLane::new(Arc::clone(core))));
         mesh.serve(Lane::Control, Arc::new(ControlLane::new(Arc::clone(core))));

@@ -1,7 +1,7 @@
 //! Tests of the node as a whole, on real files in temporary directories.
 
 mod blobs;
-mod clusters;
+pub(crate) mod clusters;
 mod crashes;
 mod disk;
 mod failover;
@@ -15,6 +15,6 @@ mod recovery;
 mod revival;
 pub(crate) mod sim;
 mod speed;
-mod support;
+pub(crate) mod support;
 mod unwritten;
 mod way;

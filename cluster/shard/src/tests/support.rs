@@ -48,6 +48,7 @@ pub(crate) fn config(dir: &Path) -> ShardHostConfig {
         timings: Timings::FAST,
         flush_interval: Duration::from_millis(20),
         tick_interval: Duration::from_millis(10),
+        introduced: (1..=9).map(node_id).collect(),
         ..ShardHostConfig::new(dir)
     }
 }

@@ -65,7 +65,7 @@ impl Appender {
         loop {
             let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
             let frame = AppendFrame { group: self.group, request };
-            let encoded = wire::encode(&frame).map_err(network)?;
+            let encoded = wire::encode_request(&frame).map_err(network)?;
             request = frame.request;
             let whole = request.entries.len() == asked;
             if encoded.len() <= MAX_FRAME_BYTES || request.entries.len() <= 1 {

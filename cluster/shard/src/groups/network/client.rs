@@ -108,7 +108,7 @@ impl GroupClient {
     }
 
     async fn ask(&self, frame: &VoteFrame, errand: &Errand) -> Result<VoteAnswer, RPCError<TypeConfig>> {
-        let frame: Bytes = wire::encode(frame).map_err(network)?;
+        let frame: Bytes = wire::encode_request(frame).map_err(network)?;
         let answer = self.wires.mesh.call(self.to, Lane::RaftVote, frame, errand.within).await;
         wire::decode(&answer.map_err(|error| errand.mesh(&error))?).map_err(network)
     }

@@ -33,7 +33,9 @@ impl Errand {
 
     pub(super) fn fault(&self, fault: &GroupFault) -> RPCError<TypeConfig> {
         match fault {
-            GroupFault::Absent(_) | GroupFault::Stopped(..) => RPCError::Unreachable(Unreachable::new(fault)),
+            GroupFault::Absent(_) | GroupFault::Stopped(..) | GroupFault::Unheard(_) => {
+                RPCError::Unreachable(Unreachable::new(fault))
+            }
             GroupFault::Late(_) => self.timeout(),
         }
     }

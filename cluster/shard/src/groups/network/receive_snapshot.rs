@@ -1,7 +1,8 @@
 //! Snapshots that other nodes send.
 
+use super::serve::heard;
 use super::wire::{self, GroupFault, SnapshotAnswer, SnapshotHeader};
-use crate::groups::registry::Registry;
+use crate::groups::authority::Authority;
 use crate::raft::TypeConfig;
 use crate::raft::machine::StateHost;
 use futures::FutureExt;
@@ -26,24 +27,24 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Takes snapshots that other nodes send.
 pub(crate) struct SnapshotReceiver {
-    registry: Arc<Registry>,
+    authority: Arc<Authority>,
     state: Arc<StateHost>,
     permits: Arc<Semaphore>,
 }
 
 impl SnapshotReceiver {
-    pub(crate) fn new(registry: Arc<Registry>, state: Arc<StateHost>) -> Self {
-        Self { registry, state, permits: Arc::new(Semaphore::new(RECEIVED_AT_ONCE)) }
+    pub(crate) fn new(authority: Arc<Authority>, state: Arc<StateHost>) -> Self {
+        Self { authority, state, permits: Arc::new(Semaphore::new(RECEIVED_AT_ONCE)) }
     }
 }
 
 impl StreamHandler for SnapshotReceiver {
     fn handle(&self, from: NodeId, mut stream: MeshStream) -> BoxFuture<'static, ()> {
-        let (registry, state, permits) =
-            (Arc::clone(&self.registry), Arc::clone(&self.state), Arc::clone(&self.permits));
+        let (authority, state, permits) =
+            (Arc::clone(&self.authority), Arc::clone(&self.state), Arc::clone(&self.permits));
         async move {
             let Ok(_permit) = permits.try_acquire() else { return };
-            match receive(&registry, &state, stream.source.as_mut()).await {
+            match receive(&authority, &state, from, stream.source.as_mut()).await {
                 Ok(answer) => {
                     if let Ok(frame) = wire::encode(&answer)
                         && stream.sink.send(frame).await.is_ok()
@@ -59,13 +60,17 @@ impl StreamHandler for SnapshotReceiver {
 }
 
 async fn receive(
-    registry: &Registry,
+    authority: &Authority,
     state: &StateHost,
+    from: NodeId,
     source: &mut dyn FrameSource,
 ) -> Result<SnapshotAnswer, String> {
     let header = next(source).await?.ok_or("it ended before it began")?;
     let header: SnapshotHeader = wire::decode(&header).map_err(|reason| reason.to_string())?;
-    let Some(group) = registry.get(header.group) else { return Ok(Err(GroupFault::Absent(header.group))) };
+    let group = match heard(authority, header.group, from, &header.vote) {
+        Ok(group) => group,
+        Err(fault) => return Ok(Err(fault)),
+    };
     if header.length > MAX_BYTES {
         return Err(format!("{} bytes were announced", header.length));
     }

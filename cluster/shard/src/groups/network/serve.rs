@@ -1,14 +1,15 @@
 //! Answers the Raft messages of other nodes.
 
 use super::wire::{self, AppendAnswer, AppendFrame, FromGroup, GroupFault, VoteAnswer, VoteFrame};
+use crate::groups::authority::Authority;
 use crate::groups::group::Group;
-use crate::groups::registry::Registry;
 use crate::raft::{GroupId, TypeConfig};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, ready};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::LaneHandler;
+use openraft::alias::VoteOf;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use serde::Serialize;
 use std::fmt::Display;
@@ -22,54 +23,65 @@ type Answer = BoxFuture<'static, Result<Bytes, Arc<str>>>;
 /// Of the time a caller waits, what is kept for the answer's way back.
 const RESERVE: Duration = Duration::from_millis(20);
 
+/// The group, when it runs here and hears `from`: a node of the group, which speaks for itself.
+pub(super) fn heard(
+    authority: &Authority,
+    id: GroupId,
+    from: NodeId,
+    vote: &VoteOf<TypeConfig>,
+) -> FromGroup<Arc<Group>> {
+    let group = authority.registry().get(id).ok_or(GroupFault::Absent(id))?;
+    let speaks = wire::speaker(vote) == from && authority.is_of(id, from);
+    if speaks { Ok(group) } else { Err(GroupFault::Unheard(id)) }
+}
+
 /// Votes, pre-votes, heartbeats, transfers.
-pub(crate) struct VoteLane(pub(crate) Arc<Registry>);
+pub(crate) struct VoteLane(pub(crate) Arc<Authority>);
 
 impl LaneHandler for VoteLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
-        let frame = match wire::decode(&request) {
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Answer {
+        let frame = match wire::decode_request(&request) {
             Ok(frame) => frame,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
-        let registry = Arc::clone(&self.0);
+        let authority = Arc::clone(&self.0);
         let within = within.saturating_sub(RESERVE);
-        async move { encode(&answer(&registry, frame, within).await) }.boxed()
+        async move { encode(&answer(&authority, from, frame, within).await) }.boxed()
     }
 }
 
-async fn answer(registry: &Registry, frame: VoteFrame, within: Duration) -> VoteAnswer {
+async fn answer(authority: &Authority, from: NodeId, frame: VoteFrame, within: Duration) -> VoteAnswer {
     match frame {
         VoteFrame::Heartbeats(beats) => {
             // One group that does not answer must not silence the others.
             let answers = beats.into_iter().map(|(id, request)| {
-                let group = registry.get(id);
-                async move {
-                    let group = group.ok_or(GroupFault::Absent(id))?;
-                    in_time(id, within, group.raft().append_entries(request)).await
-                }
+                let group = heard(authority, id, from, &request.vote);
+                async move { in_time(id, within, group?.raft().append_entries(request)).await }
             });
             VoteAnswer::Heartbeats(join_all(answers).await)
         }
-        VoteFrame::Vote(id, request) => VoteAnswer::Vote(match registry.get(id) {
+        VoteFrame::Vote(id, request) => VoteAnswer::Vote(match heard(authority, id, from, &request.vote) {
             // A leader that hands over has fallen silent.
-            Some(group)
+            Ok(group)
                 if !request.leadership_transfer
                     && let Some(refused) = group.no_vote() =>
             {
                 Ok(refused)
             }
-            Some(group) => in_time(id, within, group.raft().vote(request)).await,
-            None => Err(GroupFault::Absent(id)),
+            Ok(group) => in_time(id, within, group.raft().vote(request)).await,
+            Err(fault) => Err(fault),
         }),
-        VoteFrame::PreVote(id, request) => VoteAnswer::Vote(match registry.get(id) {
-            Some(group) if let Some(refused) = group.no_vote() => Ok(refused),
-            Some(group) => in_time(id, within, group.raft().pre_vote(request)).await,
-            None => Err(GroupFault::Absent(id)),
+        VoteFrame::PreVote(id, request) => VoteAnswer::Vote(match heard(authority, id, from, &request.vote) {
+            Ok(group) if let Some(refused) = group.no_vote() => Ok(refused),
+            Ok(group) => in_time(id, within, group.raft().pre_vote(request)).await,
+            Err(fault) => Err(fault),
         }),
-        VoteFrame::Transfer(id, request) => VoteAnswer::Transfer(match registry.get(id) {
-            Some(group) => in_time(id, within, group.raft().handle_transfer_leader(request)).await,
-            None => Err(GroupFault::Absent(id)),
-        }),
+        VoteFrame::Transfer(id, request) => {
+            VoteAnswer::Transfer(match heard(authority, id, from, request.from_leader()) {
+                Ok(group) => in_time(id, within, group.raft().handle_transfer_leader(request)).await,
+                Err(fault) => Err(fault),
+            })
+        }
     }
 }
 
@@ -85,17 +97,18 @@ async fn in_time<T, E: Display>(
 }
 
 /// Log entries. Requests of one peer are handed to their group in the order in which this is called.
-pub(crate) struct AppendLane(pub(crate) Arc<Registry>);
+pub(crate) struct AppendLane(pub(crate) Arc<Authority>);
 
 impl LaneHandler for AppendLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Answer {
         let bytes = request.len();
-        let AppendFrame { group: id, request: appending } = match wire::decode(&request) {
+        let AppendFrame { group: id, request: appending } = match wire::decode_request(&request) {
             Ok(frame) => frame,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
-        let Some(group) = self.0.get(id) else {
-            return ready(encode(&AppendAnswer::Err(GroupFault::Absent(id)))).boxed();
+        let group = match heard(&self.0, id, from, &appending.vote) {
+            Ok(group) => group,
+            Err(fault) => return ready(encode(&AppendAnswer::Err(fault))).boxed(),
         };
         if !appending.entries.is_empty() {
             group.note_appended(bytes);

@@ -3,11 +3,14 @@
 use crate::raft::{GroupId, TypeConfig};
 use bytes::Bytes;
 use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{self, MeshRequest, RequestKind};
 use openraft::alias::{SnapshotMetaOf, VoteOf};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
+use openraft::vote::RaftLeaderId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +26,17 @@ pub(super) enum VoteFrame {
     PreVote(GroupId, VoteRequest<TypeConfig>),
     /// The leader hands over.
     Transfer(GroupId, TransferLeaderRequest<TypeConfig>),
+}
+
+impl MeshRequest for VoteFrame {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Heartbeats(_) => RequestKind::Heartbeats,
+            Self::Vote(..) => RequestKind::Vote,
+            Self::PreVote(..) => RequestKind::PreVote,
+            Self::Transfer(..) => RequestKind::Transfer,
+        }
+    }
 }
 
 /// What a group of another node says.
@@ -44,6 +58,12 @@ pub(super) enum VoteAnswer {
 pub(super) struct AppendFrame {
     pub(super) group: GroupId,
     pub(super) request: AppendEntriesRequest<TypeConfig>,
+}
+
+impl MeshRequest for AppendFrame {
+    fn kind(&self) -> RequestKind {
+        RequestKind::Append
+    }
 }
 
 /// The answer to an [`AppendFrame`].
@@ -74,6 +94,24 @@ pub(super) enum GroupFault {
     /// It has stopped.
     #[error("group {0} has stopped: {1}")]
     Stopped(GroupId, Arc<str>),
+    /// As the node knows the group, whoever asks is none of it, or does not speak for itself.
+    #[error("group {0} does not hear this node")]
+    Unheard(GroupId),
+}
+
+/// The node that a vote is for, which is the one that has to send it: a candidate, or a leader.
+pub(super) fn speaker(vote: &VoteOf<TypeConfig>) -> NodeId {
+    *vote.leader_id.node_id()
+}
+
+/// Encodes a request.
+pub(super) fn encode_request<R: MeshRequest>(request: &R) -> Result<Bytes, CodecError> {
+    ports::encode_request(request).map(Bytes::from)
+}
+
+/// Decodes a request; says why not in words fit for the peer.
+pub(super) fn decode_request<R: MeshRequest>(frame: &[u8]) -> Result<R, Arc<str>> {
+    ports::decode_request(frame).map_err(|error| Arc::from(error.to_string()))
 }
 
 /// Encodes a frame.

@@ -121,6 +121,7 @@ impl SimNode {
                 flush_interval: Duration::from_millis(200),
                 tick_interval: Duration::from_millis(100),
                 replace_after: Duration::from_secs(24 * 60 * 60),
+                introduced: (1..=9).map(node_id).collect(),
                 ..ShardHostConfig::new(&self.dir)
             };
             let (clock, opener, slot) = (self.clock.clone(), self.disks.opener(), Arc::clone(&opened));
