@@ -17,6 +17,7 @@ Exit codes:
   3  the node is not reachable
   4  the node refused: credentials or permissions
   5  the task ended, and not with a result
+  6  the node's identity is in use elsewhere, or its home is an old one
 
 Begin with:
   octopussy demo                         see it work: no network, no keys

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Denied = 4,
     /// The task ended without a result.
     TaskUnsuccessful = 5,
+    /// The node's identity is in use elsewhere, or its home is an old one: starting it again does not help.
+    IdentityInUse = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -11,6 +11,7 @@ pub mod contract;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod ids;
+pub mod lineage;
 pub mod message;
 pub mod ports;
 pub mod problem;

@@ -33,6 +33,7 @@ impl ControlState {
             ControlCommand::RemoveSecret { name, now } => self.remove_secret(&name, now),
             ControlCommand::Recover { node, shards, now } => self.recover(node, &shards, now),
             ControlCommand::Tick { now } => self.tick(now),
+            ControlCommand::Start { node, lineage, now } => self.start(node, &lineage, now),
         }?;
         self.version += 1;
         Ok(applied)

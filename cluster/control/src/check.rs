@@ -52,6 +52,8 @@ impl ControlState {
         }
         ensure!(self.versions().is_some_and(|range| range.min <= range.max), "no version is understood by all");
         ensure!(self.departed.values().all(|at| *at <= self.now), "a node left in the future");
+        ensure!(self.lives.keys().all(|id| self.members.contains_key(id)), "the start of a stranger is remembered");
+        ensure!(self.lives.values().all(|met| met.since <= self.now), "a node has started in the future");
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 use crate::{ClusterRecord, JoinToken, MemberRecord, ReplicaSet, SealedSecret, TokenId, VersionRange};
 use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::MemberDesired;
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub enum ControlCommand {
     Recover { node: NodeId, shards: Vec<ShardId>, now: Timestamp },
     /// Time has passed: tokens that expired a day ago are forgotten.
     Tick { now: Timestamp },
+    /// A member has started, or has written much since. Refused when its home does not go on from the life that is known of it:
+    /// the home was copied, or an old one was put back.
+    Start { node: NodeId, lineage: Lineage, now: Timestamp },
 }
 
 /// What came of a command that was applied.

@@ -3,6 +3,7 @@
 use crate::limits::{MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES};
 use crate::{ControlApplied, ControlRefusal, ControlState, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use std::net::SocketAddr;
@@ -91,6 +92,24 @@ impl ControlState {
         Ok(ControlApplied::Member(Box::new(record)))
     }
 
+    pub(crate) fn start(
+        &mut self,
+        node: NodeId,
+        lineage: &Lineage,
+        now: Timestamp,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        if !self.members.contains_key(&node) {
+            return Err(ControlRefusal::UnknownMember(node));
+        }
+        if !lineage.is_sound() {
+            return Err(ControlRefusal::BadMember("its lives are not told in their order".to_owned()));
+        }
+        let met = lineage.remembered(self.lives.get(&node), self.at(now)).map_err(ControlRefusal::OtherLife)?;
+        self.pass(now);
+        self.lives.insert(node, met);
+        Ok(ControlApplied::Done)
+    }
+
     pub(crate) fn set_desired(
         &mut self,
         node: NodeId,
@@ -121,6 +140,7 @@ impl ControlState {
         let record = known.clone();
         self.pass(now);
         self.members.remove(&node);
+        self.lives.remove(&node);
         self.departed.insert(node, self.now);
         // A single-use token of a node that has left can serve nobody any more.
         self.tokens.retain(|_, token| token.uses == TokenUse::Timed || !token.used_by.contains(&node));

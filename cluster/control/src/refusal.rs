@@ -3,6 +3,7 @@
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use octopussy_core::ids::{NodeId, ShardId};
+use octopussy_core::lineage::Conflict;
 use serde::{Deserialize, Serialize};
 
 /// Why a command changed nothing at all.
@@ -93,4 +94,7 @@ pub enum ControlRefusal {
     /// It cannot be a secret.
     #[error("this secret cannot be: {0}")]
     BadSecret(String),
+    /// The home of the node is not the one that the cluster knows.
+    #[error("the node cannot start: {0}")]
+    OtherLife(Conflict),
 }

@@ -1,6 +1,7 @@
 //! What the control group knows.
 
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
+use octopussy_core::lineage::Met;
 use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,8 @@ pub struct ControlState {
     pub secrets: BTreeMap<String, SealedSecret>,
     /// The latest moment any command has named: time does not run backwards here.
     pub now: Timestamp,
+    /// The latest life of each member that has told of one.
+    pub lives: BTreeMap<NodeId, Met>,
 }
 
 impl ControlState {

@@ -55,10 +55,16 @@ fn protocol(connection: &Connection) -> Option<Vec<u8>> {
 /// Greets a member.
 async fn welcome(inner: &Arc<Inner>, connection: &Connection) {
     let peer = greet::identity(connection).filter(|_| protocol(connection).as_deref() == Some(ALPN_MESH));
-    let Some(peer) = peer.filter(|peer| *peer != inner.me.node) else {
+    let Some(peer) = peer else {
         return inner.refuse(connection, None, Refusal::WrongIdentity, "it showed no certificate of the cluster");
     };
-    match tokio::time::timeout(HANDSHAKE_LIMIT, greet::accepted(inner, connection, peer)).await {
+    let greeting = async {
+        if peer == inner.me.node {
+            return Err(greet::met_itself(inner, connection).await);
+        }
+        greet::accepted(inner, connection, peer).await
+    };
+    match tokio::time::timeout(HANDSHAKE_LIMIT, greeting).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Refused(refusal, text))) => inner.refuse(connection, Some(peer), refusal, &text),
         Ok(Err(Failure::Ended)) => inner.metrics.other.handshakes_failed.add(1),

@@ -1,6 +1,8 @@
 //! What a mesh has to know before it starts, and why it may not.
 
 use crate::limits::IDLE_TIMEOUT;
+use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::{Conflict, Lineage};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -29,6 +31,15 @@ impl std::fmt::Debug for MeshCertificates {
     }
 }
 
+/// Remembers which lives of other nodes were met, so that an old one, or a copy, is recognised even after a stop of everything.
+pub trait LifeMemory: Send + Sync + std::fmt::Debug {
+    /// Judges a life before its node is connected, and remembers it, on the disk, when it may be. Blocks.
+    ///
+    /// # Errors
+    /// [`Conflict`]: the node is to be refused.
+    fn meet(&self, node: NodeId, lineage: &Lineage) -> Result<(), Conflict>;
+}
+
 /// What a mesh has to know.
 #[derive(Debug, Clone)]
 pub struct MeshConfig {
@@ -38,8 +49,10 @@ pub struct MeshConfig {
     pub advertise: Vec<SocketAddr>,
     /// The cluster's id. Nodes of another cluster are refused.
     pub cluster: Arc<str>,
-    /// This node's boot epoch, larger than in its last life.
-    pub boot: u64,
+    /// The lives of this node; the epoch of the present one is larger than that of the last.
+    pub lineage: Lineage,
+    /// Remembers the lives of the others. Without it only those of the present connections count.
+    pub memory: Option<Arc<dyn LifeMemory>>,
     /// The oldest and the newest wire version this node understands. A peer whose range has none in common is refused.
     pub versions: RangeInclusive<u16>,
     /// How this node shows who it is.
@@ -51,14 +64,15 @@ pub struct MeshConfig {
 }
 
 impl MeshConfig {
-    /// A configuration with the usual timings and wire version 1.
+    /// A configuration with the usual timings and wire version 1, of a node whose lives have no ids.
     #[must_use]
     pub fn new(listen: SocketAddr, cluster: &str, boot: u64, certificates: MeshCertificates) -> Self {
         Self {
             listen,
             advertise: Vec::new(),
             cluster: Arc::from(cluster),
-            boot,
+            lineage: Lineage::numbered(boot),
+            memory: None,
             versions: 1..=1,
             certificates,
             keep_alive: Duration::from_millis(750),

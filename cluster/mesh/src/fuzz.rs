@@ -59,6 +59,7 @@ pub fn hello(bytes: &[u8]) {
 mod tests {
     use super::*;
     use crate::wire::OutBuffer;
+    use octopussy_core::lineage::Lineage;
     use octopussy_corpus::replay;
     use std::sync::Arc;
     use std::time::Duration;
@@ -81,7 +82,7 @@ mod tests {
             cluster: Arc::from("01234567-89ab-cdef-0123-456789abcdef"),
             oldest: 1,
             newest: 2,
-            boot: 1_700_000_000,
+            lineage: Lineage::numbered(3),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
             attempt: 3,
         };

@@ -3,6 +3,7 @@
 use crate::limits::MAX_ADDRESSES;
 use crate::refusal::Refusal;
 use octopussy_core::codec;
+use octopussy_core::lineage::Lineage;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -17,7 +18,7 @@ pub(crate) struct Hello {
     pub(crate) cluster: Arc<str>,
     pub(crate) oldest: u16,
     pub(crate) newest: u16,
-    pub(crate) boot: u64,
+    pub(crate) lineage: Lineage,
     pub(crate) addresses: Vec<SocketAddr>,
     /// Counts the connections a node has begun, so that both ends agree which of two is the later.
     pub(crate) attempt: u64,
@@ -33,6 +34,9 @@ impl Hello {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, (Refusal, String)> {
         let mut hello: Self = codec::decode(bytes).map_err(|error| (Refusal::Protocol, error.to_string()))?;
         hello.addresses.truncate(MAX_ADDRESSES);
+        if !hello.lineage.is_sound() {
+            return Err((Refusal::Protocol, "its lives are not told in their order".to_owned()));
+        }
         Ok(hello)
     }
 
@@ -62,7 +66,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn hello(cluster: &str, oldest: u16, newest: u16) -> Hello {
-        Hello { cluster: Arc::from(cluster), oldest, newest, boot: 1, addresses: Vec::new(), attempt: 0 }
+        Hello {
+            cluster: Arc::from(cluster),
+            oldest,
+            newest,
+            lineage: Lineage::numbered(1),
+            addresses: Vec::new(),
+            attempt: 0,
+        }
     }
 
     #[test]
@@ -86,7 +97,9 @@ mod tests {
     #[test]
     fn what_is_said_is_heard() {
         let mut said = hello("c", 1, 2);
+        said.lineage = Lineage::numbered(1_000);
         said.addresses = vec!["192.0.2.1:47210".parse().unwrap()];
+        assert!(said.encode().len() < crate::limits::HELLO_BYTES / 2);
         assert_eq!(Hello::decode(&said.encode()), Ok(said));
     }
 }

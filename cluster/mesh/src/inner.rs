@@ -7,21 +7,35 @@ use crate::hello::Hello;
 use crate::inbound::Inbound;
 use crate::join::JoinHandler;
 use crate::known::{Known, Peer};
-use crate::limits::{LINGER, LOG_EVERY, MAX_PEERS};
+use crate::limits::{LINGER, LOG_EVERY, MAX_IMPOSTORS, MAX_PEERS};
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal, is_distrust};
 use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{Incarnation, MeshError, PeerEvent};
 use parking_lot::{Mutex, RwLock};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// A start of a node that was refused for its home.
+#[derive(Debug, Clone)]
+pub struct Impostor {
+    /// The identity it came under.
+    pub node: NodeId,
+    /// From where.
+    pub address: SocketAddr,
+    /// When it was last refused.
+    pub at: Instant,
+    /// In which words.
+    pub reason: Arc<str>,
+}
 
 /// What the tasks of a mesh share.
 pub(crate) struct Inner {
@@ -36,6 +50,12 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
     /// Who has told this node that it has been removed from the cluster.
     pub(crate) forgotten_by: watch::Sender<BTreeSet<NodeId>>,
+    /// Who has told this node that its identity is in use elsewhere, or its home an old one, and in which words.
+    pub(crate) disowned_by: watch::Sender<BTreeMap<NodeId, Arc<str>>>,
+    /// The lives of this node, as they are now.
+    pub(crate) lineage: RwLock<Lineage>,
+    /// Starts of other nodes that were refused here for their home.
+    impostors: Mutex<BTreeMap<NodeId, Impostor>>,
     links: RwLock<HashMap<NodeId, Arc<Link>>>,
     /// Held while a connection comes or goes until observers were told, so that they hear it in order. They may look at the
     /// table meanwhile.
@@ -48,6 +68,7 @@ impl Inner {
     pub(crate) fn new(me: Incarnation, config: MeshConfig, endpoint: Endpoint, client: ClientConfig) -> Arc<Self> {
         Arc::new(Self {
             me,
+            lineage: RwLock::new(config.lineage.clone()),
             config,
             endpoint,
             client: RwLock::new(client),
@@ -57,6 +78,8 @@ impl Inner {
             join: RwLock::default(),
             stopping: CancellationToken::new(),
             forgotten_by: watch::Sender::default(),
+            disowned_by: watch::Sender::default(),
+            impostors: Mutex::default(),
             links: RwLock::default(),
             order: Mutex::default(),
             attempts: AtomicU64::new(0),
@@ -70,7 +93,7 @@ impl Inner {
             cluster: self.config.cluster.clone(),
             oldest: *self.config.versions.start(),
             newest: *self.config.versions.end(),
-            boot: self.me.boot,
+            lineage: self.lineage.read().clone(),
             addresses: self.config.advertise.clone(),
             attempt,
         }
@@ -174,6 +197,9 @@ impl Inner {
     /// Closes a connection that this node refuses, and says so.
     pub(crate) fn refuse(&self, connection: &Connection, peer: Option<NodeId>, refusal: Refusal, text: &str) {
         self.metrics.refused(refusal);
+        if let Some(peer) = peer.filter(|_| refusal.is_of_the_home()) {
+            self.note_impostor(peer, connection, text);
+        }
         let code = VarInt::from_u32(u32::from(refusal as u8));
         connection.close(code, text.as_bytes());
         if self.may_log(refusal) {
@@ -183,11 +209,28 @@ impl Inner {
         }
     }
 
+    fn note_impostor(&self, peer: NodeId, connection: &Connection, text: &str) {
+        let mut impostors = self.impostors.lock();
+        if impostors.len() < MAX_IMPOSTORS || impostors.contains_key(&peer) {
+            let address = crate::link::canonical(connection.remote_address());
+            impostors.insert(peer, Impostor { node: peer, address, at: Instant::now(), reason: text.into() });
+        }
+    }
+
+    /// Starts of other nodes that were refused here for their home, the last of each node.
+    pub(crate) fn impostors(&self) -> Vec<Impostor> {
+        self.impostors.lock().values().cloned().collect()
+    }
+
     /// Notes that another node, which its certificate has shown to be `peer`, refused a connection with this one.
     pub(crate) fn refused_by(&self, peer: Option<NodeId>, address: SocketAddr, refusal: Refusal, text: &str) {
         self.metrics.refused_by_peer(refusal);
         if let Some(peer) = peer.filter(|_| refusal == Refusal::Forgotten) {
             self.forgotten_by.send_if_modified(|told| told.len() < MAX_PEERS && told.insert(peer));
+        }
+        if let Some(peer) = peer.filter(|_| refusal.is_of_the_home()) {
+            self.disowned_by
+                .send_if_modified(|told| told.len() < MAX_PEERS && told.insert(peer, text.into()).is_none());
         }
         if self.may_log(refusal) {
             tracing::warn!(%address, reason = refusal.name(), "a node refused the connection of this node, as it says: {text}");

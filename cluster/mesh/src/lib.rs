@@ -31,7 +31,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use config::{BindError, MeshCertificates, MeshConfig};
+pub use config::{BindError, LifeMemory, MeshCertificates, MeshConfig};
+pub use inner::Impostor;
 pub use join::{JoinError, JoinHandler, join};
 pub use limits::{IDLE_TIMEOUT, JOIN_ANSWER_BYTES, JOIN_REQUEST_BYTES, LANE_QUEUE, LANE_WINDOW};
 pub use mesh::Mesh;

@@ -55,6 +55,9 @@ pub(crate) const MAX_ADDRESSES: usize = 16;
 /// How many nodes that have left are remembered so that they are refused.
 pub(crate) const MAX_FORGOTTEN: usize = 4_096;
 
+/// How many nodes are remembered of which a copy was refused: an operator looks after the first.
+pub(crate) const MAX_IMPOSTORS: usize = 64;
+
 /// How many connections may be shaking hands at once: a handshake costs a signature and a few tens of kilobytes.
 pub(crate) const MAX_HANDSHAKES: usize = 128;
 
@@ -115,7 +118,7 @@ pub const JOIN_REQUEST_BYTES: usize = 64 * 1024;
 /// The longest answer to a request to join.
 pub const JOIN_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// The longest greeting.
+/// The longest greeting: the lives of a node take a kilobyte and a half.
 pub(crate) const HELLO_BYTES: usize = 4 * 1024;
 
 /// How often the same kind of trouble is logged.

@@ -1,7 +1,7 @@
 //! The mesh as the rest of the node sees it.
 
 use crate::config::{BindError, MeshCertificates, MeshConfig};
-use crate::inner::Inner;
+use crate::inner::{Impostor, Inner};
 use crate::join::JoinHandler;
 use crate::limits::{BIDI_STREAMS, DATAGRAM_BYTES, GOSSIP_STREAMS, STREAM_WINDOW};
 use crate::metrics::MeshMetrics;
@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{
     FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
     PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Mesh {
             ));
         }
         let node = tls::node_id(&config.certificates.certificate).map_err(BindError::Certificates)?;
-        let me = Incarnation { node, boot: config.boot };
+        let me = Incarnation { node, boot: config.lineage.life().epoch };
         let transport = transport(&config)?;
         let server = server(&config.certificates, &transport)?;
         let client = client(&config.certificates, &transport)?;
@@ -108,6 +109,31 @@ impl Mesh {
     #[must_use]
     pub fn watch_forgotten_by(&self) -> watch::Receiver<BTreeSet<NodeId>> {
         self.inner.forgotten_by.subscribe()
+    }
+
+    /// Sees who tells this node that its identity is in use elsewhere, or that its home is an old one
+    /// ([`crate::Refusal::IdentityInUse`], [`crate::Refusal::StaleIncarnation`]), and in which words. It is this node itself that
+    /// says so when another start of it runs.
+    #[must_use]
+    pub fn watch_disowned_by(&self) -> watch::Receiver<BTreeMap<NodeId, Arc<str>>> {
+        self.inner.disowned_by.subscribe()
+    }
+
+    /// The nodes of which a copy was refused here.
+    #[must_use]
+    pub fn impostors(&self) -> Vec<Impostor> {
+        self.inner.impostors()
+    }
+
+    /// Says from now on how far this node's present life has come.
+    pub fn tell_lineage(&self, lineage: Lineage) {
+        *self.inner.lineage.write() = lineage;
+    }
+
+    /// Dials addresses at which this node was reached before. When another start of it answers there, it refuses this one:
+    /// [`Mesh::watch_disowned_by`] shows that.
+    pub async fn look_for_itself(&self, addresses: &[SocketAddr]) {
+        crate::dial::itself(&self.inner, addresses).await;
     }
 
     /// What the mesh has counted.

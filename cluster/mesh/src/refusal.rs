@@ -1,5 +1,6 @@
 //! Why a connection was closed, as the close code says it.
 
+use octopussy_core::lineage::Conflict;
 use quinn::{ConnectionError, TransportErrorCode, VarInt};
 
 macro_rules! refusals {
@@ -31,7 +32,7 @@ refusals! {
     ForeignCluster = 0x11, "foreign_cluster";
     /// The two understand no wire version in common.
     IncompatibleVersion = 0x12, "incompatible_version";
-    /// A newer life of the same node has been seen.
+    /// A newer life of the same node has been seen: this one is over, or its home is an old one.
     StaleIncarnation = 0x13, "stale_incarnation";
     /// It has been removed from the cluster.
     Forgotten = 0x14, "forgotten";
@@ -41,6 +42,8 @@ refusals! {
     Protocol = 0x16, "protocol";
     /// There are too many.
     Busy = 0x17, "busy";
+    /// Its home is a copy, or another one of the node's: two go on from one home.
+    IdentityInUse = 0x19, "identity_in_use";
 }
 
 impl Refusal {
@@ -50,11 +53,25 @@ impl Refusal {
         self as u64
     }
 
+    /// Whether it is the node's home that is wrong, which does not mend itself.
+    pub(crate) const fn is_of_the_home(self) -> bool {
+        matches!(self, Self::IdentityInUse | Self::StaleIncarnation)
+    }
+
     /// The refusal that the peer closed the connection with, and its text.
     pub(crate) fn of(error: &ConnectionError) -> Option<(Self, String)> {
         let ConnectionError::ApplicationClosed(close) = error else { return None };
         let refusal = Self::from_code(close.error_code.into_inner())?;
         Some((refusal, String::from_utf8_lossy(&close.reason).into_owned()))
+    }
+}
+
+impl From<&Conflict> for Refusal {
+    fn from(conflict: &Conflict) -> Self {
+        match conflict {
+            Conflict::Twice { .. } => Self::IdentityInUse,
+            Conflict::Past { .. } => Self::StaleIncarnation,
+        }
     }
 }
 

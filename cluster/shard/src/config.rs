@@ -3,6 +3,7 @@
 use octopussy_store::Engine;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How soon a lost leader is noticed. A shorter time means a faster failover and more traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,9 @@ pub struct ShardHostConfig {
     pub replace_after: Duration,
     /// How long a caller waits for a shard's leader that cannot be reached before it is told so.
     pub patience: Duration,
+    /// Whether the groups here may vote and stand for election: the node decides that once it is sure to be the only one of its
+    /// identity. Without it they may.
+    pub may_vote: Option<watch::Receiver<bool>>,
 }
 
 impl ShardHostConfig {
@@ -87,6 +91,7 @@ impl ShardHostConfig {
             retention_interval: Duration::from_secs(60 * 60),
             replace_after: Duration::from_secs(5 * 60),
             patience: Duration::from_secs(5),
+            may_vote: None,
         }
     }
 

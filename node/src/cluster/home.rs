@@ -1,6 +1,7 @@
 //! What a home directory keeps about its cluster: `cluster/member.json`, the data key, and the journal of a joining that has
 //! not been finished.
 
+use super::acquaintances::Acquainted;
 use super::join_wire::JoinGrant;
 use super::seal::{DataKey, NoRandomness};
 use super::secrets_merge::Base;
@@ -13,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// Where it is kept which starts of other members are known, and in which shape.
+const ACQUAINTANCES: &str = "acquaintances";
+const ACQUAINTANCES_SCHEMA: u16 = 1;
 
 /// That this home belongs to a cluster, and as what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +214,26 @@ impl ClusterHome {
     /// Settles on a port offset.
     pub(crate) fn set_port_offset(&self, offset: u16) -> Result<(), HomeError> {
         self.write("port-offset", format!("{offset}\n").as_bytes())
+    }
+
+    /// Which starts of the other members are known here.
+    pub(crate) fn acquaintances(&self) -> Result<Acquainted, HomeError> {
+        let Some(bytes) = self.read(ACQUAINTANCES)? else { return Ok(Acquainted::new()) };
+        let (schema, met): (u16, Acquainted) =
+            codec::decode(&bytes).map_err(|error| self.undecodable(ACQUAINTANCES, &error))?;
+        if schema != ACQUAINTANCES_SCHEMA {
+            return Err(
+                self.damaged(ACQUAINTANCES, format!("its shape is {schema}, this build knows {ACQUAINTANCES_SCHEMA}"))
+            );
+        }
+        Ok(met)
+    }
+
+    /// Keeps which starts of the other members are known.
+    pub(crate) fn set_acquaintances(&self, met: &Acquainted) -> Result<(), HomeError> {
+        let bytes =
+            codec::encode(&(ACQUAINTANCES_SCHEMA, met)).map_err(|error| self.undecodable(ACQUAINTANCES, &error))?;
+        self.write(ACQUAINTANCES, &bytes)
     }
 
     fn damaged(&self, file: &str, reason: impl std::fmt::Display) -> HomeError {

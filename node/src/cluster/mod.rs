@@ -1,10 +1,10 @@
 //! How a machine becomes a member of a cluster, and what a member keeps doing for the cluster it belongs to.
 
+mod acquaintances;
 mod addresses;
 mod admit;
 mod admit_check;
 mod blob_upkeep;
-mod boot;
 mod control_group;
 #[cfg(test)]
 mod fuzz;
@@ -14,6 +14,7 @@ mod join_defaults;
 mod join_wire;
 mod joining;
 mod lan;
+mod lives;
 mod machine;
 mod node_facts;
 mod peer_book;
@@ -26,21 +27,23 @@ mod seal;
 mod secrets_merge;
 mod secrets_sync;
 mod seek;
+mod sole_start;
 mod token;
 mod views;
 mod warnings;
 
+pub(crate) use acquaintances::Acquaintances;
 pub(crate) use addresses::{local_addresses, reachable_at};
 pub(crate) use admit::Admission;
 pub(crate) use admit_check::{NAME_RULE, is_name};
 pub(crate) use blob_upkeep::BlobUpkeep;
-pub(crate) use boot::next as next_boot;
 pub(crate) use control_group::ControlGroup;
 pub(crate) use home::{ClusterHome, Membership as ClusterMembership};
 pub(crate) use join_defaults::{default_capacity, default_name};
 pub(crate) use join_wire::MAX_CERTIFICATE_NAMES;
 pub(crate) use joining::{Door, JoinFailure, Joined, Wish, join, resume};
 pub(crate) use lan::{Announcement, LOOK_FOR, LanError, find as find_on_lan};
+pub(crate) use lives::HomeLives;
 pub(crate) use machine::cpus;
 pub(crate) use node_facts::Gatherer;
 pub(crate) use peer_book::PeerBook;
@@ -54,6 +57,7 @@ pub(crate) use report::Reporter;
 pub(crate) use seal::DataKey;
 pub(crate) use secrets_sync::SecretsSync;
 pub(crate) use seek::{Seed, Seeker};
+pub(crate) use sole_start::SoleStart;
 #[cfg(test)]
 pub(crate) use token::JoinSecret;
 pub(crate) use token::{JoinToken, TokenError, hex};

@@ -13,6 +13,7 @@ use octopussy_core::ports::{
 };
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::time::Clock;
+use octopussy_mesh::Impostor;
 use octopussy_placement::Group;
 use octopussy_shard::{RecoverError, ShardHost};
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub(crate) struct ClusterParts {
     pub(crate) reach: Arc<dyn ReachabilityPort>,
     /// Connections.
     pub(crate) mesh: Arc<dyn MeshPort>,
+    /// Starts of other nodes that were refused here for their home.
+    pub(crate) refused: Arc<dyn Fn() -> Vec<Impostor> + Send + Sync>,
     /// What nodes tell of themselves.
     pub(crate) facts: Arc<dyn KnownFacts>,
     /// Where this node's mesh endpoint is reached.
@@ -75,6 +78,7 @@ impl Cluster {
             control_leader: group.and_then(|group| group.leader),
             peers: self.parts.mesh.peers(),
             facts: self.parts.facts.known(),
+            refused: (self.parts.refused)(),
         })
     }
 

@@ -5,6 +5,7 @@ use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{
     ClusterView, MemberRole, MemberView, NodeFactsView, PeerView, Reach, ReachabilityPort, ShardView,
 };
+use octopussy_mesh::Impostor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What this node knows at one moment.
@@ -25,6 +26,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) peers: Vec<PeerView>,
     /// What nodes tell of themselves.
     pub(crate) facts: BTreeMap<NodeId, NodeFactsView>,
+    /// Starts of other nodes that were refused here for their home.
+    pub(crate) refused: Vec<Impostor>,
 }
 
 impl Seen<'_> {

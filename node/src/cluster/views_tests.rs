@@ -56,6 +56,7 @@ fn seen<'a>(control: &'a ControlState, reach: &'a Reached, leader: &'a dyn Fn(Sh
         control_leader: Some(A),
         peers: Vec::new(),
         facts: BTreeMap::new(),
+        refused: Vec::new(),
     }
 }
 
@@ -156,4 +157,31 @@ fn draining_and_zones_are_told() {
     let warnings = seen(&control, &everybody, &led).cluster().warnings;
     assert!(warnings.iter().any(|text| text.contains("cellar is being drained; 4 replicas")), "{warnings:?}");
     assert!(warnings.iter().any(|text| text.contains("4 shards are in one zone")), "{warnings:?}");
+}
+
+#[test]
+fn a_copy_of_a_members_home_that_was_refused_is_warned_of_for_an_hour() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let impostor = |at| Impostor {
+        node: B,
+        address: "192.0.2.9:47210".parse().unwrap(),
+        at,
+        reason: "its identity is in use elsewhere".into(),
+    };
+    let warnings = |at| {
+        let seen = Seen { refused: vec![impostor(at)], ..seen(&control, &everybody, &led) };
+        seen.cluster().warnings
+    };
+    let now = std::time::Instant::now();
+    let told = warnings(now);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("barn") && told[0].contains("192.0.2.9:47210") && told[0].contains("in use"),
+        "{}",
+        told[0]
+    );
+    if let Some(before) = now.checked_sub(std::time::Duration::from_secs(2 * 60 * 60)) {
+        assert_eq!(warnings(before), Vec::<String>::new());
+    }
 }

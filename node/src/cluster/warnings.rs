@@ -4,15 +4,21 @@ use super::views::Seen;
 use octopussy_control::MemberRecord;
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{MemberDesired, Reach};
+use octopussy_mesh::Impostor;
+use std::time::Duration;
 
 /// How many shards are named one by one before they are only counted.
 const NAMED_SHARDS: usize = 8;
+
+/// How long it is told that a start was refused.
+const TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Everything worth a warning, the gravest first.
 pub(crate) fn warnings(seen: &Seen<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(control_group(seen));
     found.extend(leaderless(seen));
+    found.extend(impostors(seen));
     found.extend(seen.control.members.values().filter_map(|member| absent(seen, member)));
     found.extend(few_members(seen));
     found.extend(seen.control.members.values().filter_map(|member| leaving(seen, member)));
@@ -73,6 +79,21 @@ fn quorum_is_down(seen: &Seen<'_>, shard: ShardId) -> bool {
 fn too_many_down<'a>(seen: &Seen<'_>, voters: impl IntoIterator<Item = &'a NodeId>) -> bool {
     let down: Vec<bool> = voters.into_iter().map(|voter| seen.reach_of(*voter) == Reach::Down).collect();
     !down.is_empty() && down.iter().filter(|down| !**down).count() * 2 <= down.len()
+}
+
+/// Starts that were refused lately: a copy of a member's home, or an old one, is somewhere.
+fn impostors(seen: &Seen<'_>) -> Vec<String> {
+    let tell = |refused: &Impostor| {
+        let (ago, Impostor { node, address, reason, .. }) = (refused.at.elapsed(), refused);
+        let name = seen.control.members.get(node).map_or_else(|| node.to_string(), |member| member.name.clone());
+        (ago < TOLD_FOR).then(|| {
+            format!(
+                "a node at {address} that calls itself {name} was refused {} ago: {reason}. End it there: a home is for one node only",
+                super::join_wire::in_words(ago)
+            )
+        })
+    };
+    seen.refused.iter().filter_map(tell).collect()
 }
 
 fn absent(seen: &Seen<'_>, member: &MemberRecord) -> Option<String> {

@@ -16,7 +16,7 @@ mod system;
 
 pub(crate) use bootstrap::bootstrap;
 
-use crate::cluster::{ClusterHome, next_boot};
+use crate::cluster::{ClusterHome, HomeLives};
 use crate::home::Home;
 use crate::identity::{AuthorityKey, Identity};
 use anyhow::Context;
@@ -104,8 +104,8 @@ struct Prepared {
     source: Source,
     settings: NodeSettings,
     identity: Identity,
-    /// Which of the node's lives this is.
-    boot: u64,
+    /// The lives of the home: this one is the last.
+    lives: Arc<HomeLives>,
     /// The node's weight.
     capacity: u32,
     /// Its zone.
@@ -137,7 +137,11 @@ impl Prepared {
         }
         arrival::wait_for_ports(&home, &settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let boot = next_boot(&settings.groups.dir)?;
+        let data = settings.groups.dir.clone();
+        let lives = tokio::task::spawn_blocking(move || HomeLives::begin(&data))
+            .await
+            .context("counting this start panicked")??;
+        let boot = lives.life().epoch;
         arrival::arrive(home.path(), &settings, &options, boot, &clock).await?;
         let member = cluster_home.membership()?;
         let key = member.as_ref().map_or(AuthorityKey::Held, |member| member.authority_key());
@@ -145,6 +149,6 @@ impl Prepared {
             .context("the node's certificates cannot be used")?;
         let Standing { capacity, zone } = Standing::of(&settings, member.as_ref());
         let look_on_lan = options.join.is_some_and(|join| join.find);
-        Ok(Self { home, cluster_home, source, settings, identity, boot, capacity, zone, look_on_lan, clock, lock })
+        Ok(Self { home, cluster_home, source, settings, identity, lives, capacity, zone, look_on_lan, clock, lock })
     }
 }

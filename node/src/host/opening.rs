@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use octopussy_core::ports::MeshPort;
 use octopussy_core::time::Clock;
 use octopussy_membership::{Membership, Settings as MembershipSettings};
-use octopussy_mesh::{BindError, Mesh, MeshConfig};
+use octopussy_mesh::{BindError, LifeMemory, Mesh, MeshConfig};
 use octopussy_shard::{OpenError, ShardHost, ShardHostConfig, Timings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,12 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Binds the mesh's socket.
-pub(super) fn bind(prepared: &Prepared) -> anyhow::Result<Arc<Mesh>> {
-    let Prepared { identity, settings, boot, .. } = prepared;
+pub(super) fn bind(prepared: &Prepared, memory: Arc<dyn LifeMemory>) -> anyhow::Result<Arc<Mesh>> {
+    let Prepared { identity, settings, lives, .. } = prepared;
     let listen = settings.mesh.listen();
-    let mut config = MeshConfig::new(listen, &identity.cluster_id, *boot, identity.mesh_certificates());
+    let mut config = MeshConfig::new(listen, &identity.cluster_id, lives.life().epoch, identity.mesh_certificates());
+    config.lineage = lives.lineage();
+    config.memory = Some(memory);
     config.advertise = settings.mesh.advertise.clone();
     config.versions = VERSIONS.min..=VERSIONS.max;
     Mesh::bind(config).map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! The end of a node that was removed from its cluster.
 
 use crate::cluster::{ClusterHome, ClusterMembership};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use std::path::Path;
 
 /// Refuses to go on with a home whose node was removed.
@@ -24,6 +24,15 @@ pub(super) fn failure(home: &Path, member: &ClusterMembership) -> Failure {
              needed",
             home.display()
         ))
+}
+
+/// What a start says at its end that must not be: its home is a copy, or an old one.
+pub(super) fn disowned(home: &Path, reason: &str) -> Failure {
+    Failure::new(format!("this node must not run from {}: {reason}", home.display())).exit(Exit::IdentityInUse).hint(
+        "nothing was served or acknowledged by this start. If the other home is the right one, delete this one; if it is lost, take \
+         the node out with `octopussy cluster leave NODE --force` on a member, and let the machine join with a new home \
+         (docs/clusters.md, one identity, one home)",
+    )
 }
 
 #[cfg(test)]

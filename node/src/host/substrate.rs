@@ -4,8 +4,8 @@ use super::arrival::MeshDoor;
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::cluster::{
-    BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal, Renewer,
-    Reporter, Seeker, local_addresses, reachable_at,
+    Acquaintances, BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal,
+    Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use crate::measures::NodeMeasures;
@@ -20,11 +20,12 @@ use octopussy_facts::{Facts, FactsConfig};
 use octopussy_lifecycle::{Open, Registry};
 use octopussy_membership::{AddressObserver, Membership};
 use octopussy_mesh::Mesh;
-use octopussy_shard::{FileBlobs, ShardHost};
+use octopussy_shard::{FileBlobs, ShardHost, ShardHostConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What this build understands of the wire and of stored commands.
@@ -44,8 +45,10 @@ pub(super) struct Substrate {
     pub(super) addresses: Vec<SocketAddr>,
     /// The home directory, and what it keeps about the cluster.
     home: (PathBuf, ClusterHome),
-    /// Cancelled when this node was removed from its cluster.
+    /// Cancelled when this node must not go on: it was removed from its cluster, or this start of it must not be.
     pub(super) removed: CancellationToken,
+    /// Why this start of the node must not be, once that is known.
+    disowned: Arc<OnceLock<String>>,
     /// Ends the tasks that belong to no capability.
     stopping: CancellationToken,
 }
@@ -54,7 +57,8 @@ impl Substrate {
     /// Opens everything, and founds a cluster of this node alone when its home belongs to none.
     pub(super) async fn open(prepared: &Prepared) -> anyhow::Result<Self> {
         let Prepared { identity, settings, clock, .. } = prepared;
-        let mesh = bind(prepared)?;
+        let acquaintances = Acquaintances::open(identity.node_id, prepared.cluster_home.clone(), clock.clone())?;
+        let mesh = bind(prepared, acquaintances.clone())?;
         let bound = mesh.local_addr().context("the mesh does not say where it listens")?;
         let addresses = reachable_at(bound, &settings.mesh.advertise, &local_addresses());
         let port: Arc<dyn MeshPort> = mesh.clone();
@@ -70,8 +74,10 @@ impl Substrate {
         let facts = Facts::start(port.clone(), &identity.cluster_id, FactsConfig::default())
             .await
             .context("the exchange of facts cannot be started")?;
-        let shards =
-            open_shards(&settings.groups, clock, &port, &membership).await.context("the store cannot be opened")?;
+        // Until it is sure that no other start of this node takes part, the groups do not vote.
+        let (may_vote, ballot) = watch::channel(false);
+        let groups = ShardHostConfig { may_vote: Some(ballot), ..settings.groups.clone() };
+        let shards = open_shards(&groups, clock, &port, &membership).await.context("the store cannot be opened")?;
         // Those who have left are refused before anybody is dialled; only then come those who let this node in.
         for node in book.follow(&shards.control()) {
             membership.forget(node);
@@ -93,6 +99,10 @@ impl Substrate {
             shards: shards.clone(),
             reach: membership.clone(),
             mesh: port,
+            refused: Arc::new({
+                let mesh = mesh.clone();
+                move || mesh.impostors()
+            }),
             facts: facts.clone(),
             addresses: addresses.clone(),
             clock: clock.clone(),
@@ -118,8 +128,11 @@ impl Substrate {
             addresses,
             home: (prepared.home.path().to_owned(), prepared.cluster_home.clone()),
             removed: CancellationToken::new(),
+            disowned: Arc::default(),
             stopping,
         };
+        let start = substrate.sole_start(prepared, acquaintances, may_vote);
+        tokio::spawn(start.run(substrate.removed.clone(), substrate.stopping.clone()));
         tokio::spawn(substrate.removal(identity.node_id).run(substrate.removed.clone(), substrate.stopping.clone()));
         match substrate.belong(prepared).await {
             Ok(()) => {
@@ -236,10 +249,34 @@ impl Substrate {
         Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by() }
     }
 
-    /// Ends when this node was removed from its cluster, with what is to be said about it.
+    fn sole_start(
+        &self,
+        prepared: &Prepared,
+        acquaintances: Arc<Acquaintances>,
+        may_vote: watch::Sender<bool>,
+    ) -> SoleStart {
+        let shards = self.shards.clone();
+        SoleStart {
+            me: prepared.identity.node_id,
+            lives: prepared.lives.clone(),
+            acquaintances,
+            mesh: self.mesh.clone(),
+            group: self.group(),
+            addresses: self.addresses.clone(),
+            written: Box::new(move || shards.applied()),
+            clock: prepared.clock.clone(),
+            may_vote,
+            disowned: self.disowned.clone(),
+        }
+    }
+
+    /// Ends when this node must not go on, with what is to be said about it.
     pub(super) async fn removed(&self) -> anyhow::Error {
         self.removed.cancelled().await;
         let (path, home) = &self.home;
+        if let Some(reason) = self.disowned.get() {
+            return anyhow::Error::new(removed::disowned(path, reason));
+        }
         match home.membership() {
             Ok(Some(member)) => anyhow::Error::new(removed::failure(path, &member)),
             Ok(None) | Err(_) => anyhow::anyhow!("this node was removed from its cluster"),

@@ -9,6 +9,7 @@ mod documents;
 mod drain;
 mod faults;
 mod five;
+mod identity;
 mod joining;
 mod leaving;
 mod load;

@@ -4,6 +4,7 @@ use super::support::{at, cluster, digest, guest, member, node};
 use crate::{ControlCommand, ControlState, JoinToken, ReplicaSet, SealedSecret, VersionRange};
 use octopussy_core::codec;
 use octopussy_core::ids::ShardId;
+use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{MemberDesired, TokenUse};
 use proptest::prelude::*;
 
@@ -64,6 +65,9 @@ fn intents() -> impl Strategy<Value = Intent> {
         })),
         3 => (nodes(), desires(), times.clone()).prop_map(|(id, desired, now)| {
             Intent::Command(ControlCommand::SetDesired { node: node(id), desired, now })
+        }),
+        2 => (nodes(), 1_u64..5, times.clone()).prop_map(|(id, epoch, now)| {
+            Intent::Command(ControlCommand::Start { node: node(id), lineage: Lineage::numbered(epoch), now })
         }),
         3 => (nodes(), times.clone()).prop_map(|(id, now)| Intent::Command(ControlCommand::Remove { node: node(id), now })),
         1 => (0_u64..20, moves.clone()).prop_map(|(table_version, moves)| {

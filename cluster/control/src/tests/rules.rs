@@ -6,6 +6,7 @@ use crate::{
     VersionRange,
 };
 use octopussy_core::ids::ShardId;
+use octopussy_core::lineage::{Conflict, Lineage};
 use octopussy_core::ports::{MemberDesired, TokenUse};
 
 const SHARD: ShardId = ShardId(2);
@@ -289,4 +290,27 @@ fn a_state_that_cannot_be_is_found_out() {
         spoil(&mut state);
         assert!(state.check().is_err());
     }
+}
+
+#[test]
+fn a_member_starts_from_the_home_that_is_known_and_from_no_copy_of_it() {
+    let mut state = grown(2);
+    let start = |state: &mut ControlState, lineage: &Lineage, now| {
+        state.apply(ControlCommand::Start { node: node(2), lineage: lineage.clone(), now: at(now) })
+    };
+    let mut home = Lineage::first(1, 1, 10);
+    let mut copy = home.clone();
+    start(&mut state, &home, 5_000).unwrap();
+    home.begin(11);
+    copy.begin(12);
+    start(&mut state, &home, 6_000).unwrap();
+    home.advance();
+    start(&mut state, &home, 7_000).unwrap();
+    assert_eq!(state.lives[&node(2)].since, at(6_000));
+    let refused = start(&mut state, &copy, 8_000);
+    assert_eq!(refused, Err(ControlRefusal::OtherLife(Conflict::Twice { known: 2, since: at(6_000) })));
+    desire(&mut state, 2, MemberDesired::Leaving).unwrap();
+    remove(&mut state, 2).unwrap();
+    assert!(state.lives.is_empty(), "who has left is not remembered");
+    assert_eq!(start(&mut state, &home, 9_000), Err(ControlRefusal::UnknownMember(node(2))));
 }

@@ -1,9 +1,14 @@
 //! Who is connected with whom.
 
 use super::support::*;
-use crate::{BindError, Mesh, Refusal};
+use crate::{BindError, LifeMemory, Mesh, MeshConfig, Refusal};
+use octopussy_core::ids::NodeId;
+use octopussy_core::lineage::{Conflict, Lineage, Met};
 use octopussy_core::ports::{Incarnation, Lane, MeshError, MeshPort, PeerEvent};
+use octopussy_core::time::Timestamp;
+use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +79,78 @@ async fn a_new_life_replaces_the_old_one_and_the_old_one_is_refused() {
     })
     .await;
     assert!(!old.is_connected(a.id));
+}
+
+/// What was met stays met, whoever is connected.
+#[derive(Debug, Default)]
+struct Memory(Mutex<BTreeMap<NodeId, Met>>);
+
+impl LifeMemory for Memory {
+    fn meet(&self, node: NodeId, lineage: &Lineage) -> Result<(), Conflict> {
+        let mut met = self.0.lock();
+        let remembered = lineage.remembered(met.get(&node), Timestamp::EPOCH)?;
+        met.insert(node, remembered);
+        Ok(())
+    }
+}
+
+fn living(node: &Node, lineage: &Lineage, memory: &Arc<Memory>) -> Arc<Mesh> {
+    Mesh::bind(MeshConfig { lineage: lineage.clone(), memory: Some(memory.clone()), ..node.config(1) }).unwrap()
+}
+
+/// The copy is refused by whoever has met the other, whichever of them dials, even by a mesh that has started anew, and neither
+/// of the two counts as connected for a moment.
+#[tokio::test]
+async fn of_two_starts_from_one_home_the_second_is_refused() {
+    let (a, b) = Authority::new().pair();
+    let (here, there) = (Arc::new(Memory::default()), Arc::new(Memory::default()));
+    let mut home = Lineage::first(1, 1, 10);
+    let mut copy = home.clone();
+    home.begin(11);
+    copy.begin(12);
+    let mesh_a = living(&a, &Lineage::numbered(1), &here);
+    let original = living(&b, &home, &there);
+    connect(&mesh_a, &original).await;
+    original.close().await;
+    mesh_a.close().await;
+    for dialed_by_copy in [true, false] {
+        let mesh_a = living(&a, &Lineage::numbered(2), &here);
+        let second = living(&b, &copy, &Arc::default());
+        let events = Arc::new(Recorder::default());
+        mesh_a.observe(events.clone());
+        second.observe(events.clone());
+        if dialed_by_copy {
+            second.learn(a.id, &[mesh_a.local_addr().unwrap()]);
+        } else {
+            mesh_a.learn(b.id, &[second.local_addr().unwrap()]);
+        }
+        until("the copy hears it", || second.watch_disowned_by().borrow().contains_key(&a.id)).await;
+        let said = second.watch_disowned_by().borrow()[&a.id].clone();
+        assert!(said.contains("in use elsewhere"), "{said}");
+        let refused = mesh_a.impostors();
+        assert_eq!((refused.len(), refused[0].node), (1, b.id), "whoever refuses can tell of it");
+        assert!(mesh_a.metrics().refused(Refusal::IdentityInUse) > 0);
+        assert!(!mesh_a.is_connected(b.id) && !second.is_connected(a.id));
+        if !dialed_by_copy {
+            assert_eq!(*events.events.lock(), [], "the copy took part for a moment");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_finds_another_at_its_old_address_is_told_so_and_one_that_finds_itself_is_not() {
+    let node = Authority::new().node();
+    let mut home = Lineage::first(1, 1, 10);
+    let running = living(&node, &home, &Arc::default());
+    running.look_for_itself(&[running.local_addr().unwrap()]).await;
+    assert!(running.watch_disowned_by().borrow().is_empty());
+    // It was copied while it ran.
+    home.begin(11);
+    let copy = living(&node, &home, &Arc::default());
+    copy.look_for_itself(&["127.0.0.1:9".parse().unwrap(), running.local_addr().unwrap()]).await;
+    assert!(copy.watch_disowned_by().borrow()[&node.id].contains("in use"));
+    assert!(running.watch_disowned_by().borrow().is_empty());
+    assert_eq!(running.impostors().len(), 1);
 }
 
 async fn never_connected(a: &Mesh, b: &Mesh, reason: &str, done: impl Fn() -> bool) {

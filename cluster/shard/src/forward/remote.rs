@@ -59,7 +59,8 @@ const fn is_repeatable_control(command: &ControlCommand) -> bool {
         | ControlCommand::Report { .. }
         | ControlCommand::SetDesired { .. }
         | ControlCommand::PutSecret { .. }
-        | ControlCommand::Tick { .. } => true,
+        | ControlCommand::Tick { .. }
+        | ControlCommand::Start { .. } => true,
         ControlCommand::Found { .. }
         | ControlCommand::RevokeToken { .. }
         | ControlCommand::Remove { .. }

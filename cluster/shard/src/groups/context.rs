@@ -49,6 +49,20 @@ impl Context {
         self.config.timings.election_max.saturating_sub(LEASE_CHECK * 2)
     }
 
+    /// Whether this node may vote and stand for election: it is sure to be the only one of its identity.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.config.may_vote.as_ref().is_none_or(|may| *may.borrow())
+    }
+
+    /// Waits until it may.
+    pub(crate) async fn voting(&self) {
+        let Some(mut may) = self.config.may_vote.clone() else { return };
+        if may.wait_for(|may| *may).await.is_err() {
+            // Whoever decides is gone: the node ends.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether anything can be written.
     pub(crate) fn health(&self) -> Result<(), ProposeError> {
         self.log.health()?;

@@ -91,13 +91,9 @@ impl Group {
             reviving: AtomicBool::new(false),
             users,
         });
-        if alone {
-            // Nothing has to be waited for. A Raft that has ended already is seen to by who watches it.
-            drop(group.raft.trigger().elect(false).await);
-        }
         group.tasks.spawn(Batcher::new(Arc::clone(&group)).run());
         group.tasks.spawn(Arc::clone(&group).watch());
-        group.keep_promise();
+        group.keep_promise(alone).await;
         Ok(group)
     }
 

@@ -22,6 +22,7 @@ use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ProposeEr
 use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
 use octopussy_store::{Engine, StoreOptions};
+use openraft::async_runtime::watch::WatchReceiver;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -253,6 +254,16 @@ impl ShardHost {
             log_bytes: log.size_on_disk().unwrap_or_default(),
             state_bytes: state.size_on_disk(),
         }
+    }
+
+    /// Changes with everything that the shards which have a replica here apply.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        let shards = self.core.registry.all().into_iter().filter(|group| group.id() != GroupId::CONTROL);
+        shards
+            .filter_map(|group| group.raft().data_metrics().borrow_watched().last_applied)
+            .map(|last| last.index)
+            .sum()
     }
 
     /// The bytes that log and state take on the disk.

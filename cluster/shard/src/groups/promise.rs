@@ -6,34 +6,58 @@
 use super::group::{Group, GroupRaft};
 use crate::raft::TypeConfig;
 use octopussy_core::ids::NodeId;
+use openraft::alias::VoteOf;
 use openraft::raft::VoteResponse;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Group {
-    /// Whether this node may have promised, before it started, not to vote yet.
+    /// Whether this node may have promised, before it started, not to vote yet, or may not vote at all.
     pub(crate) fn is_bound(&self) -> bool {
-        self.bound_until.is_some_and(|until| Instant::now() < until)
+        self.bound_until.is_some_and(|until| Instant::now() < until) || !self.context.may_vote()
     }
 
     /// What a candidate hears meanwhile.
     pub(crate) fn no_vote(&self) -> Option<VoteResponse<TypeConfig>> {
-        let vote = self.context.log.group(self.id).vote().filter(|_| self.is_bound())?;
-        Some(VoteResponse::new(vote, None, false))
+        let vote = self.context.log.group(self.id).vote();
+        let refused = if self.context.may_vote() {
+            vote.filter(|_| self.is_bound())?
+        } else {
+            vote.unwrap_or_else(|| VoteOf::<TypeConfig>::new(0, self.context.me))
+        };
+        Some(VoteResponse::new(refused, None, false))
     }
 
-    /// Does not stand for election meanwhile.
-    pub(super) fn keep_promise(self: &Arc<Self>) {
-        let Some(until) = self.bound_until else { return };
+    /// Does not stand for election meanwhile. One that votes alone stands at once, since nothing has to be waited for.
+    pub(super) async fn keep_promise(self: &Arc<Self>, alone: bool) {
+        if !self.is_bound() {
+            return self.stand_alone(alone).await;
+        }
         self.raft.runtime_config().elect(false);
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
+            let bound = async {
+                if let Some(until) = this.bound_until {
+                    tokio::time::sleep_until(until).await;
+                }
+                this.context.voting().await;
+            };
             tokio::select! {
                 biased;
                 () = this.stopping.cancelled() => {}
-                () = tokio::time::sleep_until(until) => this.raft.runtime_config().elect(true),
+                () = bound => {
+                    this.raft.runtime_config().elect(true);
+                    this.stand_alone(alone).await;
+                }
             }
         });
+    }
+
+    async fn stand_alone(&self, alone: bool) {
+        if alone {
+            // A Raft that has ended already is seen to by who watches it.
+            drop(self.raft.trigger().elect(false).await);
+        }
     }
 }
 

@@ -53,7 +53,7 @@ async fn answer(registry: &Registry, frame: VoteFrame, within: Duration) -> Vote
         VoteFrame::Vote(id, request) => VoteAnswer::Vote(match registry.get(id) {
             // A leader that hands over has fallen silent.
             Some(group)
-                if !request.leadership_transfer
+                if (!request.leadership_transfer || !group.context().may_vote())
                     && let Some(refused) = group.no_vote() =>
             {
                 Ok(refused)
