@@ -67,7 +67,10 @@ async fn welcome(inner: &Arc<Inner>, connection: &Connection) {
     match tokio::time::timeout(HANDSHAKE_LIMIT, greeting).await {
         Ok(Ok(())) => {}
         Ok(Err(Failure::Refused(refusal, text))) => inner.refuse(connection, Some(peer), refusal, &text),
-        Ok(Err(Failure::Ended)) => inner.metrics.other.handshakes_failed.add(1),
+        Ok(Err(Failure::Ended)) => {
+            inner.metrics.other.handshakes_failed.add(1);
+            greet::farewell(inner, connection, peer).await;
+        }
         Err(_) => connection.close(CLOSE_BYE, b"the greeting took too long"),
     }
 }

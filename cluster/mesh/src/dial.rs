@@ -93,13 +93,13 @@ async fn dial_any(inner: &Arc<Inner>, peer: NodeId, addresses: &[SocketAddr]) ->
     let mut connecting: FuturesUnordered<_> =
         attempts.map(|(address, place)| connect(inner, peer, *address, DIAL_STAGGER * place)).collect();
     let mut outcome = Dialed::Failed;
-    while let Some((address, connection)) = connecting.next().await {
+    while let Some(connection) = connecting.next().await {
         // Only one at a time is greeted, so that dialing never makes two connections of which one has to go.
         if inner.is_connected(peer) {
             return Dialed::Connected;
         }
         let Some(connection) = connection else { continue };
-        match greet(inner, peer, address, &connection).await {
+        match greet(inner, peer, &connection).await {
             Dialed::Connected => return Dialed::Connected,
             Dialed::Refused => outcome = Dialed::Refused,
             Dialed::Failed => {}
@@ -113,7 +113,7 @@ async fn connect(
     peer: NodeId,
     address: SocketAddr,
     after: Duration,
-) -> (SocketAddr, Option<Connection>) {
+) -> Option<Connection> {
     tokio::time::sleep(after).await;
     inner.metrics.other.dials.add(1);
     let client = inner.client.read().clone();
@@ -132,10 +132,10 @@ async fn connect(
         inner.metrics.other.dials_failed.add(1);
         tracing::debug!(%peer, %address, error, "cannot connect");
     });
-    (address, outcome.ok())
+    outcome.ok()
 }
 
-async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection: &Connection) -> Dialed {
+async fn greet(inner: &Arc<Inner>, peer: NodeId, connection: &Connection) -> Dialed {
     match tokio::time::timeout(DIAL_LIMIT, greet::dialed(inner, connection, peer)).await {
         Ok(Ok(())) => return Dialed::Connected,
         Ok(Err(Failure::Refused(refusal, text))) => {
@@ -147,23 +147,15 @@ async fn greet(inner: &Arc<Inner>, peer: NodeId, address: SocketAddr, connection
         Err(_) => connection.close(CLOSE_BYE, b"the greeting took too long"),
     }
     inner.metrics.other.dials_failed.add(1);
-    // The close of the other end may arrive a moment after the stream broke.
-    let reason = tokio::time::timeout(Duration::from_millis(100), connection.closed()).await;
-    match reason.ok().as_ref().and_then(Refusal::of) {
-        Some((refusal, text)) => {
-            inner.refused_by(greet::identity(connection), address, refusal, &text);
-            Dialed::Refused
-        }
-        None => Dialed::Failed,
-    }
+    if greet::farewell(inner, connection, peer).await { Dialed::Refused } else { Dialed::Failed }
 }
 
 /// Dials this node itself, at all addresses at once.
 pub(crate) async fn itself(inner: &Arc<Inner>, addresses: &[SocketAddr]) {
     let node = inner.me.node;
     let dialing = addresses.iter().map(|address| async move {
-        if let (address, Some(connection)) = connect(inner, node, *address, Duration::ZERO).await {
-            let _refused = greet(inner, node, address, &connection).await;
+        if let Some(connection) = connect(inner, node, *address, Duration::ZERO).await {
+            let _refused = greet(inner, node, &connection).await;
             connection.close(CLOSE_BYE, b"it has looked for itself");
         }
     });

@@ -3,7 +3,7 @@
 use crate::hello::{HELLO_TAG, Hello};
 use crate::inner::Inner;
 use crate::limits::HELLO_BYTES;
-use crate::link::{Link, Rank};
+use crate::link::{Link, Rank, canonical};
 use crate::refusal::Refusal;
 use crate::tls::node_id;
 use crate::wire::{FrameReader, OutBuffer};
@@ -13,6 +13,7 @@ use octopussy_core::ports::Incarnation;
 use quinn::{Connection, SendStream};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the one who dialed says last: it has found nothing wrong.
 const WELCOME: &[u8] = b"welcome";
@@ -110,6 +111,16 @@ async fn meet(inner: &Inner, peer: NodeId, hello: &Hello) -> Result<(), Failure>
         Ok(Err(conflict)) => Err(Failure::Refused(Refusal::from(&conflict), conflict.to_string())),
         Err(_) => Err(Failure::Ended),
     }
+}
+
+/// Takes in why the other end closed a connection on which there was no greeting; says whether it refused this node.
+pub(crate) async fn farewell(inner: &Inner, connection: &Connection, peer: NodeId) -> bool {
+    // It may arrive a moment after the stream broke.
+    let reason = tokio::time::timeout(Duration::from_millis(100), connection.closed()).await;
+    let Some((refusal, text)) = reason.ok().as_ref().and_then(Refusal::of) else { return false };
+    let peer = identity(connection).unwrap_or(peer);
+    inner.refused_by(Some(peer), canonical(connection.remote_address()), refusal, &text);
+    true
 }
 
 fn wrong(text: &str) -> Failure {
