@@ -108,12 +108,7 @@ async fn dial_any(inner: &Arc<Inner>, peer: NodeId, addresses: &[SocketAddr]) ->
     outcome
 }
 
-async fn connect(
-    inner: &Inner,
-    peer: NodeId,
-    address: SocketAddr,
-    after: Duration,
-) -> Option<Connection> {
+async fn connect(inner: &Inner, peer: NodeId, address: SocketAddr, after: Duration) -> Option<Connection> {
     tokio::time::sleep(after).await;
     inner.metrics.other.dials.add(1);
     let client = inner.client.read().clone();

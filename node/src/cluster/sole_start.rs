@@ -180,22 +180,19 @@ impl SoleStart {
 
     /// Tells the control group of this life, and again when something was written since; ends when it is refused.
     async fn telling(&self) -> String {
-        let mut written = None;
+        let (mut told, mut noted) = (false, None);
         loop {
-            let now = (self.written)();
-            let pause = if written == Some(now) {
-                self.mark_every()
-            } else {
-                match self.tell(written.is_some()).await {
-                    Ok(()) => {
-                        written = Some(now);
-                        self.mark_every()
-                    }
+            let written = (self.written)();
+            let fresh = noted != Some(written);
+            if !told || fresh {
+                told = match self.tell(noted.is_some() && fresh).await {
+                    Ok(()) => true,
                     Err(Some(reason)) => return reason,
-                    Err(None) => AGAIN_AFTER,
-                }
-            };
-            tokio::time::sleep(pause).await;
+                    Err(None) => false,
+                };
+                noted = Some(written);
+            }
+            tokio::time::sleep(if told { self.mark_every() } else { AGAIN_AFTER }).await;
         }
     }
 
