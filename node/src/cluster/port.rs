@@ -78,7 +78,7 @@ impl Cluster {
             control_leader: group.and_then(|group| group.leader),
             peers: self.parts.mesh.peers(),
             facts: self.parts.facts.known(),
-            refused: (self.parts.refused)(),
+            refused: (self.parts.refused)().into_iter().map(|refused| (refused.at.elapsed(), refused)).collect(),
         })
     }
 

@@ -7,6 +7,7 @@ use octopussy_core::ports::{
 };
 use octopussy_mesh::Impostor;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What this node knows at one moment.
 pub(crate) struct Seen<'a> {
@@ -26,8 +27,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) peers: Vec<PeerView>,
     /// What nodes tell of themselves.
     pub(crate) facts: BTreeMap<NodeId, NodeFactsView>,
-    /// Starts of other nodes that were refused here for their home.
-    pub(crate) refused: Vec<Impostor>,
+    /// Starts of other nodes that were refused here for their home, and how long ago.
+    pub(crate) refused: Vec<(Duration, Impostor)>,
 }
 
 impl Seen<'_> {

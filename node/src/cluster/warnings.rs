@@ -83,13 +83,13 @@ fn too_many_down<'a>(seen: &Seen<'_>, voters: impl IntoIterator<Item = &'a NodeI
 
 /// Starts that were refused lately: a copy of a member's home, or an old one, is somewhere.
 fn impostors(seen: &Seen<'_>) -> Vec<String> {
-    let tell = |refused: &Impostor| {
-        let (ago, Impostor { node, address, reason, .. }) = (refused.at.elapsed(), refused);
+    let tell = |(ago, refused): &(Duration, Impostor)| {
+        let Impostor { node, address, reason, .. } = refused;
         let name = seen.control.members.get(node).map_or_else(|| node.to_string(), |member| member.name.clone());
-        (ago < TOLD_FOR).then(|| {
+        (*ago < TOLD_FOR).then(|| {
             format!(
                 "a node at {address} that calls itself {name} was refused {} ago: {reason}. End it there: a home is for one node only",
-                super::join_wire::in_words(ago)
+                super::join_wire::in_words(*ago)
             )
         })
     };
