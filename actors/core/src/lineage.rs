@@ -26,8 +26,6 @@ pub struct Life {
 pub struct Lineage {
     /// Names the home. A copy has the same.
     pub home: u128,
-    /// The first epoch of a home that was made to take the place of an earlier one of the same node, without its data.
-    pub renewed: Option<u64>,
     /// The last lives, the present one at the end.
     lives: Vec<Life>,
 }
@@ -88,13 +86,7 @@ impl Lineage {
     /// The first life of a home.
     #[must_use]
     pub fn first(home: u128, epoch: u64, id: u64) -> Self {
-        Self { home, renewed: None, lives: vec![Life { epoch, id, reached: 0 }] }
-    }
-
-    /// The first life of a home that takes the place of an earlier one.
-    #[must_use]
-    pub fn renewed(home: u128, epoch: u64, id: u64) -> Self {
-        Self { renewed: Some(epoch), ..Self::first(home, epoch, id) }
+        Self { home, lives: vec![Life { epoch, id, reached: 0 }] }
     }
 
     /// A lineage whose lives are known by their number: for whoever has no home, such as tests.
@@ -148,8 +140,8 @@ impl Lineage {
     /// [`Conflict`]: the home of this life has not been where the known life was, or not as late.
     pub fn goes_on_from(&self, met: &Met) -> Result<(), Conflict> {
         let (said, known, since) = (self.life().epoch, met.life.epoch, met.since);
-        if self.renewed.is_some_and(|first| first > known) {
-            return Ok(());
+        if self.home != met.home {
+            return Err(Conflict::Twice { known, since });
         }
         match self.lives.iter().find(|life| life.epoch == known) {
             Some(life) if life.id != met.life.id => Err(Conflict::Twice { known, since }),
@@ -245,18 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn a_home_made_anew_takes_the_place_of_what_was_before_and_of_nothing_later() {
+    fn a_home_made_anew_around_an_old_key_is_another_one_whatever_its_number() {
         let mut old = Lineage::first(9, 1, 11);
         old.begin(12);
-        let new = Lineage::renewed(10, 100, 20);
-        new.goes_on_from(&met(&old)).unwrap();
-        assert!(old.goes_on_from(&met(&new)).is_err(), "the old one is over");
-        let mut again = new.clone();
-        again.begin(21);
-        again.goes_on_from(&met(&new)).unwrap();
-        again.goes_on_from(&met(&old)).unwrap();
-        let other = Lineage::renewed(11, 100, 30);
-        assert!(other.goes_on_from(&met(&new)).is_err());
+        for epoch in [1, 2, 3, 1_000] {
+            let new = Lineage::first(10, epoch, 20);
+            assert_eq!(new.goes_on_from(&met(&old)), Err(Conflict::Twice { known: 2, since: NOW }));
+        }
     }
 
     #[test]
