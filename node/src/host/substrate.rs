@@ -3,6 +3,7 @@
 use super::arrival::MeshDoor;
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
+use crate::backup::BackupDoor;
 use crate::cluster::{
     Acquaintances, BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal,
     Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
@@ -29,7 +30,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What this build understands of the wire and of stored commands.
-pub(super) const VERSIONS: VersionRange = VersionRange { min: 2, max: 2 };
+pub(crate) const VERSIONS: VersionRange = VersionRange { min: 2, max: 2 };
 /// How long the control group may take to reach a node that was just let in.
 const ADOPT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -138,6 +139,9 @@ impl Substrate {
             Ok(()) => {
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
                 tokio::spawn(substrate.renewer(prepared).run(substrate.stopping.clone()));
+                if let Some(member) = prepared.cluster_home.membership()? {
+                    tokio::spawn(substrate.backup_door(prepared, member).run(substrate.stopping.clone()));
+                }
                 Ok(substrate)
             }
             Err(error) => {
@@ -240,6 +244,17 @@ impl Substrate {
             show: Box::new(move |certificates| mesh.renew(certificates)),
             group: self.group(),
             door: Box::new(MeshDoor),
+            clock: prepared.clock.clone(),
+        }
+    }
+
+    fn backup_door(&self, prepared: &Prepared, member: ClusterMembership) -> BackupDoor {
+        BackupDoor {
+            home: prepared.home.path().to_owned(),
+            data: prepared.settings.groups.dir.clone(),
+            member,
+            node: prepared.identity.node_id.to_string(),
+            shards: self.shards.clone(),
             clock: prepared.clock.clone(),
         }
     }

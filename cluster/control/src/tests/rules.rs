@@ -314,3 +314,16 @@ fn a_member_starts_from_the_home_that_is_known_and_from_no_copy_of_it() {
     assert!(state.lives.is_empty(), "who has left is not remembered");
     assert_eq!(start(&mut state, &home, 9_000), Err(ControlRefusal::UnknownMember(node(2))));
 }
+
+#[test]
+fn nobody_of_the_old_cluster_is_known_to_one_that_begins_anew() {
+    let mut state = grown(3);
+    state.apply(add_token(9, TokenUse::Timed, 50_000)).unwrap();
+    let shards = state.table.len();
+    state.begin_anew("another".to_owned(), member(7));
+    state.check().unwrap();
+    assert_eq!(state.members.keys().collect::<Vec<_>>(), [&node(7)]);
+    assert_eq!(state.cluster.as_ref().unwrap().id, "another");
+    assert_eq!((state.table.len(), state.tokens.len(), state.replicas_of(node(7))), (shards, 0, shards));
+    state.apply(ControlCommand::Tick { now: at(9_000_000) }).unwrap();
+}

@@ -33,6 +33,7 @@ mod urgency;
 
 pub(crate) use core::Core;
 pub use host::ShardHost;
+pub(crate) use host::open_stores;
 pub(crate) use proposal::{Fault, Item, Outcome};
 pub use recovery::Recovered;
 pub(crate) use urgency::Urgency;

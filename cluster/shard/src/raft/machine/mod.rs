@@ -1,5 +1,6 @@
 //! What the groups have agreed on: the state store, the machines over it, and snapshots of them.
 
+mod backup;
 mod config;
 mod control;
 mod control_cell;
@@ -34,4 +35,4 @@ pub(crate) use config::StateConfig;
 pub(crate) use control::ControlStateMachine;
 pub(crate) use host::StateHost;
 pub(crate) use shard::ShardMachine;
-pub(crate) use snapshot::SnapshotFile;
+pub(crate) use snapshot::{SnapshotError, SnapshotFile, SnapshotReader};
