@@ -86,13 +86,20 @@ fn outlook<'a>(
     }
     let stands =
         |node: NodeId| (place.current.names(node) && census.is_wanted(node)) || can_still_come(census, limits, node);
+    let desired = || desired(census, shard, &place.current, replication);
     match &place.target {
-        Some(target) if target.nodes().all(stands) => Outlook { shard, place, want: target.clone(), fixed: true },
-        None if !census.majority_answers(&place.current.voters) => stays(),
-        Some(_) | None => {
-            Outlook { shard, place, want: desired(census, shard, &place.current, replication), fixed: false }
+        Some(target) if target.nodes().all(stands) && !is_strengthened(target, &desired()) => {
+            Outlook { shard, place, want: target.clone(), fixed: true }
         }
+        None if !census.majority_answers(&place.current.voters) => stays(),
+        Some(_) | None => Outlook { shard, place, want: desired(), fixed: false },
     }
+}
+
+/// Whether `want` has more voters or more replicas than `place`. A move to fewer is not finished once more can be had, as when a
+/// drain is taken back.
+fn is_strengthened(place: &ReplicaSet, want: &ReplicaSet) -> bool {
+    want.voters.len() > place.voters.len() || want.nodes().count() > place.nodes().count()
 }
 
 /// Whether a move that is to bring a replica to `node` can go on waiting for it.
@@ -176,7 +183,7 @@ fn urgency(census: &Census<'_>, current: &ReplicaSet, want: &ReplicaSet) -> Urge
     let set = |nodes: &[NodeId]| nodes.iter().copied().collect::<BTreeSet<_>>();
     if current.nodes().any(replaced) {
         Urgency::Evacuate
-    } else if want.voters.len() > current.voters.len() || want.nodes().count() > current.nodes().count() {
+    } else if is_strengthened(current, want) {
         Urgency::Strengthen
     } else if set(&want.voters) == set(&current.voters) && set(&want.learners) == set(&current.learners) {
         Urgency::Lead

@@ -99,6 +99,29 @@ fn a_replica_that_has_lost_what_it_had_is_sent_away_and_let_in_again() {
 }
 
 #[test]
+fn a_drain_that_is_taken_back_ends_the_moves_it_began() {
+    let mut control = cluster(3, &[set(&[1, 2, 3], &[])]);
+    let view = led(Group::Control, &[1, 2, 3], &[]);
+    control.apply(desire(3, MemberDesired::Draining)).unwrap();
+    let planned = moves(&plan_of(&control, &view));
+    assert_eq!(planned.iter().map(|(_, place)| place.nodes().count()).collect::<Vec<_>>(), [2]);
+    target(&mut control, planned[0].1.clone());
+    assert_eq!(plan_of(&control, &view), [], "it stands while the drain does");
+    control.apply(desire(3, MemberDesired::Active)).unwrap();
+    let planned = moves(&plan_of(&control, &view));
+    assert_eq!(planned, [(ShardId(0), set(&[1, 2, 3], &[]))]);
+    target(&mut control, planned[0].1.clone());
+    assert_eq!(control.place(ShardId(0)).unwrap().target, None, "it stays where it is");
+    assert_eq!(plan_of(&control, &view), []);
+}
+
+/// What is proposed for the cluster, without what is done to the control group.
+fn plan_of(control: &ControlState, view: &GroupView) -> Vec<Action> {
+    let is_plan = |action: &Action| matches!(action, Action::Propose(ControlCommand::Plan { .. }));
+    decided(control, view, &Seen::default()).into_iter().filter(is_plan).collect()
+}
+
+#[test]
 fn a_joint_configuration_that_was_left_behind_is_finished() {
     let mut control = cluster(4, &[set(&[1, 2, 3], &[])]);
     target(&mut control, set(&[1, 2, 4], &[]));

@@ -36,30 +36,31 @@ impl Drop for Yielding<'_> {
 
 /// What came of the wait for a boundary.
 enum Wait {
-    /// Nothing runs, or the patience is at its end.
-    Over,
+    /// Nothing runs, or the patience is at its end: this node is to lead.
+    Over(NodeId),
     /// The move is no longer wanted, or not this node's any more.
     Moot,
 }
 
-/// Hands a group over at a step boundary, or after the configured patience without one. `wanted` says whether it is still to
-/// be done: whoever takes a drain back while a call is under way has changed nothing.
+/// Hands a group over at a step boundary, or after the configured patience without one. `heir` says to whom, as long as it is
+/// to be done at all: whoever takes a drain back while a call is under way has changed nothing, and whoever was to lead may have
+/// gone before the call ends.
 pub(super) async fn hand_over(
     core: &Arc<Core>,
     group: &Arc<Group>,
     to: NodeId,
-    wanted: impl Fn() -> bool,
+    heir: impl Fn() -> Option<NodeId>,
 ) -> Result<(), String> {
     // Until the end of this function: what is begun while the other is asked would be cut off by its answer.
-    let _yielding = match group.id().shard() {
+    let (_yielding, to) = match group.id().shard() {
         Some(shard) => {
             let yielding = Yielding::begin(core, shard);
-            match boundary(core, group, shard, wanted).await {
-                Wait::Over => Some(yielding),
+            match boundary(core, group, shard, to, heir).await {
+                Wait::Over(to) => (Some(yielding), to),
                 Wait::Moot => return Ok(()),
             }
         }
-        None => None,
+        None => (None, to),
     };
     if group.hand_over(to, HAND_OVER_LIMIT).await {
         Ok(())
@@ -68,7 +69,13 @@ pub(super) async fn hand_over(
     }
 }
 
-async fn boundary(core: &Core, group: &Group, shard: ShardId, wanted: impl Fn() -> bool) -> Wait {
+async fn boundary(
+    core: &Core,
+    group: &Group,
+    shard: ShardId,
+    mut to: NodeId,
+    heir: impl Fn() -> Option<NodeId>,
+) -> Wait {
     let end = Instant::now() + core.context.config.transfer_patience;
     let mut reconsider = Instant::now() + RECONSIDER;
     loop {
@@ -77,18 +84,19 @@ async fn boundary(core: &Core, group: &Group, shard: ShardId, wanted: impl Fn() 
         }
         let running = core.context.state.running(shard);
         if running == 0 {
-            return Wait::Over;
+            return Wait::Over(to);
         }
         let now = Instant::now();
         if now >= end {
             tracing::warn!(group = %group.id(), running, "the shard moves although something runs: it is taken up again there");
-            return Wait::Over;
+            return Wait::Over(to);
         }
         if now >= reconsider {
-            if !wanted() {
+            let Some(present) = heir() else {
                 tracing::info!(group = %group.id(), "the shard stays: the move is not wanted any longer");
                 return Wait::Moot;
-            }
+            };
+            to = present;
             reconsider = now + RECONSIDER;
         }
         tokio::time::sleep(LOOK).await;

@@ -195,7 +195,7 @@ async fn act(core: &Arc<Core>, group: &Arc<Group>, action: &Action) -> Result<()
             written(group.raft().add_learner(*node, replica, false).await.map(drop))
         }
         Action::SetMembers { voters, learners, .. } => set_members(group, voters, learners).await,
-        Action::Transfer { to, .. } => boundary::hand_over(core, group, *to, || is_wanted(core, group, action)).await,
+        Action::Transfer { to, .. } => boundary::hand_over(core, group, *to, || wanted_leader(core, group)).await,
     }
 }
 
@@ -206,10 +206,13 @@ fn limit_of(core: &Core, action: &Action) -> Duration {
     }
 }
 
-/// Whether an action that is being carried out would be decided again.
-fn is_wanted(core: &Core, group: &Group, action: &Action) -> bool {
+/// To whom the leadership of a group would be given that is being given away, if that were decided now.
+fn wanted_leader(core: &Core, group: &Group) -> Option<NodeId> {
     let view = GroupView { busy: false, ..view(core, group) };
-    with_situation(core, &[view], decide).contains(action)
+    with_situation(core, &[view], decide).into_iter().find_map(|action| match action {
+        Action::Transfer { to, .. } => Some(to),
+        Action::Propose(_) | Action::AddLearner { .. } | Action::SetMembers { .. } => None,
+    })
 }
 
 /// The replica that a node has, to let it in with. One that is known to have lost what it had is to begin anew first.

@@ -42,8 +42,8 @@ pub(super) fn give_away(core: &Arc<Core>, led: &[Arc<Group>], why: Relief) {
                 match why {
                     Relief::CannotWrite => drop(group.hand_over(to, HAND_OVER_LIMIT).await),
                     Relief::WrongClock => {
-                        let wanted = || core.context.clocks.is_outlier();
-                        drop(boundary::hand_over(&core, &group, to, wanted).await);
+                        let heir = || heir(&core, &group).filter(|_| core.context.clocks.is_outlier());
+                        drop(boundary::hand_over(&core, &group, to, heir).await);
                     }
                 }
             };
