@@ -35,6 +35,16 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     postcard::to_extend(value, bytes).map_err(CodecError::Malformed)
 }
 
+/// Encodes `value` as [`encode`] does, behind a byte that says what it is.
+///
+/// # Errors
+/// As for [`encode`].
+pub fn encode_behind<T: Serialize + ?Sized>(first: u8, value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::with_capacity(CAPACITY);
+    bytes.extend([first, VERSION]);
+    postcard::to_extend(value, bytes).map_err(CodecError::Malformed)
+}
+
 /// How many bytes [`encode`] would write for `value`, without writing them.
 ///
 /// # Errors

@@ -3,9 +3,9 @@
 use crate::copies::{copies, in_order};
 use crate::keeper::Found;
 use crate::limits::{ASKED_AT_ONCE, QUESTION_LIMIT, TRANSFER_LIMIT};
-use crate::serve::{Missing, Serve};
+use crate::serve::{Missing, Serve, Streams};
 use crate::transfer::{next, receive, send};
-use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
+use crate::wire::{Answer, Opening, Question, Reply, decode, encode, encode_request};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -39,7 +39,9 @@ impl ClusterBlobs {
         let missing = Missing::default();
         let serve = Arc::new(Serve::new(local.clone(), missing.clone()));
         mesh.serve(Lane::Blob, serve.clone());
-        mesh.serve_streams(StreamKind::BlobContent, serve);
+        for kind in [StreamKind::BlobPut, StreamKind::BlobGet] {
+            mesh.serve_streams(kind, Arc::new(Streams(Serve::clone(&serve), kind)));
+        }
         Arc::new(Self { local, mesh, holders, missing, asking: Arc::new(Semaphore::new(ASKED_AT_ONCE)) })
     }
 
@@ -71,7 +73,7 @@ impl ClusterBlobs {
     }
 
     async fn ask(&self, node: NodeId, question: &Question) -> Option<Answer> {
-        let answer = self.mesh.call(node, Lane::Blob, encode(question).ok()?, QUESTION_LIMIT).await.ok()?;
+        let answer = self.mesh.call(node, Lane::Blob, encode_request(question).ok()?, QUESTION_LIMIT).await.ok()?;
         decode(&answer).ok()
     }
 
@@ -83,7 +85,7 @@ impl ClusterBlobs {
         }
         let copied = async {
             let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
-            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobPut).await.map_err(io::Error::other)?;
             let opening = Opening::Put { id, bytes: content.len() as u64 };
             stream.sink.send(encode(&opening)?).await.map_err(io::Error::other)?;
             send(&mut *stream.sink, content).await?;
@@ -100,7 +102,7 @@ impl ClusterBlobs {
     async fn fetch_from(&self, node: NodeId, id: BlobId) -> io::Result<Option<Bytes>> {
         let fetched = async {
             let _turn = self.asking.acquire().await.map_err(io::Error::other)?;
-            let mut stream = self.mesh.open(node, StreamKind::BlobContent).await.map_err(io::Error::other)?;
+            let mut stream = self.mesh.open(node, StreamKind::BlobGet).await.map_err(io::Error::other)?;
             stream.sink.send(encode(&Opening::Get(id))?).await.map_err(io::Error::other)?;
             match decode(&next(&mut *stream.source).await?)? {
                 Reply::Content(bytes) => receive(&mut *stream.source, id, bytes).await.map(Some),

@@ -2,11 +2,11 @@
 
 use crate::limits::{SERVED_AT_ONCE, TRANSFER_LIMIT};
 use crate::transfer::{next, receive, send};
-use crate::wire::{Answer, Opening, Question, Reply, decode, encode};
+use crate::wire::{Answer, Opening, Question, Reply, decode, decode_request, encode};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::{BlobId, NodeId};
-use octopussy_core::ports::{BlobPort, LaneHandler, MeshStream, StreamHandler};
+use octopussy_core::ports::{BlobPort, LaneHandler, MeshStream, StreamHandler, StreamKind};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::io;
@@ -43,8 +43,11 @@ impl Serve {
         }
     }
 
-    async fn serve(&self, stream: &mut MeshStream) -> io::Result<()> {
-        let opening = decode(&next(&mut *stream.source).await?)?;
+    async fn serve(&self, kind: StreamKind, stream: &mut MeshStream) -> io::Result<()> {
+        let opening: Opening = decode(&next(&mut *stream.source).await?)?;
+        if opening.stream() != kind {
+            return Err(io::Error::other("the stream was opened for something else"));
+        }
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
         match opening {
             Opening::Put { id, bytes } => {
@@ -76,7 +79,7 @@ impl LaneHandler for Serve {
         let this = self.clone();
         Box::pin(async move {
             let refused = |error: io::Error| Arc::from(error.to_string());
-            let answer = match decode(&request).map_err(refused)? {
+            let answer = match decode_request(&request).map_err(refused)? {
                 Question::Has(id) => Answer::Has(this.has(id).await),
                 Question::Renew(id) => Answer::Has(this.local.renew(id).await.unwrap_or(false)),
                 Question::Missing(ids) => Answer::Missing(this.missing_of(ids)),
@@ -86,11 +89,14 @@ impl LaneHandler for Serve {
     }
 }
 
-impl StreamHandler for Serve {
+/// Serves the streams of one kind.
+pub(crate) struct Streams(pub(crate) Serve, pub(crate) StreamKind);
+
+impl StreamHandler for Streams {
     fn handle(&self, from: NodeId, mut stream: MeshStream) -> BoxFuture<'static, ()> {
-        let this = self.clone();
+        let (this, kind) = (self.0.clone(), self.1);
         Box::pin(async move {
-            match tokio::time::timeout(TRANSFER_LIMIT, this.serve(&mut stream)).await {
+            match tokio::time::timeout(TRANSFER_LIMIT, this.serve(kind, &mut stream)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => debug!(node = %from, %error, "a blob's content did not get through"),
                 Err(_) => debug!(node = %from, "a blob's content took too long"),

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use octopussy_core::codec;
 use octopussy_core::ids::BlobId;
+use octopussy_core::ports::{self, MeshRequest, RequestKind, StreamKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -17,6 +18,14 @@ pub(crate) enum Question {
     Renew(BlobId),
     /// Which of these does a shard there name that are not there?
     Missing(Vec<BlobId>),
+}
+
+impl MeshRequest for Question {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Has(_) | Self::Renew(_) | Self::Missing(_) => RequestKind::BlobQuestion,
+        }
+    }
 }
 
 /// The answer.
@@ -42,6 +51,16 @@ pub(crate) enum Opening {
     Get(BlobId),
 }
 
+impl Opening {
+    /// The kind of stream that it opens.
+    pub(crate) const fn stream(&self) -> StreamKind {
+        match self {
+            Self::Put { .. } => StreamKind::BlobPut,
+            Self::Get(_) => StreamKind::BlobGet,
+        }
+    }
+}
+
 /// The first frame back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -57,6 +76,14 @@ pub(crate) enum Reply {
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> io::Result<Bytes> {
     codec::encode(value).map(Bytes::from).map_err(io::Error::other)
+}
+
+pub(crate) fn encode_request<R: MeshRequest>(request: &R) -> io::Result<Bytes> {
+    ports::encode_request(request).map(Bytes::from).map_err(io::Error::other)
+}
+
+pub(crate) fn decode_request<R: MeshRequest>(frame: &[u8]) -> io::Result<R> {
+    ports::decode_request(frame).map_err(io::Error::other)
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {

@@ -5,6 +5,7 @@
 //! the place of a shard looks into its own.
 
 mod apply;
+mod authority;
 mod check;
 mod command;
 mod keys;
@@ -20,6 +21,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub use authority::Who;
 pub use command::{ControlApplied, ControlCommand};
 pub use keys::{KeyTag, SharedKey, SharedKeyPhase, kept_for};
 pub use limits::{

@@ -3,8 +3,8 @@ use std::time::Duration;
 /// How facts spread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactsConfig {
-    /// How often a node compares facts with three others. New facts are told at once as well, so this bounds how long a lost
-    /// message is missed, and at fifty bytes a node and message it is what the plane costs.
+    /// How often a node tells some of its peers everything again. New facts are told to all at once, so this bounds how long a
+    /// lost message is missed: every peer has its turn within a dozen rounds.
     pub gossip_every: Duration,
     /// How long the facts of a node are kept that is no longer heard of.
     pub dead_grace: Duration,

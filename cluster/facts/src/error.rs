@@ -17,7 +17,4 @@ pub enum FactsError {
     /// The configuration cannot work. Nothing has been started.
     #[error("{0} must not be zero")]
     Zero(&'static str),
-    /// The protocol did not start. Nothing is running.
-    #[error("the exchange of facts did not start: {0}")]
-    Start(String),
 }

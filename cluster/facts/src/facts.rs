@@ -1,40 +1,44 @@
-use crate::records::{LOAD_KEY, NODE_KEY, encode};
+use crate::message::{Told, read, write};
+use crate::records::{LoadRecord, NodeRecord, fit, view};
 use crate::table::Table;
-use crate::transport::MeshTransport;
-use crate::{FactsConfig, FactsError, address};
-use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, spawn_chitchat};
+use crate::{FactsConfig, FactsError};
+use bytes::Bytes;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Incarnation, MeshPort, NodeFactsView, PeerEvent, PeerObserver};
+use octopussy_core::ports::{FrameHandler, Incarnation, MeshPort, NodeFactsView, PeerEvent, PeerObserver};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// To how many connected peers new facts are told at once; from there on the rounds carry them.
-const TOLD_AT_ONCE: usize = 3;
+/// How many peers at least are told everything again in a round.
+const TOLD_AT_LEAST: usize = 3;
 
-/// The share of the suspicion of a phi accrual detector above which chitchat takes a node for dead. Only its own garbage
-/// collection asks.
-const PHI: f64 = 8.0;
-
-/// How many arrivals of heartbeats that detector remembers of a node: enough for a mean, at 8 bytes each.
-const PHI_WINDOW: usize = 64;
+/// In how many rounds every peer has its turn.
+const ROUNDS: usize = 12;
 
 /// What every node tells of itself, as known here. Dropping the last handle stops telling and hearing.
 pub struct Facts {
     me: Incarnation,
     mesh: Arc<dyn MeshPort>,
-    chitchat: ChitchatHandle,
-    shared: Arc<Shared>,
+    state: Mutex<State>,
+    views: watch::Sender<Arc<BTreeMap<NodeId, NodeFactsView>>>,
     stop: CancellationToken,
 }
 
-/// What is known, shared with whoever hears news.
-struct Shared {
-    table: Mutex<Table>,
-    views: watch::Sender<Arc<BTreeMap<NodeId, NodeFactsView>>>,
+#[derive(Default)]
+struct State {
+    others: Table,
+    own: Option<Own>,
+    /// Whose turn it was last to be told everything again.
+    last_told: Option<NodeId>,
+}
+
+struct Own {
+    number: u64,
+    node: NodeRecord,
+    load: LoadRecord,
 }
 
 impl std::fmt::Debug for Facts {
@@ -44,40 +48,27 @@ impl std::fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// Starts over `mesh`: takes its one-way messages and observes its connections. Nodes of another `cluster` are not heard.
-    /// Must be called within a tokio runtime.
+    /// Starts over `mesh`: takes its one-way messages and observes its connections. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`FactsError::Zero`] and [`FactsError::Start`].
-    pub async fn start(mesh: Arc<dyn MeshPort>, cluster: &str, config: FactsConfig) -> Result<Arc<Self>, FactsError> {
+    /// [`FactsError::Zero`].
+    pub fn start(mesh: Arc<dyn MeshPort>, config: &FactsConfig) -> Result<Arc<Self>, FactsError> {
         for (name, duration) in [("gossip_every", config.gossip_every), ("dead_grace", config.dead_grace)] {
             if duration.is_zero() {
                 return Err(FactsError::Zero(name));
             }
         }
-        let me = mesh.incarnation();
-        let (transport, inbox) = MeshTransport::new(Arc::clone(&mesh));
-        let chitchat = spawn_chitchat(protocol(me, cluster, &config), Vec::new(), &transport)
-            .await
-            .map_err(|error| FactsError::Start(format!("{error:#}")))?;
-        let shared = Arc::new(Shared { table: Mutex::default(), views: watch::Sender::new(Arc::default()) });
-        let hears = Arc::clone(&shared);
-        chitchat
-            .with_chitchat(|chitchat| {
-                let hears = Arc::clone(&hears);
-                let hear = move |event: chitchat::KeyChangeEvent<'_>| hears.hear(event.node, event.key, event.value);
-                chitchat.subscribe_event("", hear).forever();
-            })
-            .await;
-        let stop = CancellationToken::new();
-        watch_end(&chitchat, stop.clone());
-        let facts = Arc::new(Self { me, chitchat, shared, stop: stop.clone(), mesh });
-        facts.mesh.on_gossip(inbox);
-        facts.mesh.observe(Arc::new(Greeter(Arc::downgrade(&facts))));
-        for peer in facts.mesh.peers() {
-            facts.greet(peer.incarnation.node);
-        }
-        tokio::spawn(sweep(Arc::downgrade(&facts), config.gossip_every, stop));
+        let facts = Arc::new(Self {
+            me: mesh.incarnation(),
+            mesh,
+            state: Mutex::default(),
+            views: watch::Sender::new(Arc::default()),
+            stop: CancellationToken::new(),
+        });
+        let ears = Arc::new(Ears(Arc::downgrade(&facts)));
+        facts.mesh.on_gossip(Arc::clone(&ears) as _);
+        facts.mesh.observe(ears);
+        tokio::spawn(rounds(Arc::downgrade(&facts), config.clone(), facts.stop.clone()));
         Ok(facts)
     }
 
@@ -85,28 +76,29 @@ impl Facts {
     ///
     /// # Errors
     /// [`FactsError::TooLarge`] and [`FactsError::Codec`]; what was told before stays.
-    pub async fn set(&self, facts: &NodeFactsView) -> Result<(), FactsError> {
-        let encoded = encode(facts)?;
-        if encoded.models_left_out > 0 {
-            tracing::warn!(left_out = encoded.models_left_out, "not all models fit into the facts of this node");
+    pub fn set(&self, facts: &NodeFactsView) -> Result<(), FactsError> {
+        let fitted = fit(facts)?;
+        if fitted.models_left_out > 0 {
+            tracing::warn!(left_out = fitted.models_left_out, "not all models fit into the facts of this node");
         }
-        self.chitchat
-            .with_chitchat(|chitchat| {
-                let own = chitchat.self_node_state();
-                own.set(NODE_KEY, &encoded.node);
-                own.set(LOAD_KEY, &encoded.load);
-            })
-            .await;
-        let changed = {
-            let mut table = self.shared.table.lock();
-            let node = table.take(self.me, NODE_KEY, &encoded.node);
-            table.take(self.me, LOAD_KEY, &encoded.load) || node
+        let frame = {
+            let mut state = self.state.lock();
+            let before = state.own.as_ref();
+            let same_node = before.is_some_and(|own| own.node == fitted.node);
+            if same_node && before.is_some_and(|own| own.load == fitted.load) {
+                return Ok(());
+            }
+            let number = before.map_or(0, |own| own.number) + 1;
+            let own = Own { number, node: fitted.node, load: fitted.load };
+            let frame = write(&self.told(&own, !same_node))?;
+            state.own = Some(own);
+            frame
         };
-        if changed {
-            self.shared.show();
-            // Which ones does not matter, only that they are not always the same: the order is by round-trip time or
-            // arrival, neither of which is ours.
-            self.mesh.peers().iter().take(TOLD_AT_ONCE).for_each(|peer| self.greet(peer.incarnation.node));
+        self.show();
+        let frame = Bytes::from(frame);
+        for peer in self.mesh.peers() {
+            // What cannot be sent now is told again in a later round.
+            let _ = self.mesh.gossip(peer.incarnation.node, frame.clone());
         }
         Ok(())
     }
@@ -114,44 +106,79 @@ impl Facts {
     /// What `node` told last; `None` while nothing has been heard of it.
     #[must_use]
     pub fn of(&self, node: NodeId) -> Option<NodeFactsView> {
-        self.shared.views.borrow().get(&node).cloned()
+        self.views.borrow().get(&node).cloned()
     }
 
     /// What all nodes told last, this one included.
     #[must_use]
     pub fn all(&self) -> Arc<BTreeMap<NodeId, NodeFactsView>> {
-        Arc::clone(&self.shared.views.borrow())
+        Arc::clone(&self.views.borrow())
     }
 
     /// What all nodes told last, now and after every change.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<BTreeMap<NodeId, NodeFactsView>>> {
-        self.shared.views.subscribe()
+        self.views.subscribe()
     }
 
-    /// Stops telling and hearing; what is known stays. To be called before the mesh is closed, whose end would otherwise be taken
-    /// for a failure.
+    /// Stops telling; what is known stays.
     pub fn stop(&self) {
         self.stop.cancel();
-        let _ended_already = self.chitchat.initiate_shutdown();
     }
 
-    /// Compares facts with `node` at once.
+    fn told(&self, own: &Own, whole: bool) -> Told {
+        Told { boot: self.me.boot, number: own.number, node: whole.then(|| own.node.clone()), load: own.load }
+    }
+
+    /// Everything that this node tells of itself, in bytes.
+    fn whole(&self) -> Option<Bytes> {
+        let state = self.state.lock();
+        write(&self.told(state.own.as_ref()?, true)).ok().map(Bytes::from)
+    }
+
     fn greet(&self, node: NodeId) {
-        // Fails only once the protocol has ended, of which `watch_end` tells.
-        let _ = self.chitchat.gossip(address::of_node(node));
+        if let Some(frame) = self.whole().filter(|_| !self.stop.is_cancelled()) {
+            let _ = self.mesh.gossip(node, frame);
+        }
     }
 
-    /// Drops the nodes that chitchat has given up.
-    async fn collect(&self) {
-        let kept = |chitchat: &mut chitchat::Chitchat| -> BTreeSet<NodeId> {
-            chitchat.node_states().keys().filter_map(|id| address::node_of(id.gossip_advertise_addr)).collect()
+    /// Takes what a node tells, which is of itself: whose it is says the mesh.
+    fn hear(&self, from: NodeId, frame: &[u8]) {
+        let Some(told) = read(frame) else {
+            return tracing::debug!(node = %from, "a message with facts cannot be read");
         };
-        let kept = self.chitchat.with_chitchat(kept).await;
-        let dropped = self.shared.table.lock().retain(|node| node == self.me.node || kept.contains(&node));
-        if dropped {
-            self.shared.show();
+        if self.state.lock().others.take(from, told, Instant::now()) {
+            self.show();
         }
+    }
+
+    /// Tells the next of the peers everything again, and forgets those that have long been silent.
+    fn round(&self, config: &FactsConfig) {
+        if self.state.lock().others.forget(config.dead_grace, Instant::now()) {
+            self.show();
+        }
+        let mut peers: Vec<NodeId> = self.mesh.peers().into_iter().map(|peer| peer.incarnation.node).collect();
+        peers.sort_unstable();
+        let Some(frame) = self.whole() else { return };
+        let last = self.state.lock().last_told;
+        let after = peers.partition_point(|node| last.is_some_and(|last| *node <= last));
+        let count = peers.len().div_ceil(ROUNDS).max(TOLD_AT_LEAST).min(peers.len());
+        for node in peers.iter().cycle().skip(after).take(count) {
+            let _ = self.mesh.gossip(*node, frame.clone());
+            self.state.lock().last_told = Some(*node);
+        }
+    }
+
+    fn show(&self) {
+        // The table is read while the sender is locked, so that an older state never replaces a newer one.
+        self.views.send_modify(|views| {
+            let state = self.state.lock();
+            let mut all = state.others.views();
+            if let Some(own) = &state.own {
+                all.insert(self.me.node, view(&own.node, own.load));
+            }
+            *views = Arc::new(all);
+        });
     }
 }
 
@@ -161,25 +188,18 @@ impl Drop for Facts {
     }
 }
 
-impl Shared {
-    fn hear(&self, id: &ChitchatId, key: &str, value: &str) {
-        let Some(node) = address::node_of(id.gossip_advertise_addr) else { return };
-        let changed = self.table.lock().take(Incarnation { node, boot: id.generation_id }, key, value);
-        if changed {
-            self.show();
-        }
-    }
+/// Hears what peers tell, and tells newly connected ones everything.
+struct Ears(Weak<Facts>);
 
-    fn show(&self) {
-        // The table is read while the sender is locked, so that an older state never replaces a newer one.
-        self.views.send_modify(|views| *views = Arc::new(self.table.lock().views()));
+impl FrameHandler for Ears {
+    fn handle(&self, from: NodeId, frame: Bytes) {
+        if let Some(facts) = self.0.upgrade() {
+            facts.hear(from, &frame);
+        }
     }
 }
 
-/// Compares facts with every newly connected peer.
-struct Greeter(Weak<Facts>);
-
-impl PeerObserver for Greeter {
+impl PeerObserver for Ears {
     fn on_peer(&self, event: PeerEvent) {
         match (event, self.0.upgrade()) {
             (PeerEvent::Connected(peer), Some(facts)) => facts.greet(peer.node),
@@ -188,50 +208,13 @@ impl PeerObserver for Greeter {
     }
 }
 
-fn protocol(me: Incarnation, cluster: &str, config: &FactsConfig) -> ChitchatConfig {
-    let own = address::of_node(me.node);
-    ChitchatConfig {
-        // The address says which node it is; a name would only make every message longer.
-        chitchat_id: ChitchatId::new("", me.boot, own),
-        cluster_id: cluster.to_owned(),
-        gossip_interval: config.gossip_every,
-        listen_addr: own,
-        seed_nodes: Vec::new(),
-        failure_detector_config: FailureDetectorConfig::new(
-            PHI,
-            PHI_WINDOW,
-            config.gossip_every * 4,
-            config.gossip_every * 2,
-            config.dead_grace,
-        ),
-        marked_for_deletion_grace_period: config.dead_grace,
-        catchup_callback: None,
-        extra_liveness_predicate: None,
-    }
-}
-
-/// Tells the operator when the exchange ends although nobody stopped it.
-fn watch_end(chitchat: &ChitchatHandle, stop: CancellationToken) {
-    let ended = chitchat.termination_watcher();
-    tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            end = ended => match end {
-                Ok(()) => {}
-                Err(error) => tracing::error!(%error, "facts about nodes are no longer exchanged"),
-            },
-        }
-    });
-}
-
-async fn sweep(facts: Weak<Facts>, every: Duration, stop: CancellationToken) {
+async fn rounds(facts: Weak<Facts>, config: FactsConfig, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(config.gossip_every) => {}
             () = stop.cancelled() => return,
         }
         let Some(facts) = facts.upgrade() else { return };
-        facts.collect().await;
+        facts.round(&config);
     }
 }

@@ -1,24 +1,15 @@
-//! A node's facts as key-value pairs: what rarely changes and what changes all the time apart, so that news of the load do
-//! not carry the list of models with them.
+//! A node's facts in two parts: what rarely changes and what changes all the time, so that news of the load do not carry the list
+//! of models with them.
 
 use crate::FactsError;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use octopussy_core::codec;
 use octopussy_core::ports::NodeFactsView;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The most a node's facts may take, encoded, in bytes: those of a thousand nodes are then 4 MB, and those of sixteen that
-/// start together still fit into one message.
+/// The most a node's facts may take, encoded, in bytes: those of a thousand nodes are then 4 MB.
 pub const MAX_FACTS_BYTES: usize = 4_096;
 
-/// The key of [`NodeRecord`].
-pub(crate) const NODE_KEY: &str = "node";
-/// The key of [`LoadRecord`].
-pub(crate) const LOAD_KEY: &str = "load";
-
-/// What rarely changes. Fields are appended only: an older build reads the ones it knows.
+/// What rarely changes. Fields are appended only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NodeRecord {
     version: String,
@@ -39,26 +30,30 @@ pub(crate) struct LoadRecord {
 }
 
 impl LoadRecord {
-    const fn of(facts: &NodeFactsView) -> Self {
-        Self { load: facts.load, active_agents: facts.active_agents, stuck_groups: facts.stuck_groups }
+    fn of(facts: &NodeFactsView) -> Self {
+        let load = if facts.load.is_finite() { facts.load.max(0.0) } else { 0.0 };
+        Self { load, active_agents: facts.active_agents, stuck_groups: facts.stuck_groups }
+    }
+
+    /// Whether it is a load that a machine may have. One that equals nothing would be news for ever.
+    pub(crate) fn is_plausible(&self) -> bool {
+        self.load.is_finite() && self.load >= 0.0
     }
 }
 
-/// Facts, ready to be told.
+/// Facts, fit to be told.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Encoded {
-    pub(crate) node: String,
-    pub(crate) load: String,
-    /// The facts as others will read them.
-    pub(crate) view: NodeFactsView,
+pub(crate) struct Fitted {
+    pub(crate) node: NodeRecord,
+    pub(crate) load: LoadRecord,
     /// How many models did not fit.
     pub(crate) models_left_out: usize,
 }
 
-/// Encodes `facts`; of the models, as many as fit, from the first.
-pub(crate) fn encode(facts: &NodeFactsView) -> Result<Encoded, FactsError> {
-    let load = text(&LoadRecord::of(facts))?;
-    let mut record = NodeRecord {
+/// Fits `facts` into their bound; of the models, as many as fit, from the first.
+pub(crate) fn fit(facts: &NodeFactsView) -> Result<Fitted, FactsError> {
+    let load = LoadRecord::of(facts);
+    let mut node = NodeRecord {
         version: facts.version.clone(),
         profile: facts.profile.clone(),
         cpus: facts.cpus,
@@ -67,33 +62,21 @@ pub(crate) fn encode(facts: &NodeFactsView) -> Result<Encoded, FactsError> {
         api: facts.api.clone(),
         models: Vec::new(),
     };
-    let length = |node: &str| NODE_KEY.len() + node.len() + LOAD_KEY.len() + load.len();
-    let bare = length(&text(&record)?);
+    let bare = codec::encoded_len(&node)? + codec::encoded_len(&load)?;
     if bare > MAX_FACTS_BYTES {
         return Err(FactsError::TooLarge { actual: bare, limit: MAX_FACTS_BYTES });
     }
-    // A model takes its name and one or two bytes of length, and base64 makes four of three; the list's own length may grow
-    // by a byte or two.
-    let mut left = (MAX_FACTS_BYTES - bare).saturating_sub(8) / 4 * 3;
+    // A model takes its name and one or two bytes of length; the list's own length may grow by a byte or two.
+    let mut left = (MAX_FACTS_BYTES - bare).saturating_sub(2);
     for model in &facts.models {
         let Some(rest) = left.checked_sub(model.len() + if model.len() < 128 { 1 } else { 2 }) else { break };
         left = rest;
-        record.models.push(model.clone());
+        node.models.push(model.clone());
     }
-    let node = text(&record)?;
-    let view = view(&record, LoadRecord::of(facts));
-    Ok(Encoded { models_left_out: facts.models.len() - record.models.len(), node, load, view })
+    Ok(Fitted { models_left_out: facts.models.len() - node.models.len(), node, load })
 }
 
-/// Reads what another node told; `None` when it cannot be read, or is longer than it may be.
-pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
-    if text.len() > MAX_FACTS_BYTES {
-        return None;
-    }
-    codec::decode(&STANDARD_NO_PAD.decode(text).ok()?).ok()
-}
-
-/// The two records as one.
+/// The two parts as one.
 pub(crate) fn view(node: &NodeRecord, load: LoadRecord) -> NodeFactsView {
     NodeFactsView {
         version: node.version.clone(),
@@ -107,8 +90,4 @@ pub(crate) fn view(node: &NodeRecord, load: LoadRecord) -> NodeFactsView {
         api: node.api.clone(),
         stuck_groups: load.stuck_groups,
     }
-}
-
-fn text<T: Serialize>(record: &T) -> Result<String, FactsError> {
-    Ok(STANDARD_NO_PAD.encode(codec::encode(record)?))
 }

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Lane, MeshPort, PeerEvent, Reach, ReachabilityPort};
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -113,6 +114,11 @@ impl Membership {
     /// This node now listens at `address`; others are told.
     pub fn set_address(&self, address: Option<SocketAddr>) {
         self.input(|swim, now, out| swim.set_address(now, address, out));
+    }
+
+    /// The cluster has these members: of others nothing is kept that anybody says.
+    pub fn set_members(&self, members: BTreeSet<NodeId>) {
+        self.input(|swim, _, _| swim.set_members(members));
     }
 
     /// Forgets a node that was removed from the cluster for good.

@@ -57,6 +57,9 @@ pub struct MeshConfig {
     pub versions: RangeInclusive<u16>,
     /// How this node shows who it is.
     pub certificates: MeshCertificates,
+    /// Whether nobody is served before there is a guard ([`MeshPort::guard`](octopussy_core::ports::MeshPort::guard)). Without
+    /// one, whoever has a certificate of the authority may ask everything: for tests and measurements.
+    pub guarded: bool,
     /// How often an idle connection is probed. At most a third of `idle_timeout`.
     pub keep_alive: Duration,
     /// After what silence a connection is given up.
@@ -64,7 +67,7 @@ pub struct MeshConfig {
 }
 
 impl MeshConfig {
-    /// A configuration with the usual timings and wire version 1, of a node whose lives have no ids.
+    /// A guarded configuration with the usual timings and wire version 1, of a node whose lives have no ids.
     #[must_use]
     pub fn new(listen: SocketAddr, cluster: &str, boot: u64, certificates: MeshCertificates) -> Self {
         Self {
@@ -75,6 +78,7 @@ impl MeshConfig {
             memory: None,
             versions: 1..=1,
             certificates,
+            guarded: true,
             keep_alive: Duration::from_millis(750),
             idle_timeout: IDLE_TIMEOUT,
         }

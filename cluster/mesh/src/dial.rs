@@ -136,13 +136,13 @@ async fn greet(inner: &Arc<Inner>, peer: NodeId, connection: &Connection) -> Dia
         Ok(Err(Failure::Refused(refusal, text))) => {
             inner.refuse(connection, greet::identity(connection), refusal, &text);
             inner.metrics.other.dials_failed.add(1);
-            return if refusal == Refusal::WrongIdentity { Dialed::Failed } else { Dialed::Refused };
+            return dialed_in_vain(refusal);
         }
         Ok(Err(Failure::Ended)) => {}
         Err(_) => connection.close(CLOSE_BYE, b"the greeting took too long"),
     }
     inner.metrics.other.dials_failed.add(1);
-    if greet::farewell(inner, connection, peer).await { Dialed::Refused } else { Dialed::Failed }
+    greet::farewell(inner, connection, peer).await.map_or(Dialed::Failed, dialed_in_vain)
 }
 
 /// Dials this node itself, at all addresses at once.
@@ -155,6 +155,21 @@ pub(crate) async fn itself(inner: &Arc<Inner>, addresses: &[SocketAddr]) {
         }
     });
     futures::future::join_all(dialing).await;
+}
+
+/// What a refusal says of the next attempt.
+const fn dialed_in_vain(refusal: Refusal) -> Dialed {
+    match refusal {
+        // Another address may be right; and who is unknown there now may be known in a moment.
+        Refusal::WrongIdentity | Refusal::Stranger => Dialed::Failed,
+        Refusal::ForeignCluster
+        | Refusal::IncompatibleVersion
+        | Refusal::StaleIncarnation
+        | Refusal::Forgotten
+        | Refusal::IdentityInUse
+        | Refusal::Protocol
+        | Refusal::Busy => Dialed::Refused,
+    }
 }
 
 /// Dials once, for tests of what happens when both sides do.

@@ -49,6 +49,7 @@ pub(crate) async fn dialed(inner: &Arc<Inner>, connection: &Connection, expected
     send.write_all(&[HELLO_TAG]).await.map_err(|_| Failure::Ended)?;
     say(&mut send, &inner.hello(attempt)).await?;
     let hello = hear(inner, &mut FrameReader::new(receive, HELLO_BYTES)).await?;
+    inner.admission(peer).await?;
     meet(inner, peer, &hello).await?;
     frame(&mut send, Bytes::from_static(WELCOME)).await?;
     send.finish().map_err(|_| Failure::Ended)?;
@@ -60,6 +61,8 @@ pub(crate) async fn dialed(inner: &Arc<Inner>, connection: &Connection, expected
 pub(crate) async fn accepted(inner: &Arc<Inner>, connection: &Connection, peer: NodeId) -> Result<(), Failure> {
     let (mut send, hello, mut reader) = heard(inner, connection).await?;
     inner.known.lock().admits(peer, hello.lineage.life().epoch)?;
+    // Before anything about it is remembered.
+    inner.admission(peer).await?;
     meet(inner, peer, &hello).await?;
     say(&mut send, &inner.hello(hello.attempt)).await?;
     send.finish().map_err(|_| Failure::Ended)?;
@@ -114,13 +117,13 @@ async fn meet(inner: &Inner, peer: NodeId, hello: &Hello) -> Result<(), Failure>
 }
 
 /// Takes in why the other end closed a connection on which there was no greeting; says whether it refused this node.
-pub(crate) async fn farewell(inner: &Inner, connection: &Connection, peer: NodeId) -> bool {
+pub(crate) async fn farewell(inner: &Inner, connection: &Connection, peer: NodeId) -> Option<Refusal> {
     // It may arrive a moment after the stream broke.
     let reason = tokio::time::timeout(Duration::from_millis(100), connection.closed()).await;
-    let Some((refusal, text)) = reason.ok().as_ref().and_then(Refusal::of) else { return false };
+    let (refusal, text) = reason.ok().as_ref().and_then(Refusal::of)?;
     let peer = identity(connection).unwrap_or(peer);
     inner.refused_by(Some(peer), canonical(connection.remote_address()), refusal, &text);
-    true
+    Some(refusal)
 }
 
 fn wrong(text: &str) -> Failure {

@@ -1,11 +1,11 @@
 //! What a peer begins on a connection: lanes, streams, one-way messages and datagrams.
 
-use crate::handlers::{Handlers, guarded};
+use crate::handlers::{Handlers, NoStream, guarded};
 use crate::lane::{self, LANE_FRAME, ServedLane};
 use crate::limits::{GOSSIP_STREAMS, STREAM_LIMIT};
 use crate::link::{GOSSIP_TAG, Link};
 use crate::metrics::Metrics;
-use crate::refusal::{STREAM_BUSY, STREAM_UNSERVED};
+use crate::refusal::{STREAM_BUSY, STREAM_FORBIDDEN, STREAM_UNSERVED};
 use crate::stream;
 use crate::wire::FrameReader;
 use bytes::Bytes;
@@ -58,9 +58,13 @@ impl Inbound {
             let served = ServedLane { from, lane, handlers: self.handlers, metrics: self.metrics };
             return lane::serve(served, send, FrameReader::new(receive, LANE_FRAME)).await;
         }
-        let kind = StreamKind::from_tag(tag);
-        let Some((kind, handler)) = kind.and_then(|kind| Some((kind, self.handlers.stream(kind)?))) else {
+        let Some(kind) = StreamKind::from_tag(tag) else {
             return self.refuse(send, receive, STREAM_UNSERVED);
+        };
+        let handler = match self.handlers.stream(kind, from) {
+            Ok(handler) => handler,
+            Err(NoStream::Unserved) => return self.refuse(send, receive, STREAM_UNSERVED),
+            Err(NoStream::Forbidden) => return self.refuse(send, receive, STREAM_FORBIDDEN),
         };
         self.metrics.other.streams_accepted.add(1);
         let _closed = send.set_priority(lane::stream_priority(kind));
@@ -89,7 +93,7 @@ impl Inbound {
     fn one_way(&self, message: Option<Vec<u8>>) {
         let counters = &self.metrics.other;
         let frame = message.map(Bytes::from).filter(|frame| frame.first() == Some(&GOSSIP_TAG));
-        match (frame, self.handlers.gossip()) {
+        match (frame, self.handlers.gossip(self.link.peer.node)) {
             (Some(frame), Some(handler)) => {
                 counters.gossip_received.add(1);
                 handler.handle(self.link.peer.node, frame.slice(1..));
@@ -101,7 +105,7 @@ impl Inbound {
     async fn datagrams(self) {
         let counters = &self.metrics.other;
         while let Ok(frame) = self.link.connection.read_datagram().await {
-            match self.handlers.datagram().filter(|_| self.link.allows_datagram()) {
+            match self.handlers.datagram(self.link.peer.node).filter(|_| self.link.allows_datagram()) {
                 Some(handler) => {
                     counters.datagrams_received.add(1);
                     guarded("datagram handler", || handler.handle(self.link.peer.node, frame));

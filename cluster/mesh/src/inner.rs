@@ -2,18 +2,18 @@
 
 use crate::bucket::Throttle;
 use crate::config::MeshConfig;
-use crate::handlers::Handlers;
+use crate::handlers::{Guarding, Handlers};
 use crate::hello::Hello;
 use crate::inbound::Inbound;
 use crate::join::JoinHandler;
 use crate::known::{Known, Peer};
-use crate::limits::{LINGER, LOG_EVERY, MAX_IMPOSTORS, MAX_PEERS};
+use crate::limits::{ADMISSION_LIMIT, LINGER, LOG_EVERY, MAX_IMPOSTORS, MAX_PEERS};
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::refusal::{CLOSE_DUPLICATE, CLOSE_REPLACED, Refusal, is_distrust, quoted};
 use octopussy_core::ids::NodeId;
 use octopussy_core::lineage::Lineage;
-use octopussy_core::ports::{Incarnation, MeshError, PeerEvent};
+use octopussy_core::ports::{Admission, Incarnation, MeshError, PeerEvent};
 use parking_lot::{Mutex, RwLock};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, VarInt};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -66,13 +66,14 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn new(me: Incarnation, config: MeshConfig, endpoint: Endpoint, client: ClientConfig) -> Arc<Self> {
+        let handlers = Arc::new(if config.guarded { Handlers::closed() } else { Handlers::default() });
         Arc::new(Self {
             me,
             lineage: RwLock::new(config.lineage.clone()),
             config,
             endpoint,
             client: RwLock::new(client),
-            handlers: Arc::default(),
+            handlers,
             metrics: Arc::default(),
             known: Mutex::default(),
             join: RwLock::default(),
@@ -96,6 +97,27 @@ impl Inner {
             lineage: self.lineage.read().clone(),
             addresses: self.config.advertise.clone(),
             attempt,
+        }
+    }
+
+    /// Whether a node that has shown its certificate may be connected.
+    ///
+    /// # Errors
+    /// The refusal of one that is no member of the cluster.
+    pub(crate) async fn admission(&self, node: NodeId) -> Result<(), (Refusal, String)> {
+        let guard = match self.handlers.guarding() {
+            // Without a guard nothing of it is heard, and the guard looks at it when it comes.
+            Guarding::Open | Guarding::Closed => return Ok(()),
+            Guarding::By(guard) => guard,
+        };
+        let admission = tokio::time::timeout(ADMISSION_LIMIT, guard.admission(node)).await;
+        match admission.unwrap_or(Admission::Stranger) {
+            Admission::Known => Ok(()),
+            Admission::Stranger => Err((
+                Refusal::Stranger,
+                "it is no member of the cluster: its certificate proves its key and gives it no rights".to_owned(),
+            )),
+            Admission::Removed => Err((Refusal::Forgotten, "it has been removed from the cluster".to_owned())),
         }
     }
 

@@ -143,6 +143,12 @@ pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
 /// How many frames of one stream may wait for their reader in the in-memory mesh.
 pub(crate) const STREAM_FRAMES: usize = 16;
 
+/// How long a node that connects and is unknown here is looked up before it is refused: others may know it already.
+pub(crate) const ADMISSION_LIMIT: Duration = Duration::from_millis(2_500);
+
+/// What a node answers to what the asking one may not ask.
+pub(crate) const REQUEST_FORBIDDEN: &str = "the cluster does not let this node ask that";
+
 /// What a node answers on a lane that it does not serve.
 pub(crate) const LANE_NOT_SERVED: &str = "the lane is not served";
 

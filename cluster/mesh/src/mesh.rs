@@ -13,8 +13,8 @@ use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
 use octopussy_core::lineage::Lineage;
 use octopussy_core::ports::{
-    FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream,
-    PeerObserver, PeerView, StreamHandler, StreamKind,
+    Admission, FrameHandler, Incarnation, Lane, LaneHandler, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError, MeshGuard,
+    MeshPort, MeshStream, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -239,6 +239,22 @@ impl MeshPort for Mesh {
 
     fn on_gossip(&self, handler: Arc<dyn FrameHandler>) {
         self.inner.handlers.on_gossip(handler);
+    }
+
+    fn guard(&self, guard: Arc<dyn MeshGuard>) {
+        self.inner.handlers.guard(Arc::clone(&guard));
+        // Whoever came before there was a guard has been heard by nobody.
+        for link in self.inner.links() {
+            let admission = guard.admission(link.peer.node);
+            tokio::spawn(async move {
+                let refusal = match admission.await {
+                    Admission::Known => return,
+                    Admission::Stranger => Refusal::Stranger,
+                    Admission::Removed => Refusal::Forgotten,
+                };
+                link.close(VarInt::from_u32(u32::from(refusal as u8)), "it is no member of the cluster");
+            });
+        }
     }
 
     fn learn(&self, node: NodeId, addresses: &[SocketAddr]) {

@@ -42,6 +42,8 @@ refusals! {
     Protocol = 0x16, "protocol";
     /// There are too many.
     Busy = 0x17, "busy";
+    /// Its key is certified, and it is no member of the cluster.
+    Stranger = 0x18, "stranger";
     /// Its home is a copy, or another one of the node's: two go on from one home.
     IdentityInUse = 0x19, "identity_in_use";
 }
@@ -114,6 +116,8 @@ pub(crate) const CLOSE_REPLACED: VarInt = VarInt::from_u32(2);
 pub(crate) const STREAM_UNSERVED: VarInt = VarInt::from_u32(0x21);
 /// The stream's frames are malformed or too long.
 pub(crate) const STREAM_MALFORMED: VarInt = VarInt::from_u32(0x22);
+/// The peer may not open such a stream.
+pub(crate) const STREAM_FORBIDDEN: VarInt = VarInt::from_u32(0x25);
 /// The peer opens streams too quickly.
 pub(crate) const STREAM_BUSY: VarInt = VarInt::from_u32(0x23);
 /// The stream was given up by its holder.

@@ -1,6 +1,6 @@
 //! Frames on a stream: a length of four bytes, little-endian, then as many bytes.
 
-use crate::refusal::{STREAM_BUSY, STREAM_MALFORMED, STREAM_UNSERVED};
+use crate::refusal::{STREAM_BUSY, STREAM_FORBIDDEN, STREAM_MALFORMED, STREAM_UNSERVED};
 use bytes::{Buf, Bytes, BytesMut};
 use quinn::{RecvStream, VarInt};
 
@@ -170,6 +170,7 @@ impl FrameReader {
 pub(crate) fn reset_reason(code: VarInt) -> Option<&'static str> {
     match code {
         code if code == STREAM_UNSERVED => Some(crate::limits::STREAM_NOT_SERVED),
+        code if code == STREAM_FORBIDDEN => Some(crate::limits::REQUEST_FORBIDDEN),
         code if code == STREAM_BUSY => Some("too many streams"),
         code if code == STREAM_MALFORMED => Some("the frames were malformed or too long"),
         _ => None,

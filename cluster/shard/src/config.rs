@@ -1,6 +1,8 @@
 //! How a node keeps its groups.
 
+use octopussy_core::ids::NodeId;
 use octopussy_store::Engine;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -89,6 +91,8 @@ pub struct ShardHostConfig {
     /// Whether the groups here may vote and stand for election: the node decides that once it is sure to be the only one of its
     /// identity. Without it they may.
     pub may_vote: Option<watch::Receiver<bool>>,
+    /// Members, as those who have let this node in told of them. They count until this node has a copy of the control state.
+    pub introduced: BTreeSet<NodeId>,
 }
 
 impl ShardHostConfig {
@@ -116,6 +120,7 @@ impl ShardHostConfig {
             stuck_after: Duration::from_secs(5),
             patience: Duration::from_secs(5),
             may_vote: None,
+            introduced: BTreeSet::new(),
         }
     }
 

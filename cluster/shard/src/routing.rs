@@ -2,6 +2,7 @@
 
 use crate::groups::Urgency;
 use octopussy_core::ids::{ShardCount, ShardId};
+use octopussy_core::ports::RequestKind;
 use octopussy_core::task::Command;
 
 /// Whether `command` may be proposed to `shard`: everything it names must live there.
@@ -49,4 +50,31 @@ pub(crate) const fn urgency(command: &Command) -> Urgency {
         | Command::DeleteAgent { .. }
         | Command::ForgetDead { .. } => Urgency::InProgress,
     }
+}
+
+/// The kind of request that a command is when another node asks for it.
+pub(crate) const fn request_kind(command: &Command) -> RequestKind {
+    match command {
+        Command::Accept { .. } | Command::Cancel { .. } | Command::Replay { .. } | Command::Discard { .. } => {
+            RequestKind::TaskCommand
+        }
+        Command::CreateAgent { .. }
+        | Command::SetDesired { .. }
+        | Command::RecordUsage { .. }
+        | Command::ResetUsage { .. }
+        | Command::UpdateAgent { .. }
+        | Command::DeleteAgent { .. } => RequestKind::AgentCommand,
+        Command::Activate { .. }
+        | Command::Begin { .. }
+        | Command::Step { .. }
+        | Command::End { .. }
+        | Command::Tick { .. }
+        | Command::Forget { .. }
+        | Command::ForgetDead { .. } => RequestKind::LeaderCommand,
+    }
+}
+
+/// Whether only the shard's leader proposes the command: whoever leads it no longer has nobody to bring it to.
+pub(crate) const fn is_leaders_own(command: &Command) -> bool {
+    matches!(request_kind(command), RequestKind::LeaderCommand)
 }

@@ -9,7 +9,7 @@ use crate::identity::{self, IdentityError, NodeKey};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
-use octopussy_control::VersionRange;
+use octopussy_control::{MemberRecord, VersionRange};
 use octopussy_core::codec::CodecError;
 use octopussy_core::ports::{KeyKind, MemberRole, SecretError, SecretName, SecretValue, SecretsPort};
 use octopussy_core::time::Timestamp;
@@ -258,7 +258,9 @@ async fn finish(home: &Path, cluster_home: &ClusterHome, grant: &JoinGrant) -> R
         store_secrets(home, &keys.secrets).await?;
         cluster_home.set_secrets_base(&base(&key, &keys.secrets))?;
     }
-    let others = grant.members.iter().filter(|member| member.id != grant.member.id);
+    // Guests are reached once the control group tells of them; until then the word of full members is what this node goes by.
+    let full = |member: &&MemberRecord| member.role == MemberRole::Full && member.id != grant.member.id;
+    let others = grant.members.iter().filter(full);
     let others: Vec<_> = others.map(|member| (member.id, member.addresses.clone())).collect();
     cluster_home.set_introductions(&others)?;
     let membership = Membership {

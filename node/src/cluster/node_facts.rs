@@ -33,7 +33,7 @@ impl KnownFacts for Facts {
     }
 
     async fn tell(&self, facts: &NodeFactsView) {
-        if let Err(error) = self.set(facts).await {
+        if let Err(error) = self.set(facts) {
             tracing::warn!(%error, "the facts about this node were not told");
         }
     }

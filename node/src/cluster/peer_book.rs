@@ -91,9 +91,12 @@ impl PeerBook {
     ) {
         loop {
             let state = control.borrow_and_update().clone();
-            for node in self.follow(&state) {
-                if let Some(membership) = membership.upgrade() {
-                    membership.forget(node);
+            let forgotten = self.follow(&state);
+            if let Some(membership) = membership.upgrade() {
+                forgotten.into_iter().for_each(|node| membership.forget(node));
+                // A copy that is empty knows no members, and is no reason to hear of none.
+                if state.cluster.is_some() {
+                    membership.set_members(state.members.keys().copied().collect());
                 }
             }
             tokio::select! {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_control::{MemberRecord, VersionRange};
 use octopussy_core::ports::{
-    FrameHandler, Incarnation, Lane, LaneHandler, MemberDesired, MemberRole, MeshError, MeshStream, PeerObserver,
-    PeerView, StreamHandler, StreamKind,
+    FrameHandler, Incarnation, Lane, LaneHandler, MemberDesired, MemberRole, MeshError, MeshGuard, MeshStream,
+    PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use octopussy_core::time::Timestamp;
 use std::time::Duration;
@@ -57,6 +57,7 @@ impl MeshPort for Told {
     fn serve_streams(&self, _kind: StreamKind, _handler: Arc<dyn StreamHandler>) {}
     fn on_datagram(&self, _handler: Arc<dyn FrameHandler>) {}
     fn on_gossip(&self, _handler: Arc<dyn FrameHandler>) {}
+    fn guard(&self, _guard: Arc<dyn MeshGuard>) {}
     fn learn(&self, node: NodeId, addresses: &[SocketAddr]) {
         self.forgotten.lock().remove(&node);
         self.learned.lock().insert(node, addresses.to_vec());

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What notices it. A removed node seldom sees the entry that removes it in its own copy of the control state: it is taken out
-/// of the control group before. So the word of the members that have seen it counts, too.
+/// of the control group before. So the word of those that have seen it counts, too: of the most of the full members, as the
+/// committed record itself needs the most of them. One alone, which may be mistaken or not what it was, ends nobody for good.
 pub(crate) struct Removal {
     /// This node.
     pub(crate) node: NodeId,
@@ -21,6 +22,8 @@ pub(crate) struct Removal {
     pub(crate) group: Arc<dyn ControlGroup>,
     /// Who says on the mesh that this node has been removed.
     pub(crate) forgotten_by: watch::Receiver<BTreeSet<NodeId>>,
+    /// The full members that this node was told of when it was let in, for as long as it has no copy of the control state.
+    pub(crate) introduced: BTreeSet<NodeId>,
 }
 
 impl Removal {
@@ -29,7 +32,7 @@ impl Removal {
         let mut control = self.group.watch();
         loop {
             let told_by = self.forgotten_by.borrow_and_update().clone();
-            if is_removed(self.node, &control.borrow_and_update(), &told_by) {
+            if is_removed(self.node, &control.borrow_and_update(), &self.introduced, &told_by) {
                 break;
             }
             let changed = tokio::select! {
@@ -55,14 +58,15 @@ impl Removal {
     }
 }
 
-/// Whether a node has been removed, by its own copy of the control state and by those who say so. Only the word of full
-/// members counts: a guest cannot make others leave.
-fn is_removed(node: NodeId, control: &ControlState, told_by: &BTreeSet<NodeId>) -> bool {
-    // A node that was let in and removed before the control group reached it knows nobody's role.
-    let counts = |peer: &NodeId| {
-        control.cluster.is_none() || control.members.get(peer).is_some_and(|member| member.role == MemberRole::Full)
-    };
-    control.departed.contains_key(&node) || told_by.iter().any(counts)
+/// Whether a node has been removed, by its own copy of the control state or by the most of the other full members: a guest cannot
+/// make others leave, and no more can a single member.
+fn is_removed(node: NodeId, control: &ControlState, introduced: &BTreeSet<NodeId>, told_by: &BTreeSet<NodeId>) -> bool {
+    let full = control.members.values().filter(|member| member.role == MemberRole::Full).map(|member| member.id);
+    // A node that was let in and removed before the control group reached it knows those it was introduced to.
+    let mut counted: BTreeSet<NodeId> = if control.cluster.is_none() { introduced.clone() } else { full.collect() };
+    counted.remove(&node);
+    let saying = told_by.intersection(&counted).count();
+    control.departed.contains_key(&node) || saying > counted.len() / 2
 }
 
 #[cfg(test)]

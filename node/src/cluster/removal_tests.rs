@@ -10,6 +10,7 @@ const ME: NodeId = NodeId([1; 16]);
 const FULL: NodeId = NodeId([2; 16]);
 const GUEST: NodeId = NodeId([3; 16]);
 const STRANGER: NodeId = NodeId([4; 16]);
+const OTHERS: [NodeId; 2] = [NodeId([5; 16]), NodeId([6; 16])];
 
 fn member(id: NodeId, role: MemberRole) -> MemberRecord {
     MemberRecord {
@@ -39,15 +40,39 @@ fn control() -> ControlState {
 #[test]
 fn the_own_copy_and_the_word_of_full_members_count_and_nobody_elses() {
     let mut control = control();
-    assert!(!is_removed(ME, &control, &BTreeSet::new()));
-    assert!(!is_removed(ME, &control, &[GUEST, STRANGER].into()));
-    assert!(is_removed(ME, &control, &[GUEST, FULL].into()));
+    let says = |control: &ControlState, told_by: &[NodeId]| {
+        is_removed(ME, control, &BTreeSet::new(), &told_by.iter().copied().collect())
+    };
+    assert!(!says(&control, &[]));
+    assert!(!says(&control, &[GUEST, STRANGER]));
+    assert!(says(&control, &[GUEST, FULL]), "the only other full member");
     control.departed.insert(FULL, Timestamp::EPOCH);
     control.members.remove(&FULL);
-    assert!(!is_removed(ME, &control, &[FULL].into()), "the word of one that was removed itself");
+    assert!(!says(&control, &[FULL]), "the word of one that was removed itself");
     control.departed.insert(ME, Timestamp::EPOCH);
-    assert!(is_removed(ME, &control, &BTreeSet::new()));
-    assert!(is_removed(ME, &ControlState::default(), &[STRANGER].into()), "nobody is known yet");
+    assert!(says(&control, &[]));
+}
+
+#[test]
+fn a_single_member_ends_nobody_for_good() {
+    let mut control = control();
+    for other in OTHERS {
+        control.members.insert(other, member(other, MemberRole::Full));
+    }
+    let says = |told_by: &[NodeId]| is_removed(ME, &control, &BTreeSet::new(), &told_by.iter().copied().collect());
+    assert!(!says(&[FULL]), "one of three");
+    assert!(!says(&[FULL, GUEST, STRANGER]), "one of three, and some who do not count");
+    assert!(says(&[FULL, OTHERS[0]]), "two of three");
+}
+
+#[test]
+fn before_there_is_a_copy_of_the_control_state_those_count_who_let_the_node_in() {
+    let introduced: BTreeSet<NodeId> = [FULL, OTHERS[0], OTHERS[1]].into();
+    let says =
+        |told_by: &[NodeId]| is_removed(ME, &ControlState::default(), &introduced, &told_by.iter().copied().collect());
+    assert!(!says(&[STRANGER, FULL]), "one of three, and a stranger");
+    assert!(says(&[FULL, OTHERS[1]]), "two of three");
+    assert!(!is_removed(ME, &ControlState::default(), &BTreeSet::new(), &[STRANGER].into()), "nobody is known");
 }
 
 fn home() -> (tempfile::TempDir, ClusterHome) {
@@ -71,8 +96,13 @@ fn home() -> (tempfile::TempDir, ClusterHome) {
 async fn a_node_that_hears_of_its_removal_writes_it_down_and_says_so() {
     let (_folder, home) = home();
     let told = watch::Sender::new(BTreeSet::new());
-    let removal =
-        Removal { node: ME, home: home.clone(), group: AloneInMemory::new(control()), forgotten_by: told.subscribe() };
+    let removal = Removal {
+        node: ME,
+        home: home.clone(),
+        group: AloneInMemory::new(control()),
+        forgotten_by: told.subscribe(),
+        introduced: BTreeSet::new(),
+    };
     let (removed, stopping) = (CancellationToken::new(), CancellationToken::new());
     let running = tokio::spawn(removal.run(removed.clone(), stopping));
     told.send_modify(|told| _ = told.insert(GUEST));
@@ -92,7 +122,8 @@ async fn a_node_that_stops_is_not_removed() {
     let (_folder, home) = home();
     let told = watch::Sender::new(BTreeSet::new());
     let group = AloneInMemory::new(control());
-    let removal = Removal { node: ME, home: home.clone(), group, forgotten_by: told.subscribe() };
+    let (forgotten_by, introduced) = (told.subscribe(), BTreeSet::new());
+    let removal = Removal { node: ME, home: home.clone(), group, forgotten_by, introduced };
     let (removed, stopping) = (CancellationToken::new(), CancellationToken::new());
     stopping.cancel();
     removal.run(removed.clone(), stopping).await;

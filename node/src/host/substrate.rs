@@ -72,18 +72,20 @@ impl Substrate {
             Some(observer),
         )
         .context("the membership protocol cannot be started")?;
-        let facts = Facts::start(port.clone(), &identity.cluster_id, FactsConfig::default())
-            .await
-            .context("the exchange of facts cannot be started")?;
+        let facts =
+            Facts::start(port.clone(), &FactsConfig::default()).context("the exchange of facts cannot be started")?;
+        let introductions = prepared.cluster_home.introductions()?;
+        let introduced: BTreeSet<NodeId> = introductions.iter().map(|(node, _)| *node).collect();
         // Until it is sure that no other start of this node takes part, the groups do not vote.
         let (may_vote, ballot) = watch::channel(false);
-        let groups = ShardHostConfig { may_vote: Some(ballot), ..settings.groups.clone() };
+        let groups =
+            ShardHostConfig { may_vote: Some(ballot), introduced: introduced.clone(), ..settings.groups.clone() };
         let shards = open_shards(&groups, clock, &port, &membership).await.context("the store cannot be opened")?;
         // Those who have left are refused before anybody is dialled; only then come those who let this node in.
         for node in book.follow(&shards.control()) {
             membership.forget(node);
         }
-        for (node, addresses) in prepared.cluster_home.introductions()? {
+        for (node, addresses) in introductions {
             book.introduce(node, &addresses);
         }
         let data = settings.groups.dir.clone();
@@ -144,7 +146,8 @@ impl Substrate {
         };
         let start = substrate.sole_start(prepared, acquaintances, may_vote);
         tokio::spawn(start.run(substrate.removed.clone(), substrate.stopping.clone()));
-        tokio::spawn(substrate.removal(identity.node_id).run(substrate.removed.clone(), substrate.stopping.clone()));
+        let removal = substrate.removal(identity.node_id, introduced);
+        tokio::spawn(removal.run(substrate.removed.clone(), substrate.stopping.clone()));
         match substrate.belong(prepared).await {
             Ok(()) => {
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
@@ -255,9 +258,9 @@ impl Substrate {
         }
     }
 
-    fn removal(&self, node: NodeId) -> Removal {
+    fn removal(&self, node: NodeId, introduced: BTreeSet<NodeId>) -> Removal {
         let home = self.home.1.clone();
-        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by() }
+        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by(), introduced }
     }
 
     fn sole_start(

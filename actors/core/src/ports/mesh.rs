@@ -1,5 +1,6 @@
 //! The mesh: authenticated, encrypted connections between the nodes of a cluster.
 
+use super::MeshGuard;
 use crate::contract::{Port, PortId};
 use crate::ids::NodeId;
 use async_trait::async_trait;
@@ -94,8 +95,10 @@ tags! {
         Snapshot = 0x40, "snapshot";
         /// News on a topic, to a watcher at another node.
         Events = 0x41, "events";
-        /// A blob's content.
-        BlobContent = 0x42, "blob_content";
+        /// A blob's content that is to be stored.
+        BlobPut = 0x42, "blob_put";
+        /// A blob's content that is wanted.
+        BlobGet = 0x43, "blob_get";
         /// A model's answer as it comes.
         Tokens = 0x44, "tokens";
     }
@@ -257,6 +260,10 @@ pub trait MeshPort: Send + Sync {
 
     /// Takes one-way messages from now on.
     fn on_gossip(&self, handler: Arc<dyn FrameHandler>);
+
+    /// Has `guard` judge, from now on, who may connect and what whoever is connected may ask. A mesh that is guarded serves nobody
+    /// before.
+    fn guard(&self, guard: Arc<dyn MeshGuard>);
 
     /// Makes known where a node may be reached; connections to nodes with known addresses are made and kept.
     fn learn(&self, node: NodeId, addresses: &[SocketAddr]);

@@ -11,6 +11,7 @@ mod ledger;
 mod llm;
 mod measures;
 mod mesh;
+mod mesh_request;
 mod messaging;
 mod observability;
 mod orchestrator;
@@ -39,6 +40,9 @@ pub use measures::{Measure, MeasureKind, MeasuresPort, NoMeasures};
 pub use mesh::{
     FrameHandler, FrameSink, FrameSource, Incarnation, Lane, LaneHandler, MAX_ANSWER_BYTES, MAX_DATAGRAM_BYTES,
     MAX_FRAME_BYTES, MeshError, MeshPort, MeshStream, PeerEvent, PeerObserver, PeerView, StreamHandler, StreamKind,
+};
+pub use mesh_request::{
+    Admission, Door, MeshGuard, MeshRequest, NoGuard, RequestError, RequestKind, decode_request, encode_request,
 };
 pub use messaging::{
     AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,

@@ -1,8 +1,10 @@
 //! The router from its configuration to its running half.
 
+use super::essence::Neighbour;
 use super::realization::{Peers, Shared, lend, watch};
 use super::{LlmRouterConfig, LlmRouterHandle, LlmRouterNeeds, LlmRouterProvides};
 use octopussy_core::contract::Contract;
+use octopussy_core::ports::{ClusterPort, MemberDesired, MemberRole};
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -31,10 +33,10 @@ impl Capability for LlmRouterCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let LlmRouterNeeds { mesh, configuration, secrets, observability } = wired.ports;
+        let LlmRouterNeeds { mesh, cluster, configuration, secrets, observability } = wired.ports;
         let (config, clock, home) = (wired.inner.config, cx.clock, cx.home);
         let ports = (configuration.clone(), secrets.clone());
-        let peers = Peers::new(mesh.clone());
+        let peers = Peers::new(mesh.clone(), Box::new(move || neighbours(cluster.as_ref())));
         let shared = tokio::task::spawn_blocking(move || {
             Shared::open(config, ports.0, ports.1, observability, clock, home, peers)
         })
@@ -47,6 +49,16 @@ impl Capability for LlmRouterCapability {
         let provides = LlmRouterProvides { router: Arc::new(LlmRouterHandle::new(shared)) };
         Ok((provides, LlmRouterRunning { watch, finished: false }))
     }
+}
+
+/// The nodes of the cluster, as its committed members have them.
+fn neighbours(cluster: &dyn ClusterPort) -> Vec<Neighbour> {
+    let members = cluster.members().into_iter();
+    let named = members.map(|member| {
+        let full = member.role == MemberRole::Full && member.desired != MemberDesired::Leaving;
+        Neighbour { id: member.id, name: member.name, full }
+    });
+    named.collect()
 }
 
 impl Running for LlmRouterRunning {

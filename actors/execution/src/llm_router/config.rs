@@ -1,5 +1,6 @@
 //! The section `llm_router`.
 
+use super::essence::{Address, MEMBERS, Permission};
 use octopussy_core::ports::SecretName;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -104,6 +105,10 @@ pub struct ProviderConfig {
     pub cost_out: f64,
     /// Whether it may be asked.
     pub enabled: bool,
+    /// Whether nodes that `lend_to` names may use it, where it runs on machines of our own.
+    pub lend: bool,
+    /// Whether its key may travel in clear text over networks that others are on.
+    pub insecure: bool,
 }
 
 impl Default for ProviderConfig {
@@ -119,6 +124,8 @@ impl Default for ProviderConfig {
             cost_in: 0.0,
             cost_out: 0.0,
             enabled: true,
+            lend: true,
+            insecure: false,
         }
     }
 }
@@ -151,11 +158,13 @@ impl ProviderConfig {
             (None, Some(usual)) => usual,
             (None, None) => return Err(format!("url is missing; {} has no usual one", self.kind.name())),
         };
-        let rest = url
-            .strip_prefix("http://")
-            .or_else(|| url.strip_prefix("https://"))
-            .filter(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
-            .ok_or_else(|| format!("url '{url}' must begin with http:// or https:// and name a host"))?;
+        let address = Address::parse(url)?;
+        if self.secret()?.is_some() && !address.encrypted && !address.is_private() && !self.insecure {
+            return Err(format!(
+                "the key would travel to '{url}' in clear text: use https://, or set `insecure: true` when nobody else is on the way"
+            ));
+        }
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let has_path = rest.trim_end_matches('/').contains('/');
         let path = if has_path { "" } else { self.kind.usual_path() };
         Ok(format!("{}/{path}", url.trim_end_matches('/')))
@@ -166,8 +175,7 @@ impl ProviderConfig {
     pub fn is_local(&self) -> bool {
         let here = || {
             let url = self.base_url().unwrap_or_default();
-            let host = url.split("://").nth(1).unwrap_or_default();
-            ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix))
+            Address::parse(&url).is_ok_and(|address| address.is_this_machine())
         };
         self.local.unwrap_or_else(here)
     }
@@ -187,6 +195,11 @@ pub struct LlmRouterConfig {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// A file with prices and qualities of models, relative to the node's home; absent: the shipped table.
     pub routing_table: Option<PathBuf>,
+    /// Whose models may be used where none here fits, the prompts and documents going there: `members` for all full members, a node
+    /// by its name or id, or one provider of these as `PROVIDER@NODE`. A guest has to be named. Empty: nobody's.
+    pub borrow_from: Vec<String>,
+    /// Who may use the models of this machine, named as for `borrow_from`. Empty: nobody.
+    pub lend_to: Vec<String>,
     /// How often idle providers are asked whether they are there, in seconds; 0: never.
     pub health_interval_seconds: u32,
 }
@@ -198,6 +211,8 @@ impl Default for LlmRouterConfig {
             default_model: None,
             providers: BTreeMap::new(),
             routing_table: None,
+            borrow_from: vec![MEMBERS.to_owned()],
+            lend_to: vec![MEMBERS.to_owned()],
             health_interval_seconds: 30,
         }
     }
@@ -221,6 +236,11 @@ impl LlmRouterConfig {
             }
             if provider.timeout_seconds == Some(0) {
                 return Err(at("timeout_seconds must be 1 or more".to_owned()));
+            }
+        }
+        for (key, permissions) in [("borrow_from", &self.borrow_from), ("lend_to", &self.lend_to)] {
+            for text in permissions {
+                Permission::parse(text).map_err(|error| format!("llm_router.{key}: {error}"))?;
             }
         }
         match &self.default_provider {

@@ -7,13 +7,13 @@ use octopussy_core::contract::{Contract, Envelope, PortId};
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::LlmRouter,
     provides: &[PortId::LlmRouter],
-    requires: &[PortId::Mesh, PortId::Configuration, PortId::Secrets, PortId::Observability],
+    requires: &[PortId::Mesh, PortId::Cluster, PortId::Configuration, PortId::Secrets, PortId::Observability],
     protocols: &[
         "Every call ends within the request's timeout at each provider that is asked.",
         "A call of which a piece has been handed out is not repeated.",
         "Keys come from Secrets alone and follow their rotation.",
         "The provider `builtin` is always there and needs nothing.",
-        "A model server of this machine is lent to the other nodes of the cluster, and theirs are used where none here fits.",
+        "A model server of this machine is lent to the nodes that are named, and theirs are used where none here fits.",
     ],
     envelope: Envelope::initial(),
 };
@@ -23,6 +23,7 @@ octopussy_lifecycle::requires! {
     /// What the model router takes.
     pub struct LlmRouterNeeds {
         pub mesh: dyn octopussy_core::ports::MeshPort,
+        pub cluster: dyn octopussy_core::ports::ClusterPort,
         pub configuration: dyn octopussy_core::ports::ConfigurationPort,
         pub secrets: dyn octopussy_core::ports::SecretsPort,
         pub observability: dyn octopussy_core::ports::ObservabilityPort,

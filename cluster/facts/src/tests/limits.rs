@@ -1,13 +1,17 @@
 //! A node's facts stay under their bound, and what others tell may be anything.
 
-use crate::FactsError;
-use crate::bounds::{MAX_MESSAGE_BYTES, harmless};
-use crate::records::{LOAD_KEY, LoadRecord, MAX_FACTS_BYTES, NODE_KEY, NodeRecord, decode, encode};
+use crate::message::{Told, read, write};
+use crate::records::{LoadRecord, MAX_FACTS_BYTES, fit};
 use crate::table::Table;
-use crate::transport::read;
+use crate::{FactsError, records};
+use octopussy_core::codec;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Incarnation, NodeFactsView};
+use octopussy_core::ports::NodeFactsView;
 use proptest::prelude::*;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const NODE: NodeId = NodeId([1; 16]);
 
 pub(crate) fn facts(models: usize) -> NodeFactsView {
     NodeFactsView {
@@ -25,22 +29,30 @@ pub(crate) fn facts(models: usize) -> NodeFactsView {
 }
 
 fn length(facts: &NodeFactsView) -> usize {
-    let encoded = encode(facts).unwrap();
-    encoded.node.len() + NODE_KEY.len() + encoded.load.len() + LOAD_KEY.len()
+    let fitted = fit(facts).unwrap();
+    codec::encoded_len(&fitted.node).unwrap() + codec::encoded_len(&fitted.load).unwrap()
+}
+
+fn shown(facts: &NodeFactsView) -> NodeFactsView {
+    let fitted = fit(facts).unwrap();
+    records::view(&fitted.node, fitted.load)
+}
+
+fn told(boot: u64, number: u64, models: usize) -> Told {
+    let fitted = fit(&facts(models)).unwrap();
+    Told { boot, number, node: Some(fitted.node), load: fitted.load }
 }
 
 #[test]
 fn all_models_are_told_while_they_fit() {
-    let encoded = encode(&facts(50)).unwrap();
-    assert_eq!((encoded.models_left_out, &encoded.view), (0, &facts(50)));
+    assert_eq!((fit(&facts(50)).unwrap().models_left_out, shown(&facts(50))), (0, facts(50)));
 }
 
 #[test]
 fn the_last_models_are_left_out_when_they_do_not() {
-    let encoded = encode(&facts(1_000)).unwrap();
-    let kept = encoded.view.models.len();
-    assert_eq!(kept + encoded.models_left_out, 1_000);
-    assert_eq!(encoded.view.models[..], facts(1_000).models[..kept]);
+    let kept = shown(&facts(1_000)).models;
+    assert_eq!(kept.len() + fit(&facts(1_000)).unwrap().models_left_out, 1_000);
+    assert_eq!(kept[..], facts(1_000).models[..kept.len()]);
     let length = length(&facts(1_000));
     assert!((MAX_FACTS_BYTES - 100..=MAX_FACTS_BYTES).contains(&length), "{length}");
 }
@@ -48,30 +60,38 @@ fn the_last_models_are_left_out_when_they_do_not() {
 #[test]
 fn facts_that_are_too_long_without_models_are_refused() {
     let profile = "x".repeat(MAX_FACTS_BYTES);
-    let refused = encode(&NodeFactsView { profile, ..facts(0) });
+    let refused = fit(&NodeFactsView { profile, ..facts(0) });
     assert!(matches!(refused, Err(FactsError::TooLarge { limit: MAX_FACTS_BYTES, .. })), "{refused:?}");
 }
 
 #[test]
-fn an_earlier_life_is_not_heard_any_more() {
-    let mut table = Table::default();
-    let (old, new) = (encode(&facts(1)).unwrap(), encode(&facts(2)).unwrap());
-    let life = |boot| Incarnation { node: NodeId([1; 16]), boot };
-    assert!(table.take(life(2), NODE_KEY, &new.node));
-    assert!(!table.take(life(1), NODE_KEY, &old.node));
-    assert_eq!(table.views()[&NodeId([1; 16])].models.len(), 2);
+fn an_earlier_life_and_an_earlier_word_are_not_heard_any_more() {
+    let (mut table, now) = (Table::default(), Instant::now());
+    assert!(table.take(NODE, told(2, 5, 2), now));
+    assert!(!table.take(NODE, told(1, 9, 1), now), "an earlier life");
+    assert!(!table.take(NODE, told(2, 4, 1), now), "an earlier word");
+    assert_eq!(table.views()[&NODE].models.len(), 2);
+    assert!(!table.take(NODE, told(2, 5, 2), now), "the same again is no news");
+    let load = LoadRecord::default();
+    assert!(table.take(NODE, Told { node: None, load, ..told(2, 6, 0) }, now));
+    assert_eq!(table.views()[&NODE].models.len(), 2, "news of the load leave the rest");
+    assert!(!table.forget(Duration::from_secs(1), now) && table.forget(Duration::ZERO, now));
+    assert!(table.views().is_empty());
 }
 
 #[test]
-fn a_small_message_cannot_become_a_large_one() {
-    // A block of a message: compressed, eleven bytes long, and those are a zstd frame of 65 535 zeros.
-    const BLOCK: [u8; 14] = [1, 11, 0, 0x28, 0xb5, 0x2f, 0xfd, 0x60, 0xff, 0xfe, 0xfb, 0xff, 0x07, 0];
-    let message = |blocks: usize| [&[0x53, 0xb0, 0, 2][..], &BLOCK.repeat(blocks), &[0]].concat();
-    assert!(harmless(&message(256)));
-    assert!(!harmless(&message(257)));
-    assert!(!harmless(&vec![0; MAX_MESSAGE_BYTES + 1]));
-    // As much as a frame of the mesh holds: some twenty gigabytes.
-    assert!(read(&[&[1][..], &message(299_000)].concat()).is_none());
+fn a_message_that_is_too_long_or_says_what_no_machine_says_is_not_read() {
+    let frame = write(&told(1, 1, 3)).unwrap();
+    assert!(read(&frame).is_some());
+    assert!(read(&[&frame[..], &[0; MAX_FACTS_BYTES][..]].concat()).is_none());
+    for load in [f32::NAN, f32::INFINITY, -1.0] {
+        let fitted = fit(&NodeFactsView { load, ..facts(0) }).unwrap();
+        assert!(fitted.load.is_plausible());
+        let mut bytes = write(&Told { boot: 1, number: 1, node: None, load: fitted.load }).unwrap();
+        let at = bytes.len() - 6;
+        bytes[at..at + 4].copy_from_slice(&load.to_le_bytes());
+        assert!(read(&bytes).is_none(), "{load}");
+    }
 }
 
 proptest! {
@@ -79,14 +99,13 @@ proptest! {
     fn facts_never_exceed_their_bound(models in proptest::collection::vec("[a-z/]{0,300}", 0..200)) {
         let facts = NodeFactsView { models, ..facts(0) };
         prop_assert!(length(&facts) <= MAX_FACTS_BYTES);
+        let fitted = fit(&facts).unwrap();
+        let told = Told { boot: u64::MAX, number: u64::MAX, node: Some(fitted.node), load: fitted.load };
+        prop_assert!(read(&write(&told).unwrap()).is_some());
     }
 
     #[test]
-    fn what_others_tell_is_read_or_ignored(key in "node|load|other", value: String) {
-        let life = Incarnation { node: NodeId([1; 16]), boot: 1 };
-        let mut table = Table::default();
-        table.take(life, &key, &value);
-        let _: Option<NodeRecord> = decode(&value);
-        let _: Option<LoadRecord> = decode(&value);
+    fn what_others_tell_is_read_or_ignored(frame: Vec<u8>) {
+        let _: Option<Told> = read(&frame);
     }
 }

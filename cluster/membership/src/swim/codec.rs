@@ -51,12 +51,12 @@ impl Notes {
 
 /// A header as it travels. The receiver knows which node it is; it only has to know which identity of it is meant.
 #[derive(Serialize, Deserialize)]
-struct WireHeader {
-    src: Identity,
+pub(super) struct WireHeader {
+    pub(super) src: Identity,
     src_incarnation: foca::Incarnation,
     dst_boot: u64,
     dst_renewal: u32,
-    message: Message<Identity>,
+    pub(super) message: Message<Identity>,
 }
 
 /// Postcard items, written whole or not at all.

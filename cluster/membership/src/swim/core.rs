@@ -30,6 +30,12 @@ pub struct Swim {
     pub(super) rng: StdRng,
     pub(super) generation: u32,
     pub(super) left: bool,
+    /// The members of the cluster, once they are known.
+    pub(super) roster: Option<BTreeSet<NodeId>>,
+    /// When this node took a new identity last.
+    pub(super) renewed_at: Option<Duration>,
+    /// Its renewal that everybody was told of.
+    pub(super) announced: u32,
     token: TimerToken,
     notes: Arc<Notes>,
     sized_for: usize,
@@ -55,6 +61,9 @@ impl Swim {
             rng,
             generation: 0,
             left: false,
+            roster: None,
+            renewed_at: None,
+            announced: 0,
             token: 0,
             notes,
             sized_for: 1,
@@ -97,8 +106,10 @@ impl Swim {
         if !packet.starts_with(&from.0) {
             return Err(SwimError::Sender);
         }
-        let taken = self.with_foca(out, |foca, effects| foca.handle_data(packet, effects));
+        let sifted = self.sift(now, from, packet, out)?;
+        let taken = self.with_foca(out, |foca, effects| foca.handle_data(&sifted.packet, effects));
         self.settle(now, out);
+        self.doubt_all(sifted.doubted, out);
         taken.map_err(SwimError::Protocol)
     }
 
@@ -203,6 +214,7 @@ impl Swim {
 
     /// Follows what has changed in foca's list, and fits the settings to the size.
     pub(super) fn settle(&mut self, now: Duration, out: &mut Vec<Output>) {
+        self.announce_renewal(now, out);
         if !self.notes.take_touched() {
             return;
         }

@@ -1,5 +1,5 @@
 use super::codec::PROTOCOL_VERSION;
-use super::exchange::{Request, encode};
+use super::exchange::{Request, encode_request};
 use super::identity::Identity;
 use super::output::{Output, SwimTimer, TimerKind};
 use bytes::{BufMut, BytesMut};
@@ -49,7 +49,7 @@ impl Runtime<Identity> for Effects<'_> {
             // The suspect must not have to wait for gossip, which may be lost: it is asked on a stream, where it answers
             // with the incarnation that refutes the suspicion. Without a connection to it, gossip is the only way.
             let doubt = Request::Doubt(Member::new(member_id, incarnation, State::Suspect));
-            self.out.push(Output::Sync { to: member_id.node, request: encode(&doubt) });
+            self.out.push(Output::Sync { to: member_id.node, request: encode_request(&doubt) });
         }
         let timer = SwimTimer { generation: self.generation, kind: TimerKind::Foca(event) };
         self.out.push(Output::Timer { after, timer });

@@ -12,12 +12,21 @@ pub enum SwimError {
     /// The datagram names another sender than the one it came from.
     #[error("the datagram does not name its sender")]
     Sender,
+    /// A datagram does not decode.
+    #[error("the datagram does not decode")]
+    Malformed(#[source] postcard::Error),
+    /// It calls this node down a moment after it was called so before.
+    #[error("this node was called down a moment ago")]
+    TooOften,
     /// The protocol refused it: malformed, from ourselves, or out of order. Parts of it may have been applied.
     #[error("the membership protocol refused it: {0}")]
     Protocol(#[source] foca::Error),
     /// A full state does not decode.
     #[error("the full state does not decode")]
     Codec(#[source] octopussy_core::codec::CodecError),
+    /// A request says that it is of another kind than it is.
+    #[error("the request is not of the kind that it says it is of")]
+    Kind,
     /// A full state has more members than any cluster.
     #[error("the full state has {actual} members, the limit is {limit}")]
     TooMany {

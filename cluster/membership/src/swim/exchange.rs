@@ -3,6 +3,9 @@ use super::identity::Identity;
 use bytes::Bytes;
 use foca::{Member, State};
 use octopussy_core::codec;
+use octopussy_core::ports::{
+    MeshRequest, RequestError, RequestKind, decode_request as read_request, encode_request as write_request,
+};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,6 +21,16 @@ pub(super) enum Request {
     Tell(Vec<Member<Identity>>),
     /// "You are suspected: do you answer?"
     Doubt(Member<Identity>),
+}
+
+impl MeshRequest for Request {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Compare { .. } => RequestKind::MembershipCompare,
+            Self::Tell(_) => RequestKind::MembershipTell,
+            Self::Doubt(_) => RequestKind::MembershipDoubt,
+        }
+    }
 }
 
 /// What is answered.
@@ -55,8 +68,15 @@ pub(super) fn encode<T: Serialize>(message: &T) -> Bytes {
     codec::encode(message).map(Bytes::from).unwrap_or_default()
 }
 
+pub(super) fn encode_request(request: &Request) -> Bytes {
+    write_request(request).map(Bytes::from).unwrap_or_default()
+}
+
 pub(super) fn decode_request(frame: &[u8]) -> Result<Request, SwimError> {
-    let request: Request = codec::decode(frame).map_err(SwimError::Codec)?;
+    let request: Request = read_request(frame).map_err(|error| match error {
+        RequestError::Codec(error) => SwimError::Codec(error),
+        RequestError::Kind => SwimError::Kind,
+    })?;
     match &request {
         Request::Compare { .. } | Request::Doubt(_) => Ok(request),
         Request::Tell(members) => bounded(members).map(|()| request),

@@ -3,7 +3,7 @@
 use super::core::Swim;
 use super::identity::Identity;
 use super::output::{Output, TimerKind};
-use foca::{Member, State, Timer};
+use foca::{Member, State};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::Incarnation;
 use std::net::SocketAddr;
@@ -23,6 +23,11 @@ impl Swim {
             self.start_over(identity, out);
         }
         self.connected.insert(peer.node, peer.boot);
+        let claimed = self.foca.iter_membership_state().find(|member| member.id().node == peer.node);
+        if claimed.is_some_and(|member| member.id().boot > peer.boot) {
+            // Somebody told of a life of it that there is not.
+            self.unlearn(peer.node, false, out);
+        }
         self.doubt(peer.node, out);
         if self.settings.sync_on_connect {
             self.unsynced.insert(peer.node);
@@ -69,22 +74,16 @@ impl Swim {
         }
         let identity = *self.identity();
         let _ = self.with_foca(out, |foca, effects| foca.leave_cluster(effects));
-        // Datagrams get lost: the word is also given to some on a stream.
+        // Datagrams get lost, and nobody takes it from others while this node is connected: the word is also given on a stream.
         let farewell = Member::new(identity, foca::Incarnation::MAX, State::Down);
-        self.tell_some(vec![farewell], out);
+        self.tell_all(vec![farewell], out);
         self.settle(now, out);
         self.left = true;
     }
 
     /// Forgets a node that was removed from the cluster for good; whatever is still said of it is ignored.
     pub fn forget(&mut self, now: Duration, node: NodeId, out: &mut Vec<Output>) {
-        let known =
-            self.foca.iter_membership_state().find(|member| member.id().node == node).map(|member| *member.id());
-        if let Some(identity) = known {
-            let down = Member::down(identity);
-            let _ = self.with_foca(out, |foca, effects| foca.apply_many(std::iter::once(down), true, effects));
-            let _ = self.with_foca(out, |foca, effects| foca.handle_timer(Timer::RemoveDown(identity), effects));
-        }
+        self.unlearn(node, true, out);
         self.table.forget(node);
         self.connected.remove(&node);
         self.unsynced.remove(&node);

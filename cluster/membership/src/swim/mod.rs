@@ -10,6 +10,7 @@ mod output;
 mod settings;
 mod sync;
 mod table;
+mod words;
 
 pub use self::core::Swim;
 pub use error::SwimError;

@@ -2,7 +2,7 @@
 
 use super::core::Swim;
 use super::error::SwimError;
-use super::exchange::{Answer, MAX_MEMBERS, Request, decode_answer, decode_request, digest, encode};
+use super::exchange::{Answer, MAX_MEMBERS, Request, decode_answer, decode_request, digest, encode, encode_request};
 use super::identity::Identity;
 use super::output::{Output, TimerKind};
 use bytes::Bytes;
@@ -12,9 +12,6 @@ use octopussy_core::ports::Incarnation;
 use rand::seq::IteratorRandom;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// How many peers are told of a departure on a stream, beside the datagrams.
-const TOLD_OF_LEAVING: usize = 3;
 
 impl Swim {
     /// Answers a request of `from` on the membership lane.
@@ -35,7 +32,7 @@ impl Swim {
         let answer = match decode_request(frame)? {
             Request::Compare { me, .. } if me.node != from => return Err(SwimError::Sender),
             Request::Compare { me, digest: theirs } => {
-                self.apply(now, vec![Member::alive(me)], out)?;
+                self.apply(now, from, vec![Member::alive(me)], out)?;
                 let states = self.full_state();
                 if digest(&states) == theirs {
                     self.unsynced.remove(&from);
@@ -46,13 +43,14 @@ impl Swim {
             }
             Request::Tell(states) => {
                 self.unsynced.remove(&from);
-                self.apply(now, states, out)?;
+                self.apply(now, from, states, out)?;
                 Answer::Same
             }
+            Request::Doubt(suspicion) if suspicion.id().node != self.node() => return Err(SwimError::Sender),
             Request::Doubt(suspicion) => {
                 let doubted = suspicion.incarnation();
                 let meant = suspicion.id() == self.identity();
-                self.apply(now, vec![suspicion], out)?;
+                self.apply(now, from, vec![suspicion], out)?;
                 let me = self.myself();
                 // Without anyone to gossip to, the new incarnation has not shown in a packet yet.
                 let incarnation =
@@ -81,10 +79,11 @@ impl Swim {
         self.unsynced.remove(&from);
         match answer {
             Answer::Same => Ok(()),
-            Answer::Here(member) => self.apply(now, vec![member], out),
+            Answer::Here(member) if member.id().node != from => Err(SwimError::Sender),
+            Answer::Here(member) => self.apply(now, from, vec![member], out),
             Answer::Differs(states) => {
-                let applied = self.apply(now, states, out);
-                out.push(Output::Sync { to: from, request: encode(&Request::Tell(self.full_state())) });
+                let applied = self.apply(now, from, states, out);
+                out.push(Output::Sync { to: from, request: encode_request(&Request::Tell(self.full_state())) });
                 applied
             }
         }
@@ -92,7 +91,7 @@ impl Swim {
 
     pub(super) fn compare_with(&self, to: NodeId, out: &mut Vec<Output>) {
         let compare = Request::Compare { me: *self.identity(), digest: digest(&self.full_state()) };
-        out.push(Output::Sync { to, request: encode(&compare) });
+        out.push(Output::Sync { to, request: encode_request(&compare) });
     }
 
     /// Compares states with a peer that was declared down although it is connected, until it answers or the connection ends.
@@ -111,7 +110,7 @@ impl Swim {
     pub(super) fn doubt(&self, node: NodeId, out: &mut Vec<Output>) {
         let suspect = |member: &&Member<Identity>| member.id().node == node && member.state() == State::Suspect;
         if let Some(suspicion) = self.foca.iter_membership_state().find(suspect) {
-            out.push(Output::Sync { to: node, request: encode(&Request::Doubt(suspicion.clone())) });
+            out.push(Output::Sync { to: node, request: encode_request(&Request::Doubt(suspicion.clone())) });
         }
     }
 
@@ -130,10 +129,10 @@ impl Swim {
         }
     }
 
-    pub(super) fn tell_some(&mut self, states: Vec<Member<Identity>>, out: &mut Vec<Output>) {
-        let request = encode(&Request::Tell(states));
-        let told = self.connected.keys().copied().sample(&mut self.rng, TOLD_OF_LEAVING);
-        out.extend(told.into_iter().map(|to| Output::Sync { to, request: request.clone() }));
+    /// Tells everybody who is connected on a stream.
+    pub(super) fn tell_all(&self, states: Vec<Member<Identity>>, out: &mut Vec<Output>) {
+        let request = encode_request(&Request::Tell(states));
+        out.extend(self.connected.keys().map(|to| Output::Sync { to: *to, request: request.clone() }));
     }
 
     /// What this node knows: those that answer first, itself among them.
@@ -148,7 +147,14 @@ impl Swim {
             .collect()
     }
 
-    fn apply(&mut self, now: Duration, states: Vec<Member<Identity>>, out: &mut Vec<Output>) -> Result<(), SwimError> {
+    fn apply(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        states: Vec<Member<Identity>>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), SwimError> {
+        let (states, doubted) = self.words(now, from, states, out);
         // A node that knows nobody yet has no news for the others in what one of them tells it.
         let news = self.foca.num_members() > 0;
         // Foca looks for each in a list; most of a full state says what is known already, which a map tells faster.
@@ -161,6 +167,7 @@ impl Swim {
         let applied = self.with_foca(out, |foca, effects| foca.apply_many(states.into_iter(), news, effects));
         self.mark();
         self.settle(now, out);
+        self.doubt_all(doubted, out);
         applied.map_err(SwimError::Protocol)
     }
 }

@@ -36,6 +36,6 @@ pub(crate) const fn stream_priority(kind: StreamKind) -> i32 {
         StreamKind::Events => 40,
         StreamKind::Tokens => 30,
         StreamKind::Snapshot => -10,
-        StreamKind::BlobContent => -20,
+        StreamKind::BlobPut | StreamKind::BlobGet => -20,
     }
 }

@@ -3,7 +3,7 @@
 use super::lane_priority;
 use super::message::{self, Kind, REQUEST_HEAD};
 use crate::handlers::Handlers;
-use crate::limits::{LANE_NOT_SERVED, LANE_SERVED, REPLY_BATCH, REPLY_BYTES, TOO_LONG};
+use crate::limits::{LANE_SERVED, REPLY_BATCH, REPLY_BYTES, TOO_LONG};
 use crate::metrics::Metrics;
 use crate::wire::{FrameReader, OutBuffer};
 use bytes::Bytes;
@@ -137,9 +137,12 @@ impl Serving {
         metrics.received_frames.add(1);
         metrics.received_bytes.add((frame.len() + 4) as u64);
         let Some((id, within, request)) = message::request(frame) else { return false };
-        let Some(handler) = self.lane.handlers.lane(self.lane.lane) else {
-            self.reply(id, Outcome::Refusal(Arc::from(LANE_NOT_SERVED)));
-            return true;
+        let handler = match self.lane.handlers.lane(self.lane.lane, self.lane.from, &request) {
+            Ok(handler) => handler,
+            Err(reason) => {
+                self.reply(id, Outcome::Refusal(Arc::from(reason)));
+                return true;
+            }
         };
         if self.replies.lock().under_way >= LANE_SERVED {
             self.reply(id, Outcome::Refusal(Arc::from(TOO_MANY)));

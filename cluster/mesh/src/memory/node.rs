@@ -7,14 +7,14 @@ use super::shared::Shared;
 use super::stream;
 use super::time::Time;
 use crate::handlers::Handlers;
-use crate::limits::{LANE_NOT_SERVED, TOO_LONG};
+use crate::limits::TOO_LONG;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
     FrameHandler, Incarnation, Lane, LaneHandler, MAX_ANSWER_BYTES, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MeshError,
-    MeshPort, MeshStream, PeerObserver, PeerView, StreamHandler, StreamKind,
+    MeshGuard, MeshPort, MeshStream, PeerObserver, PeerView, StreamHandler, StreamKind,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,7 +126,7 @@ impl MemoryMesh {
             let Some(peer) = shared.running(to) else { return };
             let _entered = peer.enter();
             let within = within.saturating_sub(shared.time.now().saturating_duration_since(sent));
-            let handler = peer.handlers.lane(lane);
+            let handler = peer.handlers.lane(lane, from.node, &request);
             let reply = handler.map(|handler| handler.handle(from.node, request, within));
             tokio::spawn(respond(network, from, to, lane, number, id, reply));
         });
@@ -145,11 +145,11 @@ async fn respond(
     lane: Lane,
     number: u64,
     id: u64,
-    reply: Option<BoxFuture<'static, Result<Bytes, Arc<str>>>>,
+    reply: Result<BoxFuture<'static, Result<Bytes, Arc<str>>>, &'static str>,
 ) {
     let answer = match reply {
-        Some(reply) => reply.await,
-        None => Err(Arc::from(LANE_NOT_SERVED)),
+        Ok(reply) => reply.await,
+        Err(reason) => Err(Arc::from(reason)),
     };
     let answer = match answer {
         Ok(answer) if answer.len() > MAX_ANSWER_BYTES => {
@@ -212,7 +212,7 @@ impl MeshPort for MemoryMesh {
             let Some(shared) = network.upgrade().filter(|shared| shared.is_way_open(from, to)) else { return };
             let Some(peer) = shared.running(to) else { return };
             let _entered = peer.enter();
-            if let Some(handler) = peer.handlers.datagram() {
+            if let Some(handler) = peer.handlers.datagram(from) {
                 handler.handle(from, frame);
             }
         });
@@ -230,7 +230,7 @@ impl MeshPort for MemoryMesh {
         let action: Action = Box::new(move || {
             let Some(peer) = network.upgrade().and_then(|shared| shared.running(to)) else { return };
             let _entered = peer.enter();
-            if let Some(handler) = peer.handlers.gossip() {
+            if let Some(handler) = peer.handlers.gossip(from) {
                 handler.handle(from, frame);
             }
         });
@@ -246,7 +246,7 @@ impl MeshPort for MemoryMesh {
         let action: Action = Box::new(move || {
             let peer = network.upgrade().and_then(|shared| shared.running(to));
             let _entered = peer.as_ref().and_then(|peer| peer.enter());
-            if let Some(handler) = peer.as_ref().and_then(|peer| peer.handlers.stream(kind)) {
+            if let Some(handler) = peer.as_ref().and_then(|peer| peer.handlers.stream(kind, from).ok()) {
                 tokio::spawn(handler.handle(from, theirs));
             } else {
                 refused.store(true, Ordering::Release);
@@ -270,6 +270,10 @@ impl MeshPort for MemoryMesh {
 
     fn on_gossip(&self, handler: Arc<dyn FrameHandler>) {
         self.handlers.on_gossip(handler);
+    }
+
+    fn guard(&self, guard: Arc<dyn MeshGuard>) {
+        self.handlers.guard(guard);
     }
 
     /// Does nothing: all nodes of a network know each other.

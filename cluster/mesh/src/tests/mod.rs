@@ -2,6 +2,7 @@
 
 mod admission;
 mod calls;
+mod guarded;
 mod joining;
 mod rate;
 mod streams;

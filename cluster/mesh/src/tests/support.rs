@@ -69,7 +69,8 @@ impl Authority {
 
 impl Node {
     pub(super) fn config(&self, boot: u64) -> MeshConfig {
-        MeshConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "test", boot, self.certificates.clone())
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        MeshConfig { guarded: false, ..MeshConfig::new(listen, "test", boot, self.certificates.clone()) }
     }
 
     pub(super) fn bind(&self, boot: u64) -> Arc<Mesh> {

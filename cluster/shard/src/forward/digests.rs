@@ -28,7 +28,7 @@ async fn of(core: &Arc<Core>, node: NodeId) -> Result<Vec<ReplicaDigest>, Arc<st
     if node == core.me() {
         return local::digests(core).await.map_err(text);
     }
-    let request = wire::encode(&Request::Digests)?;
+    let request = wire::encode_request(&Request::Digests)?;
     let answer = core.mesh.call(node, Lane::Forward, request, WITHIN).await;
     let answer = answer.map_err(|error| Arc::<str>::from(error.to_string()))?;
     match wire::decode::<Answer>(&answer)? {

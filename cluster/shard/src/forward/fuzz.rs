@@ -65,7 +65,8 @@ mod tests {
                 "word-given",
                 of_kind(1, &Answer::Ok(Reply::Word(Some(LeaderWord { at: log_id(4, 16), nodes: [ME].into() })))),
             ),
-            ("control", of_kind(2, &ControlRequest(control_command()))),
+            ("control", of_kind(2, &ControlRequest::Propose(control_command()))),
+            ("standing", of_kind(2, &ControlRequest::Standing(ME))),
             (
                 "control-failed",
                 of_kind(

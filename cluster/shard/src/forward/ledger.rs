@@ -116,6 +116,12 @@ impl LedgerPort for ClusterLedger {
             };
             match answer {
                 Ok(applied) => Ok(applied),
+                Err(Rejection::NotLeader(_)) if routing::is_leaders_own(&command) => {
+                    Err(ProposeError::NotLeader(shard))
+                }
+                Err(Rejection::Failed(ProposeError::Uncertain(_))) if routing::is_leaders_own(&command) => {
+                    Err(ProposeError::Uncertain(shard))
+                }
                 Err(Rejection::NotLeader(_)) => propose_elsewhere(&core, shard, command, false).await,
                 Err(Rejection::Failed(ProposeError::Uncertain(_))) if is_repeatable(&command) => {
                     propose_elsewhere(&core, shard, command, true).await

@@ -17,6 +17,6 @@ mod word;
 pub(crate) use hints::Hints;
 pub(crate) use led::Led;
 pub(crate) use ledger::ClusterLedger;
-pub(crate) use remote::propose_control;
+pub(crate) use remote::{ask_standing, propose_control};
 pub(crate) use serve::{ControlLane, ForwardLane};
 pub(crate) use word::ask_word;

@@ -7,9 +7,9 @@ use crate::error::ControlError;
 use crate::groups::{Core, Fault, Item, Outcome, Urgency};
 use crate::raft::GroupId;
 use bytes::Bytes;
-use octopussy_control::{ControlApplied, ControlCommand};
+use octopussy_control::{ControlApplied, ControlCommand, Who};
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, ProposeError, Reach};
+use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, MeshPort, ProposeError, Reach, RequestKind};
 use octopussy_core::task::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub(super) async fn at_leader(
             Err(Rejection::NotLeader(leader)) => {
                 let encoded = match frame.take() {
                     Some(encoded) => encoded,
-                    None => fitting(wire::encode(&request).map_err(ProposeError::Store)?)
+                    None => fitting(wire::encode_request(&request).map_err(ProposeError::Store)?)
                         .map_err(ProposeError::too_large)?,
                 };
                 ask_others(core, group, frame.insert(encoded), leader, patience, extra).await
@@ -234,7 +234,7 @@ pub(super) async fn ask_about_shards(
     request: &Request,
     patience: &Patience,
 ) -> Option<Result<Reply, Rejection>> {
-    let frame = wire::encode(request).ok()?;
+    let frame = wire::encode_request(request).ok()?;
     let group = GroupId::of(one_of_them);
     // Several nodes are asked at once, each with the same patience.
     match ask(core, group, node, Lane::Forward, &frame, &mut patience.clone(), Duration::ZERO).await {
@@ -247,14 +247,22 @@ pub(super) async fn ask_about_shards(
 /// lost, as long as the patience lasts.
 pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -> Result<ControlApplied, ControlError> {
     let mut patience = Patience::new(core.context.config.patience);
-    let frame = wire::encode(&ControlRequest(command.clone())).map_err(ControlError::Store)?;
+    let request = ControlRequest::Propose(command.clone());
+    let frame = wire::encode_request(&request).map_err(ControlError::Store)?;
     let frame = fitting(frame).map_err(ControlError::too_large)?;
     let mut uncertain = false;
+    // What only the leader decides is decided anew by the next one.
+    let is_leaders_own = command.request_kind() == RequestKind::ControlLeaderCommand;
     loop {
         if core.stopping.is_cancelled() {
             return Err(if uncertain { ControlError::Uncertain } else { ControlError::Stopping });
         }
         let asked = match control_here(core, command.clone()).await {
+            // Without a leader it may be this node in a moment, as when it has just begun alone.
+            Err(ControlRejection::NotLeader(None)) if is_leaders_own => Asked::Elsewhere,
+            Err(ControlRejection::NotLeader(Some(_))) if is_leaders_own => {
+                return Err(if uncertain { ControlError::Uncertain } else { ControlError::NoLeader });
+            }
             Err(ControlRejection::NotLeader(leader)) => ask_control(core, &frame, leader, &mut patience).await,
             answer => Asked::Answer(answer),
         };
@@ -282,6 +290,13 @@ pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -
         }
         patience.pause().await;
     }
+}
+
+/// What a node is, as another node knows it.
+pub(crate) async fn ask_standing(mesh: &dyn MeshPort, asked: NodeId, about: NodeId, within: Duration) -> Option<Who> {
+    let frame = wire::encode_request(&ControlRequest::Standing(about)).ok()?;
+    let answer = mesh.call(asked, Lane::Control, frame, within).await.ok()?;
+    wire::decode(&answer).ok()
 }
 
 /// Commits a command of the control group when this node leads it.

@@ -1,6 +1,6 @@
 //! Answers what other nodes forward.
 
-use super::wire::{self, Answer, ControlAnswer, ControlRejection, ControlRequest, Rejection, Request};
+use super::wire::{self, Answer, ControlAnswer, ControlRejection, ControlRequest, Rejection, Request, StandingAnswer};
 use super::{local, remote};
 use crate::error::ControlError;
 use crate::groups::Core;
@@ -43,7 +43,7 @@ impl ForwardLane {
 
 impl LaneHandler for ForwardLane {
     fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Response {
-        let request: Request = match wire::decode(&request) {
+        let request: Request = match wire::decode_request(&request) {
             Ok(request) => request,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
@@ -88,11 +88,19 @@ impl ControlLane {
 }
 
 impl LaneHandler for ControlLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Response {
-        let ControlRequest(command) = match wire::decode(&request) {
-            Ok(request) => request,
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Response {
+        let command = match wire::decode_request(&request) {
+            Ok(ControlRequest::Propose(command)) => command,
+            Ok(ControlRequest::Standing(node)) => {
+                let standing: StandingAnswer = self.core.control.borrow().who(node);
+                return ready(wire::encode(&standing)).boxed();
+            }
             Err(reason) => return ready(Err(reason)).boxed(),
         };
+        if !self.core.control.borrow().may_propose(from, &command) {
+            tracing::warn!(%from, kind = command.request_kind().name(), "refused a command about somebody else");
+            return ready(Err(Arc::from("a node may not ask that about another"))).boxed();
+        }
         let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
             let busy = ControlAnswer::Err(ControlRejection::Failed(ControlError::Busy));
             return ready(wire::encode(&busy)).boxed();
@@ -109,3 +117,7 @@ impl LaneHandler for ControlLane {
         .boxed()
     }
 }
+
+#[cfg(test)]
+#[path = "judged_tests.rs"]
+mod tests;

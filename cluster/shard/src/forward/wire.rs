@@ -5,12 +5,13 @@
 use crate::error::ControlError;
 use crate::groups::LeaderWord;
 use crate::raft::machine::ReplicaDigest;
+use crate::routing;
 use bytes::Bytes;
-use octopussy_control::{ControlApplied, ControlCommand};
+use octopussy_control::{ControlApplied, ControlCommand, Who};
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::codec;
 use octopussy_core::ids::{AgentId, NodeId, ShardId, TaskId};
-use octopussy_core::ports::{AgentQuery, Page, ProposeError, TaskQuery};
+use octopussy_core::ports::{self, AgentQuery, MeshRequest, Page, ProposeError, RequestKind, TaskQuery};
 use octopussy_core::task::{Applied, Command, TaskRecord};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,23 @@ pub(super) enum Request {
     Word(u16),
     /// Tell the digests of all replicas here, whoever leads them.
     Digests,
+}
+
+impl MeshRequest for Request {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Propose(_, command) => routing::request_kind(command),
+            Self::Task(_)
+            | Self::Agent(_)
+            | Self::Waiting(_)
+            | Self::Tasks(..)
+            | Self::Agents(..)
+            | Self::DeadLetters(_)
+            | Self::AwaitEnd(..) => RequestKind::LedgerRead,
+            Self::Word(_) => RequestKind::LeaderWord,
+            Self::Digests => RequestKind::Digests,
+        }
+    }
 }
 
 /// What the leader says.
@@ -76,9 +94,26 @@ pub(super) enum Rejection {
 /// The answer to a [`Request`].
 pub(super) type Answer = Result<Reply, Rejection>;
 
-/// A command for the control group.
+/// Something for the control group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct ControlRequest(pub(super) ControlCommand);
+pub(super) enum ControlRequest {
+    /// Commit a command.
+    Propose(ControlCommand),
+    /// What is this node, as the one that is asked knows it?
+    Standing(NodeId),
+}
+
+impl MeshRequest for ControlRequest {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Propose(command) => command.request_kind(),
+            Self::Standing(_) => RequestKind::Standing,
+        }
+    }
+}
+
+/// The answer to [`ControlRequest::Standing`].
+pub(super) type StandingAnswer = Who;
 
 /// Why a command for the control group was not applied.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,6 +129,14 @@ pub(super) type ControlAnswer = Result<ControlApplied, ControlRejection>;
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes, Arc<str>> {
     codec::encode(value).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
+}
+
+pub(super) fn encode_request<R: MeshRequest>(request: &R) -> Result<Bytes, Arc<str>> {
+    ports::encode_request(request).map(Bytes::from).map_err(|error| Arc::from(error.to_string()))
+}
+
+pub(super) fn decode_request<R: MeshRequest>(frame: &[u8]) -> Result<R, Arc<str>> {
+    ports::decode_request(frame).map_err(|error| Arc::from(error.to_string()))
 }
 
 pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, Arc<str>> {

@@ -16,7 +16,7 @@ pub(crate) async fn ask_word(core: &Arc<Core>, group: GroupId, limit: Duration) 
         Err(Rejection::NotLeader(leader)) => leader,
         Err(Rejection::Failed(_)) => None,
     };
-    let frame = wire::encode(&Request::Word(group.0)).ok()?;
+    let frame = wire::encode_request(&Request::Word(group.0)).ok()?;
     let mut patience = Patience::new(limit);
     let asked = remote::ask_others(core, group, &frame, told, &mut patience, Duration::ZERO).await;
     match asked {

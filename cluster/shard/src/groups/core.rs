@@ -1,5 +1,6 @@
 //! What the parts of a node's groups share.
 
+use super::authority::Authority;
 use super::context::Context;
 use super::group::Group;
 use super::registry::Registry;
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) mesh: Arc<dyn MeshPort>,
     pub(crate) reach: Arc<dyn ReachabilityPort>,
     pub(crate) control: watch::Receiver<Arc<ControlState>>,
+    pub(crate) authority: Arc<Authority>,
     pub(crate) hints: Hints,
     /// Wakes the reconciler after an action.
     pub(crate) acted: Notify,

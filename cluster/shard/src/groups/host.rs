@@ -1,5 +1,6 @@
 //! The groups of a node.
 
+use super::authority::{Authority, Gate};
 use super::context::{Context, DIGESTS, READS, raft_config};
 use super::core::Core;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
@@ -74,6 +75,9 @@ impl ShardHost {
         let control = state.watch_control();
         let (counters, suspension) = (Arc::<GroupCounters>::default(), Suspension::new());
         let fallen = Notify::new();
+        let registry = Arc::new(Registry::default());
+        let introduced = config.introduced.clone();
+        let authority = Authority::new(control.clone(), Arc::clone(&registry), Arc::clone(&mesh), introduced);
         let clocks = Clocks::new(clock);
         // Before anything is led. In a cluster of one nobody else has to be asked.
         clocks.judge(&time::full_members(&control.borrow()), &[], true);
@@ -96,10 +100,11 @@ impl ShardHost {
         let context = Arc::new(context);
         let core = Arc::new(Core {
             context,
-            registry: Arc::new(Registry::default()),
+            registry,
             mesh,
             reach,
             control,
+            authority,
             hints: Hints::default(),
             acted: Notify::new(),
             stopping: CancellationToken::new(),
@@ -121,12 +126,13 @@ impl ShardHost {
         Ok(host)
     }
 
-    /// Serves the lanes of the mesh.
+    /// Serves the lanes of the mesh, and has everything that comes in on it judged.
     fn serve(&self) {
         let (core, mesh) = (&self.core, &self.core.mesh);
+        mesh.guard(Arc::new(Gate(Arc::clone(&core.authority))));
         mesh.serve(Lane::RaftVote, Arc::new(VoteLane::new(Arc::clone(core))));
-        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane::new(Arc::clone(&core.registry))));
-        let receiver = SnapshotReceiver::new(Arc::clone(&core.registry), Arc::clone(&core.context.state));
+        mesh.serve(Lane::RaftAppend, Arc::new(AppendLane::new(Arc::clone(&core.authority))));
+        let receiver = SnapshotReceiver::new(Arc::clone(&core.authority), Arc::clone(&core.context.state));
         mesh.serve_streams(StreamKind::Snapshot, Arc::new(receiver));
         mesh.serve(Lane::Forward, Arc::new(ForwardLane::new(Arc::clone(core))));
         mesh.serve(Lane::Control, Arc::new(ControlLane::new(Arc::clone(core))));

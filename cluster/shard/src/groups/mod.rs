@@ -1,5 +1,6 @@
 //! The Raft groups of a node: their network, their lines of proposals, their leaderships, their places.
 
+mod authority;
 mod backoff;
 mod batcher;
 mod boundary;

@@ -50,11 +50,11 @@ async fn a_command_that_may_be_given_again_is_when_its_leader_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_became_of_a_command_that_may_not_be_given_again_is_left_open() {
     let mut cluster = TestCluster::of(42, 1, 3).await;
-    let removal = |cluster: &TestCluster, asker: u8| {
+    let recovery = |cluster: &TestCluster, asker: u8| {
         let now = cluster.node(asker).clock.now();
-        ControlCommand::Remove { node: node_id(asker), now }
+        ControlCommand::Recover { node: node_id(asker), shards: Vec::new(), now }
     };
-    let (_, answer) = lost_with(&mut cluster, removal).await;
+    let (_, answer) = lost_with(&mut cluster, recovery).await;
     assert_eq!(answer, Err(ControlError::Uncertain));
     cluster.close().await;
 }

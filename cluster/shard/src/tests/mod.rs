@@ -2,7 +2,7 @@
 
 mod blobs;
 mod clocks;
-mod clusters;
+pub(crate) mod clusters;
 mod crashes;
 mod disk;
 mod failover;

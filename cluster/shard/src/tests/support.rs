@@ -48,6 +48,7 @@ pub(crate) fn config(dir: &Path) -> ShardHostConfig {
         timings: Timings::FAST,
         flush_interval: Duration::from_millis(20),
         tick_interval: Duration::from_millis(10),
+        introduced: (1..=9).map(node_id).collect(),
         ..ShardHostConfig::new(dir)
     }
 }
@@ -93,12 +94,20 @@ pub(crate) fn member(id: NodeId) -> MemberRecord {
     }
 }
 
-/// The command that makes a join token of this secret, and the digest by which a node joins with it.
+/// The command that makes a join token for a full member of this secret, and the digest by which a node joins with it.
 pub(crate) fn join_token(secret: &[u8], maker: NodeId, now: Timestamp) -> (ControlCommand, [u8; 32]) {
+    token_for(MemberRole::Full, secret, maker, now)
+}
+
+/// The same for a guest.
+pub(crate) fn guest_token(secret: &[u8], maker: NodeId, now: Timestamp) -> (ControlCommand, [u8; 32]) {
+    token_for(MemberRole::Guest, secret, maker, now)
+}
+
+fn token_for(role: MemberRole, secret: &[u8], maker: NodeId, now: Timestamp) -> (ControlCommand, [u8; 32]) {
     let digest = JoinToken::digest_of(secret);
     let expires_at = now.plus(Duration::from_secs(60));
     let made_by = TokenMaker { node: maker, principal: "admin".to_owned(), at: now };
-    let role = MemberRole::Full;
     let token = JoinToken { digest, uses: TokenUse::Single, expires_at, used_by: Vec::new(), role, made_by };
     (ControlCommand::AddToken { id: JoinToken::id_of(&digest), token, now }, digest)
 }

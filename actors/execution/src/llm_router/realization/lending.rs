@@ -1,12 +1,14 @@
 //! Lends this node's model servers to the other nodes.
 
 use super::Shared;
-use super::peer_wire::{CallContext, Lent, PeerAnswer, PeerCall, decode_call, encode};
+use super::peer_wire::{self, CallContext, Lent, PeerAnswer, PeerCall, decode_call, encode};
 use super::span;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{Lane, LaneHandler, LlmError, MeshPort, MeshStream, StreamHandler, StreamKind};
+use octopussy_core::ports::{
+    Lane, LaneHandler, LlmError, MeshPort, MeshStream, StreamHandler, StreamKind, decode_request,
+};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,17 +31,24 @@ pub(in crate::llm_router) fn lend(mesh: &dyn MeshPort, shared: &Arc<Shared>) {
 struct Offers(Weak<Shared>);
 
 impl LaneHandler for Offers {
-    fn handle(&self, _: NodeId, _: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
-        let lent: Vec<Lent> = self.0.upgrade().map(|shared| shared.lent()).unwrap_or_default();
-        Box::pin(async move { encode(&lent).map_err(|error| error.to_string().into()) })
+    fn handle(&self, from: NodeId, request: Bytes, _: Duration) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {
+        let lent = decode_request::<peer_wire::Offers>(&request)
+            .map(|_| self.0.upgrade().map(|shared| shared.lent(from)).unwrap_or_default());
+        Box::pin(async move {
+            let lent: Vec<Lent> = lent.map_err(|error| Arc::from(error.to_string()))?;
+            encode(&lent).map_err(|error| error.to_string().into())
+        })
     }
 }
 
 impl Shared {
-    /// The models of this machine that other nodes may use.
-    fn lent(&self) -> Vec<Lent> {
+    /// The models of this machine that a node may use.
+    fn lent(&self, to: NodeId) -> Vec<Lent> {
         let state = self.state();
-        let lent = state.providers.values().filter(|provider| provider.is_lent());
+        let lent = state
+            .providers
+            .values()
+            .filter(|provider| provider.is_lent() && self.peers.may_use(to, &provider.name, &state.config.lend_to));
         lent.map(|provider| Lent { provider: provider.name.clone(), model: provider.config.model.clone() }).collect()
     }
 }
@@ -69,18 +78,18 @@ impl StreamHandler for Calls {
             };
             call.request.trace = trace;
             let span = span::lent(from, trace);
-            serve(&shared, &call, MeshStream { sink, source }).instrument(span).await;
+            serve(&shared, from, &call, MeshStream { sink, source }).instrument(span).await;
         })
     }
 }
 
 /// Carries out one call and answers it.
-async fn serve(shared: &Shared, call: &PeerCall, stream: MeshStream) {
+async fn serve(shared: &Shared, from: NodeId, call: &PeerCall, stream: MeshStream) {
     let MeshStream { mut sink, mut source } = stream;
     let Lent { provider, model } = &call.lent;
     tracing::debug!(provider, model, "another node asks a model of this one");
     let (pieces, mut spoken) = mpsc::channel(PIECES);
-    let answer = answer(shared, call, pieces);
+    let answer = answer(shared, from, call, pieces);
     let carry = async {
         while let Some(piece) = spoken.recv().await {
             let frame = encode(&PeerAnswer::Piece(piece)).ok()?;
@@ -107,10 +116,10 @@ async fn serve(shared: &Shared, call: &PeerCall, stream: MeshStream) {
     }
 }
 
-async fn answer(shared: &Shared, call: &PeerCall, pieces: mpsc::Sender<String>) -> PeerAnswer {
+async fn answer(shared: &Shared, from: NodeId, call: &PeerCall, pieces: mpsc::Sender<String>) -> PeerAnswer {
     // It must not block.
     let sink = |piece: &str| drop(pieces.try_send(piece.to_owned()));
-    match shared.lend(&call.lent.provider, &call.lent.model, &call.request, &sink).await {
+    match shared.lend(from, &call.lent, &call.request, &sink).await {
         Ok(completion) => PeerAnswer::Done(completion),
         Err(error) => PeerAnswer::Failed(error),
     }

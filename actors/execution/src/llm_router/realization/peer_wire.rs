@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use octopussy_core::codec::{self, CodecError};
 use octopussy_core::ids::TraceId;
-use octopussy_core::ports::{ChatRequest, Completion, LlmError};
+use octopussy_core::ports::{ChatRequest, Completion, LlmError, MeshRequest, RequestKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,16 @@ pub(super) struct Lent {
     pub(super) provider: String,
     /// The model.
     pub(super) model: String,
+}
+
+/// "What do you lend me?"
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Offers;
+
+impl MeshRequest for Offers {
+    fn kind(&self) -> RequestKind {
+        RequestKind::ModelOffers
+    }
 }
 
 /// What a call is made for. It stands behind the call, where nodes that do not know it leave it unread; calls of such nodes

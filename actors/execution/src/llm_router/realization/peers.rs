@@ -1,10 +1,12 @@
 //! Models at other nodes: which there are, and how they are asked.
 
-use super::peer_wire::{CallContext, Lent, PeerAnswer, PeerCall, decode, encode_call};
+use super::peer_wire::{CallContext, Lent, Offers, PeerAnswer, PeerCall, decode, encode_call};
 use super::span;
-use bytes::Bytes;
+use crate::llm_router::essence::{Neighbour, bounded, permitted};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{ChatRequest, Completion, Lane, LlmError, MeshError, MeshPort, StreamKind, TokenSink};
+use octopussy_core::ports::{
+    ChatRequest, Completion, Lane, LlmError, MeshError, MeshPort, StreamKind, TokenSink, encode_request,
+};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,22 +39,42 @@ impl PeerModel {
     }
 }
 
+/// The nodes of the cluster as they now are.
+pub(in crate::llm_router) type Neighbours = Box<dyn Fn() -> Vec<Neighbour> + Send + Sync>;
+
+/// Whose models may be used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Borrowing<'a> {
+    /// Whom the operator named.
+    pub(super) from: &'a [String],
+    /// Whether only full members count: machines of our own.
+    pub(super) full_only: bool,
+}
+
 /// What the neighbours lend.
 pub(in crate::llm_router) struct Peers {
     mesh: Arc<dyn MeshPort>,
+    neighbours: Neighbours,
     lent: RwLock<BTreeMap<NodeId, Vec<Lent>>>,
 }
 
 impl Peers {
     /// Nothing is known yet.
-    pub(in crate::llm_router) fn new(mesh: Arc<dyn MeshPort>) -> Self {
-        Self { mesh, lent: RwLock::default() }
+    pub(in crate::llm_router) fn new(mesh: Arc<dyn MeshPort>, neighbours: Neighbours) -> Self {
+        Self { mesh, neighbours, lent: RwLock::default() }
+    }
+
+    /// Whether a node may use a provider of this one, as the operator says.
+    pub(super) fn may_use(&self, node: NodeId, provider: &str, lend_to: &[String]) -> bool {
+        let node = node.to_string();
+        (self.neighbours)().iter().any(|known| known.id == node && permitted(lend_to, provider, known))
     }
 
     /// Asks every connected neighbour what it lends. One that does not answer lends nothing for now.
     pub(super) async fn refresh(&self) {
         let ask = |node: NodeId| async move {
-            let answer = self.mesh.call(node, Lane::Model, Bytes::new(), OFFERS_WITHIN).await.ok()?;
+            let question = encode_request(&Offers).ok()?.into();
+            let answer = self.mesh.call(node, Lane::Model, question, OFFERS_WITHIN).await.ok()?;
             let mut lent: Vec<Lent> = decode(&answer).ok()?;
             lent.truncate(MAX_LENT);
             Some((node, lent))
@@ -62,12 +84,22 @@ impl Peers {
         *self.lent.write() = asked.into_iter().flatten().collect();
     }
 
-    /// The models at connected neighbours, the nearest first: of that provider's name, and that model, where they are given.
-    pub(super) fn find(&self, provider: Option<&str>, model: Option<&str>) -> Vec<PeerModel> {
+    /// The models at connected neighbours that may be used, the nearest first: of that provider's name, and that model, where they
+    /// are given.
+    pub(super) fn find(&self, borrowing: Borrowing<'_>, provider: Option<&str>, model: Option<&str>) -> Vec<PeerModel> {
         let lent = self.lent.read();
-        if lent.is_empty() {
+        if lent.is_empty() || borrowing.from.is_empty() {
             return Vec::new();
         }
+        let neighbours = (self.neighbours)();
+        let may_be_used = |node: NodeId, lent: &Lent| {
+            let id = node.to_string();
+            neighbours.iter().any(|known| {
+                known.id == id
+                    && (known.full || !borrowing.full_only)
+                    && permitted(borrowing.from, &lent.provider, known)
+            })
+        };
         let mut peers = self.mesh.peers();
         peers.sort_by_key(|peer| (peer.rtt, peer.incarnation.node));
         let of = |node: NodeId| lent.get(&node).into_iter().flatten().map(move |lent| (node, lent));
@@ -76,6 +108,7 @@ impl Peers {
             .flat_map(|peer| of(peer.incarnation.node))
             .filter(|(_, lent)| provider.is_none_or(|name| name == lent.provider))
             .filter(|(_, lent)| model.is_none_or(|model| model == lent.model))
+            .filter(|(node, lent)| may_be_used(*node, *lent))
             .map(|(node, lent)| PeerModel { node, lent: lent.clone() })
             .collect()
     }
@@ -118,7 +151,8 @@ impl Peers {
                     tokens(&text);
                 }
                 PeerAnswer::Done(completion) => {
-                    return Ok(Completion { by: format!("{}/{}", peer.name(), peer.lent.model), ..completion });
+                    let usage = bounded(completion.usage, request, &completion.text);
+                    return Ok(Completion { by: format!("{}/{}", peer.name(), peer.lent.model), usage, ..completion });
                 }
                 PeerAnswer::Failed(error) => return Err(error),
             }

@@ -97,7 +97,7 @@ impl Provider {
 
     /// Whether other nodes may use it: a server of this machine's or its network's own, with a model, that answers.
     pub(super) fn is_lent(&self) -> bool {
-        self.local && !self.config.model.is_empty() && self.is_on_offer()
+        self.local && self.config.lend && !self.config.model.is_empty() && self.is_on_offer()
     }
 
     pub(super) fn is_healthy(&self) -> bool {

@@ -1,11 +1,13 @@
 //! What is in force: providers, table, and how a call goes through them.
 
-use super::peers::{PeerModel, Peers};
+use super::peer_wire::Lent;
+use super::peers::{Borrowing, PeerModel, Peers};
 use super::provider::Provider;
 use super::{gpu, span, table_file};
 use crate::llm_router::essence::{Offer, RoutingTable, choose, cost_micros, extractive};
 use crate::llm_router::{BUILTIN, EXTRACTIVE, LlmRouterConfig};
 use octopussy_core::agent::{Intelligence, Strategy, Usage};
+use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
     ChatRequest, Completion, ConfigurationPort, LlmError, Metric, ObservabilityPort, SecretsPort, TokenSink,
 };
@@ -117,7 +119,11 @@ impl Shared {
     /// Whether there is such a provider.
     pub(in crate::llm_router) fn check(&self, name: &str) -> Result<(), LlmError> {
         let state = self.state();
-        if name == BUILTIN || state.providers.contains_key(name) || !self.peers.find(Some(name), None).is_empty() {
+        let is_lent = || {
+            let anybody = Borrowing { from: &state.config.borrow_from, full_only: false };
+            !self.peers.find(anybody, Some(name), None).is_empty()
+        };
+        if name == BUILTIN || state.providers.contains_key(name) || is_lent() {
             return Ok(());
         }
         Err(unknown(&state, name))
@@ -165,19 +171,23 @@ impl Shared {
     /// Who is asked, in order: the named provider or whoever the strategy prefers, then the fallback.
     fn steps(&self, state: &State, intelligence: &Intelligence, model: Option<&str>) -> Vec<Step> {
         let mut steps = Vec::new();
+        // LOCAL is a promise: a guest's machine is not one of our own.
+        let full_only = intelligence.strategy == Strategy::Local;
+        let borrowing = Borrowing { from: &state.config.borrow_from, full_only };
         let default = state.config.default_provider.as_deref();
         match intelligence.provider.as_deref().or(default) {
             Some(name) => {
                 let default_model = state.config.default_model.as_deref().filter(|_| Some(name) == default);
-                steps.extend(self.named(state, name, model.or(default_model)));
+                steps.extend(self.named(state, borrowing, name, model.or(default_model)));
             }
             None => {
                 let choices = self.choices(state, intelligence, model);
                 steps.extend(choices.into_iter().map(|(provider, model)| Step::Provider(provider, model)));
                 // What a neighbour lends stands on machines of our own, which CLOUD rules out; and it does not see.
                 if intelligence.strategy != Strategy::Cloud && !intelligence.vlm {
-                    let lent = self.peers.find(None, model).into_iter().take(MAX_CHOICES.saturating_sub(steps.len()));
-                    steps.extend(lent.map(Step::Peer));
+                    let lent = self.peers.find(borrowing, None, model).into_iter();
+                    let left = MAX_CHOICES.saturating_sub(steps.len());
+                    steps.extend(lent.take(left).map(Step::Peer));
                 }
                 if steps.is_empty() && !state.providers.values().any(|provider| provider.config.enabled) {
                     steps.push(Step::Builtin);
@@ -187,32 +197,36 @@ impl Shared {
             }
         }
         if let Some(fallback) = &intelligence.fallback {
-            steps.extend(self.named(state, &fallback.provider, fallback.model.as_deref()));
+            steps.extend(self.named(state, borrowing, &fallback.provider, fallback.model.as_deref()));
         }
         steps
     }
 
-    /// The provider of that name here; without one, those of that name at other nodes.
-    fn named(&self, state: &State, name: &str, model: Option<&str>) -> Vec<Step> {
+    /// The provider of that name here; without one, those of that name at nodes whose models may be used.
+    fn named(&self, state: &State, borrowing: Borrowing<'_>, name: &str, model: Option<&str>) -> Vec<Step> {
         if name == BUILTIN || state.providers.contains_key(name) {
             return vec![named(state, name, model)];
         }
         let lent: Vec<Step> =
-            self.peers.find(Some(name), model).into_iter().take(MAX_CHOICES).map(Step::Peer).collect();
+            self.peers.find(borrowing, Some(name), model).into_iter().take(MAX_CHOICES).map(Step::Peer).collect();
         if lent.is_empty() { vec![Step::Missing(unknown(state, name))] } else { lent }
     }
 
     /// Asks a model of this machine on behalf of another node; who pays for it counts it there.
     pub(super) async fn lend(
         &self,
-        name: &str,
-        model: &str,
+        to: NodeId,
+        lent: &Lent,
         request: &ChatRequest,
         tokens: TokenSink<'_>,
     ) -> Result<Completion, LlmError> {
         let state = self.state();
-        let provider = state.providers.get(name).filter(|provider| provider.is_lent());
-        let Some(provider) = provider.cloned() else { return Err(unknown(&state, name)) };
+        let Lent { provider: name, model } = lent;
+        // What is lent is the model that is configured, not whatever the server has.
+        let provider = state.providers.get(name).filter(|provider| {
+            provider.is_lent() && provider.config.model == *model && self.peers.may_use(to, name, &state.config.lend_to)
+        });
+        let Some(provider) = provider.cloned() else { return Err(not_lent(name, model)) };
         self.ask(&state, &provider, model, request, tokens, &AtomicBool::new(false)).await
     }
 
@@ -336,6 +350,12 @@ fn nobody(state: &State) -> LlmError {
             detail: "no enabled provider fits the agent's strategy, or all are unhealthy".to_owned(),
         },
     }
+}
+
+/// Does not say which providers there are: whoever asks may use those that are offered to it.
+fn not_lent(name: &str, model: &str) -> LlmError {
+    let detail = format!("the model {model} is not lent to this node");
+    LlmError::Rejected { provider: name.to_owned(), detail }
 }
 
 fn unknown(state: &State, name: &str) -> LlmError {

@@ -8,7 +8,7 @@ use lru::LruCache;
 use octopussy_core::codec;
 use octopussy_core::ids::{AgentId, MessageId, NodeId};
 use octopussy_core::message::Message;
-use octopussy_core::ports::{AgentLive, Lane, LaneHandler, MeshError};
+use octopussy_core::ports::{AgentLive, Lane, LaneHandler, MeshError, decode_request, encode_request};
 use octopussy_core::problem::{Code, Problem};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl LaneHandler for AgentLane {
         let (parts, handled) = (self.parts.upgrade(), self.handled.clone());
         Box::pin(async move {
             let parts = parts.ok_or_else(|| Arc::from("messaging has stopped"))?;
-            let ask = codec::decode(&request).map_err(|error| Arc::from(error.to_string()))?;
+            let ask = decode_request(&request).map_err(|error| Arc::from(error.to_string()))?;
             let answer = match ask {
                 Ask::Control(message) => command(parts, handled, message, within).await,
                 Ask::Live(agents) => Answer::Live(here(&parts, agents.into_iter().take(LIVE_MOST))),
@@ -159,8 +159,8 @@ impl Parts {
 
     async fn ask(&self, node: NodeId, ask: &Ask, within: Duration) -> Result<Answer, MeshError> {
         let unreadable = |reason: &str| MeshError::Refused { node, reason: Arc::from(reason) };
-        let request = encode(ask).ok_or_else(|| unreadable("the request cannot be encoded"))?;
-        let answer = self.mesh.call(node, Lane::Agent, request, within).await?;
+        let request = encode_request(ask).map_err(|error| unreadable(&error.to_string()))?;
+        let answer = self.mesh.call(node, Lane::Agent, request.into(), within).await?;
         codec::decode(&answer).map_err(|error| unreadable(&error.to_string()))
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use octopussy_core::codec;
 use octopussy_core::ids::AgentId;
 use octopussy_core::message::Message;
-use octopussy_core::ports::{AgentLive, Event, EventId, EventKind, MAX_FRAME_BYTES, Topic};
+use octopussy_core::ports::{AgentLive, Event, EventId, EventKind, MAX_FRAME_BYTES, MeshRequest, RequestKind, Topic};
 use octopussy_core::problem::Problem;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,15 @@ pub(super) enum Ask {
     Control(Message),
     /// How these agents are.
     Live(Vec<AgentId>),
+}
+
+impl MeshRequest for Ask {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Control(_) => RequestKind::AgentControl,
+            Self::Live(_) => RequestKind::AgentLive,
+        }
+    }
 }
 
 /// The answer to one.

@@ -104,7 +104,7 @@ fn filter(config: &LogConfig) -> Result<EnvFilter, LoggingError> {
     // heartbeat to a node that is away. What matters comes back as an error and is told by us; a directive of the
     // operator's own for one of them goes first.
     EnvFilter::builder()
-        .parse(format!("genai=off,openraft=error,openraft::raft::raft_inner=off,chitchat=warn,quinn=warn,{text}"))
+        .parse(format!("genai=off,openraft=error,openraft::raft::raft_inner=off,quinn=warn,{text}"))
         .map_err(|source| LoggingError::BadFilter { filter: text, source })
 }
 

@@ -110,7 +110,7 @@ impl Appender {
             if said != AppendReply::Kept {
                 return Err(network("the answer does not fit a part"));
             }
-            let part = wire::encode(&AppendMessage::Part(part)).map_err(network)?;
+            let part = wire::encode_request(&AppendMessage::Part(part)).map_err(network)?;
             let answer = self.mesh.call(errand.to, Lane::RaftAppend, part, errand.within).await;
             said = reply(answer, &errand, &self.peer)?;
         }
@@ -124,7 +124,7 @@ impl Appender {
         loop {
             let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
             let message = AppendMessage::Whole(AppendFrame { address: self.peer.address, request });
-            let encoded = wire::encode(&message).map_err(network)?;
+            let encoded = wire::encode_request(&message).map_err(network)?;
             let AppendMessage::Whole(frame) = message else { return Err(network("a whole request became a part")) };
             let whole = frame.request.entries.len() == asked;
             if encoded.len() <= REQUEST_BYTES {

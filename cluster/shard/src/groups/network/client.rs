@@ -73,7 +73,7 @@ impl Wires {
     /// What a node's clock shows.
     pub(crate) async fn clock_of(&self, peer: NodeId, within: Duration) -> Result<Timestamp, Arc<str>> {
         let said = |error: &dyn std::fmt::Display| Arc::from(error.to_string());
-        let frame = wire::encode(&VoteFrame::Clock).map_err(|error| said(&error))?;
+        let frame = wire::encode_request(&VoteFrame::Clock).map_err(|error| said(&error))?;
         let answer = self.mesh.call(peer, Lane::RaftVote, frame, within).await.map_err(|error| said(&error))?;
         match wire::decode(&answer)? {
             VoteAnswer::Clock(clock) => Ok(clock),
@@ -145,7 +145,7 @@ impl GroupClient {
     }
 
     async fn ask(&self, frame: &VoteFrame, errand: &Errand) -> Result<VoteAnswer, RPCError<TypeConfig>> {
-        let frame: Bytes = wire::encode(frame).map_err(network)?;
+        let frame: Bytes = wire::encode_request(frame).map_err(network)?;
         let answer = self.wires.mesh.call(self.to, Lane::RaftVote, frame, errand.within).await;
         wire::decode(&answer.map_err(|error| errand.mesh(&error))?).map_err(network)
     }

@@ -34,9 +34,11 @@ impl Errand {
 
     pub(super) fn fault(&self, fault: &GroupFault) -> RPCError<TypeConfig> {
         match fault {
-            GroupFault::Absent(_) | GroupFault::Stopped(..) | GroupFault::Renewed(..) | GroupFault::Part(..) => {
-                RPCError::Unreachable(Unreachable::new(fault))
-            }
+            GroupFault::Absent(_)
+            | GroupFault::Stopped(..)
+            | GroupFault::Renewed(..)
+            | GroupFault::Part(..)
+            | GroupFault::Unheard(_) => RPCError::Unreachable(Unreachable::new(fault)),
             GroupFault::Late(_) => self.timeout(),
         }
     }

@@ -99,7 +99,7 @@ impl Heartbeats {
         expected: usize,
         errand: &Errand,
     ) -> Result<Vec<FromGroup<AppendEntriesResponse<TypeConfig>>>, RPCError<TypeConfig>> {
-        let frame = wire::encode(&VoteFrame::Heartbeats(requests)).map_err(network)?;
+        let frame = wire::encode_request(&VoteFrame::Heartbeats(requests)).map_err(network)?;
         let answer = self.mesh.call(self.peer, Lane::RaftVote, frame, errand.within).await;
         match wire::decode(&answer.map_err(|error| errand.mesh(&error))?).map_err(network)? {
             VoteAnswer::Heartbeats(answers) if answers.len() == expected => Ok(answers),

@@ -33,7 +33,7 @@ impl Wires {
     }
 
     async fn ask_which(&self, node: NodeId, frame: &VoteFrame) -> Result<ReplicaIncarnation, String> {
-        let frame = wire::encode(frame).map_err(|error| error.to_string())?;
+        let frame = wire::encode_request(frame).map_err(|error| error.to_string())?;
         let answer = self.mesh.call(node, Lane::RaftVote, frame, LIMIT).await.map_err(|error| error.to_string())?;
         match wire::decode(&answer).map_err(|reason| reason.to_string())? {
             VoteAnswer::Introduced(answer) => answer.map_err(|fault| fault.to_string()),

@@ -18,3 +18,7 @@ mod wire;
 pub(crate) use client::{NetworkFactory, Wires};
 pub(crate) use receive_snapshot::SnapshotReceiver;
 pub(crate) use serve::{AppendLane, VoteLane};
+
+#[cfg(test)]
+#[path = "heard_tests.rs"]
+mod tests;

@@ -1,10 +1,10 @@
 //! Snapshots that other nodes send.
 
 use super::installs::{Install, Installs, snapshot_id};
-use super::serve::find;
+use super::serve::heard;
 use super::wire::{self, GroupFault, SnapshotAnswer, SnapshotHeader, SnapshotReport};
+use crate::groups::authority::Authority;
 use crate::groups::group::Group;
-use crate::groups::registry::Registry;
 use crate::raft::TypeConfig;
 use crate::raft::machine::{SnapshotWriter, StateHost};
 use futures::FutureExt;
@@ -33,25 +33,25 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Takes snapshots that other nodes send.
 pub(crate) struct SnapshotReceiver {
-    registry: Arc<Registry>,
+    authority: Arc<Authority>,
     state: Arc<StateHost>,
     permits: Arc<Semaphore>,
     installs: Arc<Installs>,
 }
 
 impl SnapshotReceiver {
-    pub(crate) fn new(registry: Arc<Registry>, state: Arc<StateHost>) -> Self {
-        Self { registry, state, permits: Arc::new(Semaphore::new(RECEIVED_AT_ONCE)), installs: Arc::default() }
+    pub(crate) fn new(authority: Arc<Authority>, state: Arc<StateHost>) -> Self {
+        Self { authority, state, permits: Arc::new(Semaphore::new(RECEIVED_AT_ONCE)), installs: Arc::default() }
     }
 }
 
 impl StreamHandler for SnapshotReceiver {
     fn handle(&self, from: NodeId, mut stream: MeshStream) -> BoxFuture<'static, ()> {
-        let (registry, state) = (Arc::clone(&self.registry), Arc::clone(&self.state));
+        let (authority, state) = (Arc::clone(&self.authority), Arc::clone(&self.state));
         let (permits, installs) = (Arc::clone(&self.permits), Arc::clone(&self.installs));
         async move {
             let Ok(permit) = permits.try_acquire_owned() else { return };
-            if let Err(reason) = receive(&registry, &state, &installs, &mut stream, permit).await {
+            if let Err(reason) = receive(&authority, &state, &installs, from, &mut stream, permit).await {
                 tracing::warn!(node = %from, %reason, "a snapshot was not received");
             }
         }
@@ -60,15 +60,16 @@ impl StreamHandler for SnapshotReceiver {
 }
 
 async fn receive(
-    registry: &Registry,
+    authority: &Authority,
     state: &StateHost,
     installs: &Arc<Installs>,
+    from: NodeId,
     stream: &mut MeshStream,
     permit: OwnedSemaphorePermit,
 ) -> Result<(), String> {
     let header = next(stream.source.as_mut()).await?.ok_or("it ended before it began")?;
     let header: SnapshotHeader = wire::decode(&header).map_err(|reason| reason.to_string())?;
-    let group = match find(registry, header.address) {
+    let group = match heard(authority, header.address, from, &header.vote) {
         Ok(group) => group,
         Err(fault) => return last(stream.sink.as_mut(), &SnapshotReport::Answer(Err(fault))).await,
     };

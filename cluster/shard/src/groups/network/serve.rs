@@ -4,15 +4,16 @@ use super::parts::Assemblies;
 use super::wire::{
     self, Address, AppendAnswer, AppendFrame, AppendMessage, AppendReply, FromGroup, GroupFault, VoteAnswer, VoteFrame,
 };
+use crate::groups::authority::Authority;
 use crate::groups::core::Core;
 use crate::groups::group::Group;
-use crate::groups::registry::Registry;
 use crate::raft::{GroupId, TypeConfig};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, ready};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::LaneHandler;
+use openraft::alias::VoteOf;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -38,32 +39,29 @@ impl VoteLane {
 }
 
 impl LaneHandler for VoteLane {
-    fn handle(&self, _: NodeId, request: Bytes, within: Duration) -> Answer {
-        let frame = match wire::decode(&request) {
+    fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Answer {
+        let frame = match wire::decode_request(&request) {
             Ok(frame) => frame,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
         let core = Arc::clone(&self.0);
         let within = within.saturating_sub(RESERVE);
-        async move { encode(&answer(&core, frame, within).await) }.boxed()
+        async move { encode(&answer(&core, from, frame, within).await) }.boxed()
     }
 }
 
-async fn answer(core: &Core, frame: VoteFrame, within: Duration) -> VoteAnswer {
-    let registry = &core.registry;
+async fn answer(core: &Core, from: NodeId, frame: VoteFrame, within: Duration) -> VoteAnswer {
+    let authority = &core.authority;
     match frame {
         VoteFrame::Heartbeats(beats) => {
             // One group that does not answer must not silence the others.
             let answers = beats.into_iter().map(|(address, request)| {
-                let group = find(registry, address);
-                async move {
-                    let group = group?;
-                    in_time(address.group, within, group.raft().append_entries(request)).await
-                }
+                let group = heard(authority, address, from, &request.vote);
+                async move { in_time(address.group, within, group?.raft().append_entries(request)).await }
             });
             VoteAnswer::Heartbeats(join_all(answers).await)
         }
-        VoteFrame::Vote(address, request) => VoteAnswer::Vote(match find(registry, address) {
+        VoteFrame::Vote(address, request) => VoteAnswer::Vote(match heard(authority, address, from, &request.vote) {
             // A leader that hands over has fallen silent.
             Ok(group)
                 if (!request.leadership_transfer || !group.context().may_vote())
@@ -74,36 +72,55 @@ async fn answer(core: &Core, frame: VoteFrame, within: Duration) -> VoteAnswer {
             Ok(group) => in_time(address.group, within, group.raft().vote(request)).await,
             Err(fault) => Err(fault),
         }),
-        VoteFrame::PreVote(address, request) => VoteAnswer::Vote(match find(registry, address) {
-            Ok(group) if let Some(refused) = group.no_vote() => Ok(refused),
-            Ok(group) => in_time(address.group, within, group.raft().pre_vote(request)).await,
-            Err(fault) => Err(fault),
-        }),
-        VoteFrame::Transfer(address, request) => VoteAnswer::Transfer(match find(registry, address) {
-            Ok(group) => in_time(address.group, within, group.raft().handle_transfer_leader(request)).await,
-            Err(fault) => Err(fault),
-        }),
-        VoteFrame::Introduce(id) => VoteAnswer::Introduced(match registry.get(id) {
-            Some(group) => Ok(group.incarnation()),
-            None => Err(GroupFault::Absent(id)),
-        }),
+        VoteFrame::PreVote(address, request) => {
+            VoteAnswer::Vote(match heard(authority, address, from, &request.vote) {
+                Ok(group) if let Some(refused) = group.no_vote() => Ok(refused),
+                Ok(group) => in_time(address.group, within, group.raft().pre_vote(request)).await,
+                Err(fault) => Err(fault),
+            })
+        }
+        VoteFrame::Transfer(address, request) => {
+            VoteAnswer::Transfer(match heard(authority, address, from, request.from_leader()) {
+                Ok(group) => in_time(address.group, within, group.raft().handle_transfer_leader(request)).await,
+                Err(fault) => Err(fault),
+            })
+        }
+        VoteFrame::Introduce(id) => {
+            VoteAnswer::Introduced(of_the_group(authority, id, from).map(|group| group.incarnation()))
+        }
         VoteFrame::Clock => VoteAnswer::Clock(core.context.clocks.own()),
-        VoteFrame::Renew(address) => VoteAnswer::Introduced(find(registry, address).map(|group| {
+        VoteFrame::Renew(address) => VoteAnswer::Introduced(meant(authority, address, from).map(|group| {
             // Nothing is deleted on this word alone: its leader is asked.
-            registry.want_anew(address.group);
+            authority.registry().want_anew(address.group);
             group.incarnation()
         })),
     }
 }
 
-/// The replica that is meant, and not another of the same group.
-pub(super) fn find(registry: &Registry, address: Address) -> Result<Arc<Group>, GroupFault> {
-    let group = registry.get(address.group).ok_or(GroupFault::Absent(address.group))?;
-    if group.incarnation() == address.replica {
-        Ok(group)
-    } else {
-        Err(GroupFault::Renewed(address.group, group.incarnation()))
+/// The group, when it runs here and `from` is one of its nodes.
+fn of_the_group(authority: &Authority, id: GroupId, from: NodeId) -> FromGroup<Arc<Group>> {
+    let group = authority.registry().get(id).ok_or(GroupFault::Absent(id))?;
+    if authority.is_of(id, from) { Ok(group) } else { Err(GroupFault::Unheard(id)) }
+}
+
+/// The replica that is meant, and not another of the same group, when `from` is one of the group's nodes.
+fn meant(authority: &Authority, address: Address, from: NodeId) -> FromGroup<Arc<Group>> {
+    let group = of_the_group(authority, address.group, from)?;
+    let present = group.incarnation();
+    if present == address.replica { Ok(group) } else { Err(GroupFault::Renewed(address.group, present)) }
+}
+
+/// The replica that is meant, when it hears `from`: a node of the group, which speaks for itself.
+pub(super) fn heard(
+    authority: &Authority,
+    address: Address,
+    from: NodeId,
+    vote: &VoteOf<TypeConfig>,
+) -> FromGroup<Arc<Group>> {
+    if wire::speaker(vote) != from {
+        return Err(GroupFault::Unheard(address.group));
     }
+    meant(authority, address, from)
 }
 
 async fn in_time<T, E: Display>(
@@ -119,14 +136,14 @@ async fn in_time<T, E: Display>(
 
 /// Log entries. Requests of one peer are handed to their group in the order in which this is called.
 pub(crate) struct AppendLane {
-    registry: Arc<Registry>,
+    authority: Arc<Authority>,
     /// Long entries that come in parts.
     parts: Mutex<Assemblies>,
 }
 
 impl AppendLane {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, parts: Mutex::default() }
+    pub(crate) fn new(authority: Arc<Authority>) -> Self {
+        Self { authority, parts: Mutex::default() }
     }
 
     /// The request that a message is or completes; otherwise the answer to it.
@@ -136,9 +153,8 @@ impl AppendLane {
             AppendMessage::Part(part) => part,
         };
         let id = part.group;
-        if self.registry.get(id).is_none() {
-            return Err(Err(GroupFault::Absent(id)));
-        }
+        // Before anything is kept for it. Who speaks in the whole is seen once it is there.
+        of_the_group(&self.authority, id, from).map_err(Err)?;
         let taken = self.parts.lock().take(from, part, Instant::now());
         let refused = |reason: Arc<str>| Err(GroupFault::Part(id, reason));
         match taken {
@@ -157,7 +173,7 @@ impl AppendLane {
 impl LaneHandler for AppendLane {
     fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Answer {
         let bytes = request.len();
-        let message = match wire::decode(&request) {
+        let message = match wire::decode_request(&request) {
             Ok(message) => message,
             Err(reason) => return ready(Err(reason)).boxed(),
         };
@@ -166,7 +182,7 @@ impl LaneHandler for AppendLane {
             Err(answer) => return ready(encode(&answer)).boxed(),
         };
         let id = address.group;
-        let group = match find(&self.registry, address) {
+        let group = match heard(&self.authority, address, from, &appending.vote) {
             Ok(group) => group,
             Err(fault) => return ready(encode(&AppendAnswer::Err(fault))).boxed(),
         };

@@ -3,12 +3,15 @@
 use crate::raft::{GroupId, ReplicaIncarnation, TypeConfig};
 use bytes::Bytes;
 use octopussy_core::codec::{self, CodecError};
+use octopussy_core::ids::NodeId;
+use octopussy_core::ports::{self, MeshRequest, RequestKind};
 use octopussy_core::time::Timestamp;
 use openraft::alias::{SnapshotMetaOf, VoteOf};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
+use openraft::vote::RaftLeaderId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -40,6 +43,20 @@ pub(super) enum VoteFrame {
     Renew(Address),
 }
 
+impl MeshRequest for VoteFrame {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Heartbeats(_) => RequestKind::Heartbeats,
+            Self::Vote(..) => RequestKind::Vote,
+            Self::PreVote(..) => RequestKind::PreVote,
+            Self::Transfer(..) => RequestKind::Transfer,
+            Self::Clock => RequestKind::Clock,
+            Self::Introduce(_) => RequestKind::Introduce,
+            Self::Renew(_) => RequestKind::Renew,
+        }
+    }
+}
+
 /// What a group of another node says.
 pub(super) type FromGroup<T> = Result<T, GroupFault>;
 
@@ -65,6 +82,14 @@ pub(super) enum AppendMessage {
     Whole(AppendFrame),
     /// A part of an [`AppendFrame`] that is too long for one request.
     Part(AppendPart),
+}
+
+impl MeshRequest for AppendMessage {
+    fn kind(&self) -> RequestKind {
+        match self {
+            Self::Whole(_) | Self::Part(_) => RequestKind::Append,
+        }
+    }
 }
 
 /// Entries of one group.
@@ -141,6 +166,24 @@ pub(super) enum GroupFault {
     /// A part of its entries is not taken: it does not follow the one before, or there is no room now.
     #[error("group {0} does not take the entry's part: {1}")]
     Part(GroupId, Arc<str>),
+    /// As the node knows the group, whoever asks is none of it, or does not speak for itself.
+    #[error("group {0} does not hear this node")]
+    Unheard(GroupId),
+}
+
+/// The node that a vote is for, which is the one that has to send it: a candidate, or a leader.
+pub(super) fn speaker(vote: &VoteOf<TypeConfig>) -> NodeId {
+    *vote.leader_id.node_id()
+}
+
+/// Encodes a request.
+pub(super) fn encode_request<R: MeshRequest>(request: &R) -> Result<Bytes, CodecError> {
+    ports::encode_request(request).map(Bytes::from)
+}
+
+/// Decodes a request; says why not in words fit for the peer.
+pub(super) fn decode_request<R: MeshRequest>(frame: &[u8]) -> Result<R, Arc<str>> {
+    ports::decode_request(frame).map_err(|error| Arc::from(error.to_string()))
 }
 
 /// Encodes a frame.

@@ -129,6 +129,7 @@ impl SimNode {
                 tick_interval: Duration::from_millis(100),
                 replace_after: Duration::from_secs(24 * 60 * 60),
                 restored: std::mem::take(&mut self.restored),
+                introduced: (1..=9).map(node_id).collect(),
                 ..ShardHostConfig::new(&self.dir)
             };
             let (clock, opener, slot) = (self.clock.clone(), self.disks.opener(), Arc::clone(&opened));

@@ -118,9 +118,10 @@ impl Run<'_> {
                     }
                 }
                 Err(ProposeError::Uncertain(_) | ProposeError::NoLeader(_) | ProposeError::Busy) => unsure = true,
+                // Nothing changed: the leadership comes through, or its end ends this.
+                Err(ProposeError::NotLeader(_)) => {}
                 Err(
                     ProposeError::Refused(_)
-                    | ProposeError::NotLeader(_)
                     | ProposeError::DiskFull
                     | ProposeError::Store(_)
                     | ProposeError::Stopping

@@ -5,24 +5,34 @@ use octopussy_mesh::memory::Network;
 
 const HERE: NodeId = NodeId([1; 16]);
 const THERE: NodeId = NodeId([2; 16]);
+const GUEST: NodeId = NodeId([3; 16]);
 
 struct Two {
     network: Network,
     here: (LlmRouterHandle, Arc<Shared>),
-    _there: (LlmRouterHandle, Arc<Shared>),
+    there: (LlmRouterHandle, Arc<Shared>),
 }
 
 /// A node without any provider, and one with `section`.
 fn two(section: &Value, nothing: Value) -> Two {
+    with(THERE, section, nothing)
+}
+
+/// The same with a guest.
+fn with_guest(section: &Value, nothing: Value) -> Two {
+    with(GUEST, section, nothing)
+}
+
+fn with(there: NodeId, section: &Value, nothing: Value) -> Two {
     let network = Network::new(7);
     let node = |id: NodeId, section: Value| {
         let fakes = Fakes::new(section.clone());
         let (handle, shared, _) = router_on(serde_json::from_value(section).unwrap(), fakes, network.node(id, 1));
         (handle, shared)
     };
-    let there = node(THERE, section.clone());
+    let there = node(there, section.clone());
     let here = node(HERE, nothing);
-    Two { network, here, _there: there }
+    Two { network, here, there }
 }
 
 fn section(url: &str) -> Value {
@@ -89,4 +99,63 @@ async fn what_is_not_on_machines_of_our_own_is_not_lent() {
     let two = two(&far, json!({"health_interval_seconds": 0}));
     two.here.1.peers.refresh().await;
     assert!(two.here.0.resolve(&of("far")).is_err());
+}
+
+#[tokio::test]
+async fn a_guests_model_is_asked_only_when_it_is_named() {
+    let (url, script) = serve(&[]).await;
+    for (borrow_from, asked) in [
+        (json!(["members"]), false),
+        (json!([]), false),
+        (json!(["other@tower"]), false),
+        (json!(["house@tower"]), true),
+        (json!(["tower"]), true),
+    ] {
+        let two = with_guest(&section(&url), json!({"health_interval_seconds": 0, "borrow_from": borrow_from}));
+        two.here.1.peers.refresh().await;
+        let before = script.seen.lock().len();
+        let (answer, _) = ask(&two.here.0, &Intelligence::default(), LONG).await;
+        assert_eq!(script.seen.lock().len() > before, asked, "{borrow_from}");
+        assert_eq!(answer.unwrap().by.starts_with("house@"), asked, "{borrow_from}");
+        assert_eq!(two.here.0.resolve(&of("house")).is_ok(), asked, "{borrow_from}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_to_stay_on_machines_of_our_own_does_not_go_to_a_guest() {
+    let (url, script) = serve(&[]).await;
+    let two = with_guest(&section(&url), json!({"health_interval_seconds": 0, "borrow_from": ["tower", "members"]}));
+    two.here.1.peers.refresh().await;
+    let local = Intelligence { strategy: octopussy_core::agent::Strategy::Local, ..Intelligence::default() };
+    let (answer, _) = ask(&two.here.0, &local, LONG).await;
+    assert!(answer.unwrap().by.starts_with("builtin/"));
+    assert!(script.seen.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_is_lent_to_those_who_are_named_and_no_other_model_than_the_one_that_is() {
+    let (url, script) = serve(&[]).await;
+    let lent = |lend_to: Value, lend: bool| {
+        json!({"health_interval_seconds": 0, "lend_to": lend_to,
+            "providers": {"house": {"url": url, "model": "m", "lend": lend}}})
+    };
+    for (section, offered) in [
+        (lent(json!(["members"]), true), true),
+        (lent(json!(["attic"]), true), true),
+        (lent(json!(["attic"]), false), false),
+        (lent(json!([]), true), false),
+        (lent(json!(["tower"]), true), false),
+    ] {
+        let two = two(&section, json!({"health_interval_seconds": 0}));
+        two.here.1.peers.refresh().await;
+        assert_eq!(two.here.0.resolve(&of("house")).is_ok(), offered, "{section}");
+        let there = &two.there.1;
+        let asked = |model: &str| super::super::peer_wire::Lent { provider: "house".into(), model: model.into() };
+        let allowed = there.lend(HERE, &asked("m"), &request(LONG), &|_| ()).await;
+        assert_eq!(allowed.is_ok(), offered, "{section}: {allowed:?}");
+        let seen = script.seen.lock().len();
+        let other = there.lend(HERE, &asked("something-dearer"), &request(LONG), &|_| ()).await;
+        assert!(matches!(other, Err(LlmError::Rejected { .. })), "{other:?}");
+        assert_eq!(script.seen.lock().len(), seen, "the server was asked for a model that is not lent");
+    }
 }

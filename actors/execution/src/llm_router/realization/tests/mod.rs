@@ -5,6 +5,7 @@ mod lent;
 mod running;
 
 use super::{Peers, Shared, lend};
+use crate::llm_router::essence::Neighbour;
 use crate::llm_router::{LlmRouterConfig, LlmRouterHandle};
 use async_trait::async_trait;
 use axum::body::Body;
@@ -237,14 +238,17 @@ pub(super) fn router(section: Value) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes
     router_on(config, fakes, mesh)
 }
 
-/// A router whose neighbours are those of `mesh`.
+/// A router whose neighbours are those of `mesh`: nodes 1 and 2 are full members, 3 is a guest called "tower".
 pub(super) fn router_on(
     config: LlmRouterConfig,
     fakes: Arc<Fakes>,
     mesh: Arc<dyn MeshPort>,
 ) -> (LlmRouterHandle, Arc<Shared>, Arc<Fakes>) {
     let (home, observability) = (std::env::temp_dir(), Arc::new(NoObservability));
-    let peers = Peers::new(mesh.clone());
+    let neighbour =
+        |number: u8, name: &str, full| Neighbour { id: NodeId([number; 16]).to_string(), name: name.into(), full };
+    let neighbours = [neighbour(1, "attic", true), neighbour(2, "cellar", true), neighbour(3, "tower", false)];
+    let peers = Peers::new(mesh.clone(), Box::new(move || neighbours.to_vec()));
     let shared = Shared::open(config, fakes.clone(), fakes.clone(), observability, fakes.clone(), home, peers);
     let shared = Arc::new(shared.unwrap());
     lend(mesh.as_ref(), &shared);

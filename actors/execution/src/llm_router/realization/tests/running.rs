@@ -2,8 +2,63 @@
 
 use super::*;
 use crate::llm_router::{LlmRouterCapability, LlmRouterNeeds};
+use octopussy_core::ids::{Epoch, ShardId};
+use octopussy_core::ports::{
+    ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberView, NewJoinToken,
+    RecoveryView, RotationView, ShardView,
+};
+use octopussy_core::problem::Problem;
 use octopussy_lifecycle::{Capability as _, Deadline, Running as _, StartContext, Wired};
 use tokio_util::sync::CancellationToken;
+
+/// A cluster without anybody else.
+struct Alone;
+
+#[async_trait::async_trait]
+impl ClusterPort for Alone {
+    fn cluster(&self) -> ClusterView {
+        unreachable!("the router does not ask")
+    }
+    fn members(&self) -> Vec<MemberView> {
+        Vec::new()
+    }
+    fn ring(&self) -> Vec<ShardView> {
+        Vec::new()
+    }
+    async fn create_token(&self, _: NewJoinToken) -> Result<JoinTokenView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    fn tokens(&self) -> Vec<JoinTokenInfo> {
+        Vec::new()
+    }
+    async fn revoke_token(&self, _: &str) -> Result<(), Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn rotate_keys(&self, _: &[KeyKind], _: bool) -> Result<Vec<RotationView>, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn drain(&self, _: &str, _: bool) -> Result<MemberView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn remove(&self, _: &str, _: bool) -> Result<MemberView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn remove_stolen(&self, _: &str) -> Result<MemberView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn digests(&self) -> Result<DigestsView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn rebalance(&self) -> Result<usize, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn recover(&self) -> Result<RecoveryView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    fn epoch_here(&self, _: ShardId) -> Option<Epoch> {
+        None
+    }
+}
 
 /// Within how long something has to be heard.
 const SOON: Duration = Duration::from_secs(20);
@@ -21,6 +76,7 @@ async fn a_running_router_hears_of_keys_and_settings_and_stops() {
     let inner = LlmRouterCapability::initialize(serde_json::from_value(section("a")).unwrap()).unwrap();
     let ports = LlmRouterNeeds {
         mesh: octopussy_mesh::memory::Network::new(1).node(NodeId([1; 16]), 1),
+        cluster: Arc::new(Alone),
         configuration: fakes.clone(),
         secrets: fakes.clone(),
         observability: Arc::new(NoObservability),
