@@ -12,6 +12,17 @@ pub struct Hosts {
     prefix: String,
     net: u32,
     count: usize,
+    family: Family,
+    /// How often all addresses have changed.
+    moves: usize,
+}
+
+/// Which addresses the hosts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    /// No others: a network that has done away with IPv4.
+    V6,
 }
 
 impl Hosts {
@@ -36,11 +47,23 @@ impl Hosts {
     /// # Errors
     /// When the kernel or the tools do not play along.
     pub fn new(count: usize) -> Result<Self> {
+        Self::of(Family::V4, count)
+    }
+
+    /// The same with IPv6 addresses and no others. Faults cannot be set among them.
+    ///
+    /// # Errors
+    /// When the kernel or the tools do not play along.
+    pub fn without_ipv4(count: usize) -> Result<Self> {
+        Self::of(Family::V6, count)
+    }
+
+    fn of(family: Family, count: usize) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
         // A net of its own for every process and every test in it.
         let net = (process * 7 + number) % 200 + 20;
-        let hosts = Self { prefix: format!("oc{:x}{number}", process % 0xFFFF), net, count };
+        let hosts = Self { prefix: format!("oc{:x}{number}", process % 0xFFFF), net, count, family, moves: 0 };
         hosts.make()?;
         Ok(hosts)
     }
@@ -48,7 +71,9 @@ impl Hosts {
     fn make(&self) -> Result<()> {
         let bridge = format!("{}b", self.prefix);
         run("ip", &["link", "add", &bridge, "type", "bridge"])?;
-        run("ip", &["addr", "add", &format!("10.213.{}.254/24", self.net), "dev", &bridge])?;
+        // Multicast reaches every host, as on a home's router.
+        run("ip", &["link", "set", &bridge, "type", "bridge", "mcast_snooping", "0"])?;
+        self.assign(&[], &bridge, &self.router())?;
         run("ip", &["link", "set", &bridge, "up"])?;
         for host in 0..self.count {
             let (name, veth, peer) =
@@ -57,11 +82,44 @@ impl Hosts {
             run("ip", &["link", "add", &veth, "type", "veth", "peer", "name", &peer])?;
             run("ip", &["link", "set", &veth, "master", &bridge, "up"])?;
             run("ip", &["link", "set", &peer, "netns", &name])?;
-            run("ip", &["-n", &name, "addr", "add", &format!("{}/24", self.address(host)), "dev", &peer])?;
+            self.assign(&["-n", &name], &peer, &self.address(host))?;
             run("ip", &["-n", &name, "link", "set", &peer, "up"])?;
             run("ip", &["-n", &name, "link", "set", "lo", "up"])?;
+            run("ip", &["-n", &name, "route", "add", "default", "via", &self.router()])?;
             self.nft(host, "add table inet faults")?;
             self.nft(host, "add chain inet faults input { type filter hook input priority 0; policy accept; }")?;
+        }
+        Ok(())
+    }
+
+    /// Gives an interface an address that may be used at once.
+    fn assign(&self, namespace: &[&str], interface: &str, address: &str) -> Result<()> {
+        let (address, more): (_, &[&str]) = match self.family {
+            Family::V4 => (format!("{address}/24"), &[]),
+            Family::V6 => (format!("{address}/64"), &["nodad"]),
+        };
+        run("ip", &[namespace, &["addr", "add", &address, "dev", interface], more].concat())
+    }
+
+    fn router(&self) -> String {
+        match self.family {
+            Family::V4 => format!("10.213.{}.254", self.net),
+            Family::V6 => format!("fd13:{:x}::fe", self.net),
+        }
+    }
+
+    /// Gives every host another address, as a new router does.
+    ///
+    /// # Errors
+    /// When the kernel or the tools do not play along.
+    pub fn renumber(&mut self) -> Result<()> {
+        self.moves += 1;
+        ensure!(self.moves < 5, "there are no more addresses");
+        for host in 0..self.count {
+            let (name, peer) = (self.name(host), format!("{}p{host}", self.prefix));
+            run("ip", &["-n", &name, "addr", "flush", "dev", &peer, "scope", "global"])?;
+            self.assign(&["-n", &name], &peer, &self.address(host))?;
+            run("ip", &["-n", &name, "route", "replace", "default", "via", &self.router()])?;
         }
         Ok(())
     }
@@ -75,7 +133,11 @@ impl Hosts {
     /// The address of a host.
     #[must_use]
     pub fn address(&self, host: usize) -> String {
-        format!("10.213.{}.{}", self.net, host + 1)
+        let number = host + 1 + self.moves * 50;
+        match self.family {
+            Family::V4 => format!("10.213.{}.{number}", self.net),
+            Family::V6 => format!("fd13:{:x}::{number:x}", self.net),
+        }
     }
 
     /// From now on `to` hears nothing of `from` on the mesh's protocol.

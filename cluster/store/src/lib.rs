@@ -6,6 +6,7 @@
 //! groups lies in segment files of our own ([`Engine::Segments`]): a commit there is one write and one `fdatasync`.
 
 mod batch;
+mod cached;
 pub mod conformance;
 mod engine;
 mod error;

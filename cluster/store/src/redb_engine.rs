@@ -1,9 +1,12 @@
 //! redb: a copy-on-write B-tree in one file.
 
+use crate::cached::read_from_disk;
 use crate::{
     Batch, Direction, Durability, KeyRange, Keyspace, Operation, Snapshot, Store, StoreError, StoreOptions, Visit,
 };
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +26,12 @@ pub(crate) struct RedbStore {
 
 impl RedbStore {
     pub(crate) fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        match File::options().read(true).write(true).open(path) {
+            Ok(file) => read_from_disk(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| StoreError::io(path, error))?;
         let database = redb::Builder::new()
             .set_cache_size(options.cache_bytes)
             .create(path)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(clippy::print_stdout, reason = "seeds and skipped tests are told to whoever runs them")]
 
+mod addresses;
 mod any_node;
 mod crash;
 mod disk_full;

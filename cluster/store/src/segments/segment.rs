@@ -3,10 +3,10 @@
 use super::frame::ALIGN;
 use super::index::Place;
 use crate::StoreError;
-use rustix::fs::{Advice, FallocateFlags};
+use crate::cached::read_from_disk;
+use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use std::fs::File;
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -58,10 +58,7 @@ impl Segment {
     pub(super) fn open(path: PathBuf, number: u64) -> Result<Option<Self>, StoreError> {
         let read = || -> std::io::Result<_> {
             let file = File::options().read(true).write(true).open(&path)?;
-            // After a failed write the cache may hold what the disk does not, and call it clean: what cannot be written
-            // must show now, and what was dropped must not be read.
-            file.sync_all()?;
-            rustix::fs::fadvise(&file, 0, None::<NonZeroU64>, Advice::DontNeed)?;
+            read_from_disk(&file)?;
             let (mut bytes, length) = ([0; HEAD], file.metadata()?.len());
             if length >= HEAD as u64 {
                 file.read_exact_at(&mut bytes, 0)?;
