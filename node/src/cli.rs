@@ -1,7 +1,8 @@
 //! The grammar of the command line, and the one place that turns a result into an exit code.
 
 use crate::commands::{
-    self, agent, audit, cluster, completions, demo, install, provider, secret, start, status, stop, task,
+    self, agent, audit, backup, cluster, completions, demo, install, provider, restore, secret, start, status, stop,
+    task,
 };
 use crate::failure::Failure;
 use crate::home::Home;
@@ -70,6 +71,10 @@ enum Command {
     /// The nodes that work together: let others in, look at them, move work off them
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
+    /// Take a backup of the node that runs with this home, into one file
+    Backup(backup::BackupArgs),
+    /// Make a new home (--home) of backups
+    Restore(restore::RestoreArgs),
     /// Keep keys and passwords, encrypted, out of every file
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -136,6 +141,8 @@ async fn dispatch(command: Command, context: Context) -> Result<(), Failure> {
         Command::Agent(command) => commands::agent::run(command, &context).await,
         Command::Task(command) => commands::task::run(command, &context).await,
         Command::Cluster(command) => cluster::run(command, &context).await,
+        Command::Backup(args) => backup::run(args, &context).await,
+        Command::Restore(args) => restore::run(args, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
         Command::Audit(command) => audit::run(command, &context).await,
         Command::Provider(command) => provider::run(command, &context).await,

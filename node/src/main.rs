@@ -1,5 +1,6 @@
 //! Octopussy: host AI agents with durable tasks. One binary: this is its command line and its composition root.
 
+mod backup;
 mod cli;
 mod client;
 mod cluster;

@@ -4,6 +4,7 @@
 //! Every node of the cluster holds a copy, as a voter or a learner of group 0; a node that is asked about members or about
 //! the place of a shard looks into its own.
 
+mod anew;
 mod apply;
 mod authority;
 mod check;

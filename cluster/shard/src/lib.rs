@@ -6,6 +6,7 @@
 //! replicas; what a quorum has is committed, applied in memory and answered; the **flusher** brings what has changed into the state store
 //! about once a second. A restart reads the state and applies the log's tail again.
 
+mod backup;
 mod blobs;
 mod config;
 mod error;
@@ -23,6 +24,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupError, GroupImage, IMAGE_FORMAT, RestoreError, restore};
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};

@@ -91,7 +91,7 @@ impl KeysSync {
         let name = SecretName::new(kind.secret())?;
         let stored = self.secrets.get_or_generate(&name).await?;
         if control.keys_of(kind).is_empty() {
-            return self.found(kind, stored.expose()).await;
+            return self.found(kind, control, stored.expose()).await;
         }
         let keys = opened(kind, control, &self.key)?;
         let bytes = keys.encode()?;
@@ -111,22 +111,28 @@ impl KeysSync {
         }
     }
 
-    /// A cluster that has no key of this kind yet goes on with the one that its founder has made for itself.
-    async fn found(&self, kind: KeyKind, stored: &[u8]) -> Result<(), KeysError> {
+    /// A cluster that has no key of this kind yet goes on with the one that its founder has made for itself, unless somebody else
+    /// has it.
+    async fn found(&self, kind: KeyKind, control: &ControlState, stored: &[u8]) -> Result<(), KeysError> {
         let keys = KeySet::decode(stored)?;
-        let command = offer(kind, keys.active(), &self.key, self.clock.now())?;
+        let fresh = Zeroizing::new(random::<32>()?);
+        let key = if control.owes_key(kind) { &*fresh } else { keys.active() };
+        let command = offer(kind, key, &self.key, self.clock.now())?;
         self.group.propose(command).await?;
         Ok(())
     }
 
-    /// A stolen member that is out knows the keys there are: they are replaced. Whichever member is first does it for all.
+    /// Who is out and may be in wrong hands knows the keys there are: they are replaced. Whichever member is first does it for all.
     async fn answer_theft(&self, kind: KeyKind, control: &ControlState) -> Result<(), KeysError> {
         if !control.owes_key(kind) {
             return Ok(());
         }
         let key = Zeroizing::new(random::<32>()?);
         match self.group.propose(offer(kind, &key, &self.key, self.clock.now())?).await {
-            Ok(_) => tracing::warn!(secret.name = kind.secret(), "a member was stolen: its keys are replaced"),
+            Ok(_) => tracing::warn!(
+                secret.name = kind.secret(),
+                "somebody who is no member any more may know this key: it is replaced"
+            ),
             Err(ControlError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }

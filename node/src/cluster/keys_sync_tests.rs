@@ -164,3 +164,33 @@ async fn concurrent_rotations_converge_on_one_key() {
     world.rounds(&[0, 1]).await;
     assert_eq!((world.keys(1).await.active()[0], others(&world.keys(1).await).len()), (8, 2));
 }
+
+/// A backup that was taken before the cluster had a key has the one that its founder made for itself all the same.
+#[tokio::test]
+async fn a_cluster_that_begins_anew_signs_no_tokens_with_a_key_of_the_old_one() {
+    let founder = World::of(1).await;
+    let name = |kind: KeyKind| SecretName::new(kind.secret()).unwrap();
+    for with_keys in [true, false] {
+        let mut state = ControlState::clone(&founder.group.control());
+        if !with_keys {
+            state.keys.clear();
+        }
+        state.begin_anew("11".to_owned(), member(9));
+        let group = AloneInMemory::new(state);
+        let store = founder.members[0].1.clone();
+        let old = store.get(&name(KeyKind::Token)).await.unwrap();
+        let old = *KeySet::decode(old.expose()).unwrap().active();
+        let sync = KeysSync {
+            node: member(9).id,
+            key: founder.key.clone(),
+            group,
+            secrets: Arc::new(store.clone()),
+            clock: founder.clock.clone(),
+        };
+        for _ in 0..4 {
+            sync.round().await.unwrap();
+        }
+        let new = KeySet::decode(store.get(&name(KeyKind::Token)).await.unwrap().expose()).unwrap();
+        assert_ne!(*new.active(), old, "with keys: {with_keys}");
+    }
+}

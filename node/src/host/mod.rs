@@ -15,6 +15,8 @@ mod substrate;
 mod system;
 
 pub(crate) use bootstrap::bootstrap;
+pub(crate) use signals::Signals;
+pub(crate) use substrate::VERSIONS;
 
 use crate::cluster::{ClusterHome, HomeLives};
 use crate::home::Home;
@@ -27,9 +29,10 @@ use home_lock::HomeLock;
 use octopussy_core::time::Clock;
 use octopussy_infrastructure::observability::init_logging;
 use octopussy_lifecycle::{Deadline, SystemClock};
+use octopussy_shard::ShardHostConfig;
 use serde_json::Value;
 use settings::{NodeSettings, Source, refuse};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +102,21 @@ pub(crate) async fn run(options: HostOptions) -> anyhow::Result<()> {
         () = signals.stop() => tracing::warn!("told to stop a second time: not waiting any longer"),
     }
     ended
+}
+
+/// What a restore needs to know of a home's settings.
+pub(crate) struct HomeSettings {
+    /// How the groups are kept.
+    pub(crate) groups: ShardHostConfig,
+    /// More names for the node's certificate.
+    pub(crate) names: Vec<String>,
+}
+
+/// Reads the settings of a home that is being made.
+pub(crate) fn settings_of(home: &Path) -> anyhow::Result<HomeSettings> {
+    let source = Source { home: home.to_owned(), overrides: Vec::new() };
+    let settings = source.load().map_err(|findings| refuse(&findings))?;
+    Ok(HomeSettings { groups: settings.groups, names: settings.node.names })
 }
 
 /// What has to be right before anything is opened.

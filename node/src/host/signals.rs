@@ -1,4 +1,4 @@
-//! The signals that stop a node.
+//! The signals that stop a node, and what takes long.
 
 use std::future::Future;
 use std::io;
@@ -6,14 +6,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Counts the requests to stop. Listening begins when it is made, so that a signal during the start is not lost.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     count: watch::Receiver<u32>,
     seen: u32,
 }
 
 impl Signals {
     /// Begins to listen for SIGTERM, SIGINT, and the SIGHUP that a closing terminal sends.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let hangup = signal(SignalKind::hangup())?;
@@ -23,13 +23,13 @@ impl Signals {
     }
 
     /// Ends with the first signal, without taking it from [`Signals::stop`].
-    pub(super) fn first(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn first(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut count = self.count.clone();
         async move { wait_above(&mut count, 0).await }
     }
 
     /// Ends with the next signal that no earlier call has ended with.
-    pub(super) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         wait_above(&mut self.count, self.seen).await;
         self.seen += 1;
     }

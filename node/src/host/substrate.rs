@@ -3,6 +3,7 @@
 use super::arrival::MeshDoor;
 use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
+use crate::backup::BackupDoor;
 use crate::cluster::{
     Acquaintances, BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal,
     Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
@@ -30,7 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What this build understands of the wire and of stored commands.
-pub(super) const VERSIONS: VersionRange = VersionRange { min: 2, max: 2 };
+pub(crate) const VERSIONS: VersionRange = VersionRange { min: 2, max: 2 };
 /// How long the control group may take to reach a node that was just let in.
 const ADOPT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -149,7 +150,8 @@ impl Substrate {
         let removal = substrate.removal(identity.node_id, introduced);
         tokio::spawn(removal.run(substrate.removed.clone(), substrate.stopping.clone()));
         match substrate.belong(prepared).await {
-            Ok(()) => {
+            Ok(member) => {
+                tokio::spawn(substrate.backup_door(prepared, member).run(substrate.stopping.clone()));
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
                 tokio::spawn(substrate.renewer(prepared).run(substrate.stopping.clone()));
                 Ok(substrate)
@@ -161,13 +163,13 @@ impl Substrate {
         }
     }
 
-    /// Makes sure that this node is a member: it founds, or waits for those who have let it in.
-    async fn belong(&self, prepared: &Prepared) -> anyhow::Result<()> {
+    /// Makes sure that this node is a member, and says as what: it founds, or waits for those who have let it in.
+    async fn belong(&self, prepared: &Prepared) -> anyhow::Result<ClusterMembership> {
         let home = &prepared.cluster_home;
         let member = self.shards.is_member();
         let marker = home.membership()?;
         let marker = match (marker, member) {
-            (Some(marker), true) if marker.settled => return Ok(()),
+            (Some(marker), true) if marker.settled => return Ok(marker),
             (Some(marker), false) if marker.settled => bail!(data_is_gone(prepared, &marker)),
             (Some(marker), true) => marker,
             (Some(marker), false) => {
@@ -185,8 +187,9 @@ impl Substrate {
             }
             (None, _) => self.found(prepared).await?,
         };
-        home.set_membership(&ClusterMembership { settled: true, ..marker })?;
-        Ok(())
+        let marker = ClusterMembership { settled: true, ..marker };
+        home.set_membership(&marker)?;
+        Ok(marker)
     }
 
     async fn found(&self, prepared: &Prepared) -> anyhow::Result<ClusterMembership> {
@@ -254,6 +257,18 @@ impl Substrate {
             show: Box::new(move |certificates| mesh.renew(certificates)),
             group: self.group(),
             door: Box::new(MeshDoor),
+            clock: prepared.clock.clone(),
+        }
+    }
+
+    fn backup_door(&self, prepared: &Prepared, member: ClusterMembership) -> BackupDoor {
+        BackupDoor {
+            home: prepared.home.path().to_owned(),
+            member,
+            node: prepared.identity.node_id,
+            authority: prepared.identity.fingerprint,
+            shards: self.shards.clone(),
+            blobs: self.blobs.clone(),
             clock: prepared.clock.clone(),
         }
     }

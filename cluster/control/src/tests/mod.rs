@@ -1,5 +1,6 @@
 //! The control machine's rules, one by one, and its invariants under any sequence of commands.
 
+mod anew;
 mod authority;
 mod keys;
 mod model;

@@ -344,14 +344,13 @@ impl ShardHost {
         self.core.context.log.size_on_disk().unwrap_or_default() + self.core.context.state.size_on_disk()
     }
 
-    #[cfg(test)]
     pub(crate) const fn core(&self) -> &Arc<Core> {
         &self.core
     }
 }
 
 /// Opens log and state, which blocks, beside the runtime.
-async fn open_stores(
+pub(crate) async fn open_stores(
     config: &ShardHostConfig,
     node: NodeId,
     opener: Opener,

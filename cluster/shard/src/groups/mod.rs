@@ -42,6 +42,7 @@ pub(crate) use core::Core;
 #[cfg(test)]
 pub(crate) use group::Group;
 pub use host::ShardHost;
+pub(crate) use host::open_stores;
 pub(crate) use proposal::{Fault, Item, Outcome};
 pub use recovery::Recovered;
 pub use time::{ClockReport, MAX_SKEW};

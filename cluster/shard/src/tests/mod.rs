@@ -1,5 +1,6 @@
 //! Tests of the node as a whole, on real files in temporary directories.
 
+mod backup;
 mod blobs;
 mod clocks;
 pub(crate) mod clusters;

@@ -1,5 +1,6 @@
 //! What the groups have agreed on: the state store, the machines over it, and snapshots of them.
 
+mod backup;
 mod config;
 mod control;
 mod control_cell;
@@ -36,4 +37,4 @@ pub(crate) use control::ControlStateMachine;
 pub use digest::ReplicaDigest;
 pub(crate) use host::StateHost;
 pub(crate) use shard::ShardMachine;
-pub(crate) use snapshot::{SnapshotFile, SnapshotWriter};
+pub(crate) use snapshot::{SnapshotError, SnapshotFile, SnapshotWriter};

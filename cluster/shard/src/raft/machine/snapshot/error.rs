@@ -35,7 +35,7 @@ impl SnapshotError {
 }
 
 /// Runs what blocks for a while on a thread of its own.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(in super::super) async fn blocking<T: Send + 'static>(
     action: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
 ) -> Result<T, SnapshotError> {
     // It is only cancelled when the runtime goes down.

@@ -41,7 +41,7 @@ impl SnapshotFile {
     }
 
     /// A file that was received and verified.
-    pub(super) fn received(file: TemporaryFile, progress: Progress) -> Self {
+    pub(in super::super) fn received(file: TemporaryFile, progress: Progress) -> Self {
         Self { source: Source::File(Arc::new(file)), progress }
     }
 
@@ -76,7 +76,7 @@ impl SnapshotFile {
     }
 
     /// Makes the file unless it is there already; `action` works on it on a thread of its own.
-    pub(in super::super) async fn with_path<T: Send + 'static>(
+    pub(crate) async fn with_path<T: Send + 'static>(
         &mut self,
         action: impl FnOnce(&Path) -> Result<T, SnapshotError> + Send + 'static,
     ) -> Result<T, SnapshotError> {

@@ -3,16 +3,18 @@
 mod error;
 mod file;
 mod format;
-mod image;
+pub(super) mod image;
 mod reader;
 pub(super) mod temporary;
 mod writer;
 
 pub(crate) use error::SnapshotError;
+pub(super) use error::blocking;
 pub(crate) use file::SnapshotFile;
 pub(super) use format::{Head, ImageReader};
 pub(crate) use reader::SnapshotReader;
 pub(crate) use writer::SnapshotWriter;
+pub(super) use writer::verified;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -22,17 +22,22 @@ pub(in super::super) fn prepare(dir: &Path) -> io::Result<()> {
 
 /// A file that is removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct TemporaryFile {
+pub(in super::super) struct TemporaryFile {
     path: PathBuf,
 }
 
 impl TemporaryFile {
     /// A place for a file; it is not made yet. `number` is not used twice while the process runs.
-    pub(super) fn new(dir: &Path, group: GroupId, number: u64) -> Self {
+    pub(in super::super) fn new(dir: &Path, group: GroupId, number: u64) -> Self {
         Self { path: dir.join(DIRECTORY).join(format!("group-{group}-{number}.snapshot")) }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// A file that is there already.
+    pub(in super::super) const fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(in super::super) fn path(&self) -> &Path {
         &self.path
     }
 }

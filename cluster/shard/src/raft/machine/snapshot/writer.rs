@@ -1,5 +1,6 @@
 //! Writes a snapshot's file, as it is received.
 
+use super::super::group_record::SnapshotMeta;
 use super::error::blocking;
 use super::format::ImageReader;
 use super::temporary::TemporaryFile;
@@ -42,16 +43,23 @@ impl SnapshotWriter {
     pub(crate) async fn finish(mut self) -> Result<SnapshotFile, SnapshotError> {
         self.file.flush().await?;
         let (place, group, progress) = (self.place, self.group, self.progress);
-        blocking(move || {
-            let mut image = ImageReader::open(place.path())?;
-            if image.head().group != group {
-                return Err(SnapshotError::damaged("it is of another group"));
-            }
-            while let Some((_, key, value)) = image.next()? {
-                progress.fetch_add((key.len() + value.len()) as u64, Ordering::Relaxed);
-            }
-            Ok(SnapshotFile::received(place, progress))
-        })
-        .await
+        blocking(move || verified(place, group, progress).map(|(file, _)| file)).await
     }
+}
+
+/// Reads a file to its end, and answers with it and what it says of itself when it is a whole snapshot of the group.
+pub(in super::super) fn verified(
+    place: TemporaryFile,
+    group: GroupId,
+    progress: Progress,
+) -> Result<(SnapshotFile, SnapshotMeta), SnapshotError> {
+    let mut image = ImageReader::open(place.path())?;
+    if image.head().group != group {
+        return Err(SnapshotError::damaged("it is of another group"));
+    }
+    let meta = image.head().meta.clone();
+    while let Some((_, key, value)) = image.next()? {
+        progress.fetch_add((key.len() + value.len()) as u64, Ordering::Relaxed);
+    }
+    Ok((SnapshotFile::received(place, progress), meta))
 }
