@@ -57,6 +57,19 @@ pub enum OpenError {
         /// Why.
         detail: String,
     },
+    /// What a replica had is lost, and no other node is known to have a copy.
+    #[error(
+        "{what} (group {group} in '{}'), and no other node is known to have a copy: put the backup of this home back, or start with another --home",
+        path.display()
+    )]
+    Lost {
+        /// Its number: 0 is the control group, shard `n` is group `n + 1`.
+        group: u16,
+        /// The data directory.
+        path: PathBuf,
+        /// What is missing, in words.
+        what: &'static str,
+    },
     /// What was begun was not done in time. It may still be done.
     #[error("{0} took too long")]
     Late(&'static str),

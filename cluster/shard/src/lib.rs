@@ -28,7 +28,7 @@ pub use backup::{BackupError, GroupImage, IMAGE_FORMAT, RestoreError, restore};
 pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};
-pub use groups::{ClockReport, MAX_SKEW, QUEUE_CAPACITY, Recovered, ShardHost};
+pub use groups::{ClockReport, MAX_SKEW, OwnLosses, QUEUE_CAPACITY, Recovered, ShardHost};
 pub use metrics::{GroupMetrics, StepDown};
 pub use octopussy_store::Engine;
 pub use raft::machine::ReplicaDigest;

@@ -54,6 +54,8 @@ pub struct GroupMetrics {
     pub restarts: u64,
     /// Replicas of other nodes that this node, as their leader, has found to have lost what they had, and let in again as new ones.
     pub lost_replicas: u64,
+    /// Replicas of this node that were found, when they were started, to have lost a part of what they had.
+    pub lost_here: u64,
     /// Committed entries applied here, those that a start repeats from the log included.
     pub applied_entries: u64,
     /// Bytes of entries that were made durable in the log.
@@ -79,6 +81,8 @@ pub(crate) struct GroupCounters {
     step_downs: [AtomicU64; StepDown::ALL.len()],
     /// By node.
     lost_replicas: Mutex<BTreeMap<NodeId, u64>>,
+    /// Replicas of this node.
+    lost_here: AtomicU64,
     stalls: AtomicU64,
 }
 
@@ -101,6 +105,15 @@ impl GroupCounters {
 
     pub(crate) fn lost_replica(&self, node: NodeId) {
         *self.lost_replicas.lock().entry(node).or_default() += 1;
+    }
+
+    pub(crate) fn lost_here(&self) {
+        self.lost_here.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many replicas of this node were found to have lost what they had when they were started.
+    pub(crate) fn count_lost_here(&self) -> u64 {
+        self.lost_here.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lost_replicas(&self) -> BTreeMap<NodeId, u64> {

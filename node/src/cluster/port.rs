@@ -91,6 +91,7 @@ impl Cluster {
             control_leader: group.and_then(|group| group.leader),
             peers: self.parts.mesh.peers(),
             lost_replicas: self.parts.shards.lost_replicas(),
+            own_losses: self.parts.shards.own_losses(),
             facts: self.parts.facts.known(),
             clocks: self.parts.shards.clocks(),
             disk_used_percent: disk_used_percent(&self.parts.data),

@@ -6,7 +6,7 @@ use octopussy_core::ports::{
     ClusterView, MemberRole, MemberView, NodeFactsView, PeerView, Reach, ReachabilityPort, ShardView,
 };
 use octopussy_mesh::Impostor;
-use octopussy_shard::ClockReport;
+use octopussy_shard::{ClockReport, OwnLosses};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) peers: Vec<PeerView>,
     /// How many replicas of each node this one has found to have lost what they had, as their leader, since it started.
     pub(crate) lost_replicas: BTreeMap<NodeId, u64>,
+    /// What the replicas of this node have lost.
+    pub(crate) own_losses: OwnLosses,
     /// What nodes tell of themselves.
     pub(crate) facts: BTreeMap<NodeId, NodeFactsView>,
     /// How the members' clocks differ.

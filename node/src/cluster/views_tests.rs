@@ -3,6 +3,7 @@ use octopussy_control::{ClusterRecord, ReplicaSet, ShardPlace, VersionRange};
 use octopussy_core::ids::ShardCount;
 use octopussy_core::ports::MemberDesired;
 use octopussy_core::time::Timestamp;
+use octopussy_shard::OwnLosses;
 use std::time::Duration;
 
 const A: NodeId = NodeId([0xaa; 16]);
@@ -56,6 +57,7 @@ fn seen<'a>(control: &'a ControlState, reach: &'a Reached, leader: &'a dyn Fn(Sh
         control_leader: Some(A),
         peers: Vec::new(),
         lost_replicas: BTreeMap::new(),
+        own_losses: OwnLosses::default(),
         facts: BTreeMap::new(),
         clocks: ClockReport::default(),
         disk_used_percent: Some(50),
@@ -150,6 +152,25 @@ fn a_member_that_came_back_with_less_than_it_had_is_told_of() {
         warnings.iter().any(|text| text.contains("barn came back with less than it had: 3 replicas")),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn a_node_that_came_back_with_less_than_it_had_says_so_itself_and_what_helps() {
+    let control = control(&[(A, "attic"), (B, "barn"), (C, "cellar")], &[A, B, C]);
+    let everybody = Reached(BTreeMap::new());
+    let told = |own_losses: OwnLosses| {
+        let seen = Seen { own_losses, ..seen(&control, &everybody, &led) };
+        seen.cluster().warnings.into_iter().find(|text| text.contains("this node came back with less than it had"))
+    };
+    assert_eq!(told(OwnLosses::default()), None);
+    let whole = told(OwnLosses { found: 2, ..OwnLosses::default() }).unwrap();
+    assert!(whole.contains("count again"), "{whole}");
+    let waiting = told(OwnLosses { found: 2, waiting: vec![0, 3], ..OwnLosses::default() }).unwrap();
+    assert!(waiting.contains("let in again in 2 groups") && !waiting.contains("recover"), "{waiting}");
+    let alone = told(OwnLosses { found: 1, waiting: vec![3], alone: vec![3] }).unwrap();
+    for part in ["nobody else votes in 1 group ", "backup", "octopussy cluster recover"] {
+        assert!(alone.contains(part), "'{part}' is missing: {alone}");
+    }
 }
 
 #[test]

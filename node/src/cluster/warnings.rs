@@ -17,6 +17,7 @@ const TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Everything worth a warning, the gravest first.
 pub(crate) fn warnings(seen: &Seen<'_>) -> Vec<String> {
     let mut found = Vec::new();
+    found.extend(own_losses(seen));
     found.extend(control_group(seen));
     found.extend(leaderless(seen));
     found.extend(clocks(seen));
@@ -29,6 +30,31 @@ pub(crate) fn warnings(seen: &Seen<'_>) -> Vec<String> {
     found.extend(seen.control.members.values().filter_map(|member| leaving(seen, member)));
     found.extend(same_zone(seen));
     found
+}
+
+/// What this node came back without.
+fn own_losses(seen: &Seen<'_>) -> Option<String> {
+    let losses = &seen.own_losses;
+    let groups = |count: usize| format!("{count} group{}", plural(count));
+    if !losses.alone.is_empty() {
+        return Some(format!(
+            "this node came back with less than it had, and nobody else votes in {} of which it has a replica: nothing is done \
+             in them. Put the backup of its home back, or run `octopussy cluster recover` on the node that has most: here it \
+             goes on with what is left, and what is lost stays lost",
+            groups(losses.alone.len())
+        ));
+    }
+    if losses.found == 0 && losses.waiting.is_empty() {
+        return None;
+    }
+    let waiting = match losses.waiting.len() {
+        0 => "all of them count again".to_owned(),
+        waiting => format!("it is still to be let in again in {}", groups(waiting)),
+    };
+    Some(format!(
+        "this node came back with less than it had: its replicas begin anew, from the others'; {waiting}. Look at its disk, and \
+         never start an older copy of a home"
+    ))
 }
 
 fn control_group(seen: &Seen<'_>) -> Option<String> {

@@ -20,6 +20,12 @@ pub(super) fn measures(groups: &GroupMetrics) -> Vec<Measure> {
             "Replicas of other nodes found to have lost what they had, and installed anew",
             groups.lost_replicas,
         ),
+        (
+            Counter,
+            "group_lost_here",
+            "Replicas of this node found at their start to have lost a part of what they had",
+            groups.lost_here,
+        ),
         (Gauge, "groups_stuck", "Raft groups that this node leads and in which nothing is committed", groups.stuck),
         (Counter, "group_stalls", "Times nothing was committed for long in a group that this node led", groups.stalls),
         (Counter, "group_applied_entries", "Committed entries applied here", groups.applied_entries),

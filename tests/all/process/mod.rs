@@ -13,6 +13,7 @@ mod disk_full;
 mod doors;
 mod history;
 mod idempotency;
+mod lost_log;
 mod openai;
 mod secrets;
 mod start_stop;

@@ -23,6 +23,8 @@ struct Known {
     reverted: Option<Vote>,
     /// Whether its node says that it has another one instead.
     replaced: bool,
+    /// Whether its node says that it has taken something else for committed.
+    astray: bool,
 }
 
 /// What a node knows of the others' replicas of a group.
@@ -78,14 +80,22 @@ impl Followers {
         }
     }
 
-    /// Whether a replica is of no use to a leadership: it has lost what it had, or is no more.
-    pub(crate) fn is_lost(&self, node: NodeId, replica: ReplicaIncarnation, vote: &Vote) -> bool {
-        self.find(node, replica, |known| known.replaced || known.reverted.as_ref() == Some(vote))
+    /// Notes that a replica has taken something for committed that its leader does not have.
+    pub(crate) fn astray(&self, node: NodeId, replica: ReplicaIncarnation) {
+        let new = self.with(node, replica, |known| !std::mem::replace(&mut known.astray, true));
+        if new {
+            self.counters.lost_replica(node);
+            tracing::error!(
+                group = %self.group, %node, %replica,
+                "a replica has taken something for committed that this leader does not have: disks have lost what made a \
+                 majority, or older copies of homes were started; it is installed anew"
+            );
+        }
     }
 
-    /// Whether a replica is no more.
-    pub(crate) fn is_replaced(&self, node: NodeId, replica: ReplicaIncarnation) -> bool {
-        self.find(node, replica, |known| known.replaced)
+    /// Whether a replica is of no use to a leadership: it has lost what it had, or is no more.
+    pub(crate) fn is_lost(&self, node: NodeId, replica: ReplicaIncarnation, vote: &Vote) -> bool {
+        self.find(node, replica, |known| known.replaced || known.astray || known.reverted.as_ref() == Some(vote))
     }
 
     fn find(&self, node: NodeId, replica: ReplicaIncarnation, holds: impl Fn(&Known) -> bool) -> bool {
@@ -101,7 +111,7 @@ impl Followers {
             if all.len() >= REMEMBERED {
                 all.pop_front();
             }
-            all.push_back(Known { replica, acknowledged: None, reverted: None, replaced: false });
+            all.push_back(Known { replica, acknowledged: None, reverted: None, replaced: false, astray: false });
             all.len() - 1
         });
         note(&mut all[position])
@@ -145,7 +155,10 @@ mod tests {
         assert!(!followers.is_lost(NODE, ReplicaIncarnation(8), &leadership(4)));
         assert_eq!(counters.lost_replicas(), BTreeMap::from([(NODE, 1)]), "it is told once");
         followers.replaced(NODE, REPLICA, ReplicaIncarnation(8));
-        assert!(followers.is_lost(NODE, REPLICA, &leadership(5)) && followers.is_replaced(NODE, REPLICA));
+        assert!(followers.is_lost(NODE, REPLICA, &leadership(5)), "whoever leads");
+        let forked = ReplicaIncarnation(9);
+        followers.astray(NODE, forked);
+        assert!(followers.is_lost(NODE, forked, &leadership(4)) && followers.is_lost(NODE, forked, &leadership(5)));
         for other in 20..40 {
             followers.acknowledged(NODE, ReplicaIncarnation(other), leadership(4), log_id(4, 1));
         }

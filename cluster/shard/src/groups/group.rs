@@ -10,6 +10,7 @@ use super::machine::AnyMachine;
 use super::network::NetworkFactory;
 use super::promise::is_sole_voter;
 use super::proposal::{Answer, Fault, Item};
+use super::soundness;
 use super::time::Stamper;
 use super::urgency::Urgency;
 use crate::error::OpenError;
@@ -60,6 +61,8 @@ pub(crate) struct Group {
     appended: AtomicU64,
     /// Whether entries wait and nothing is committed, under the lead of this node.
     stuck: AtomicBool,
+    /// Whether its leader has sent what contradicts what is committed here.
+    astray: AtomicBool,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// Whether its Raft has ended by itself.
@@ -73,6 +76,7 @@ pub(crate) struct Group {
 impl Group {
     /// Starts the group from what its log and state hold; one that holds nothing waits to be contacted by a leader.
     pub(crate) async fn start(id: GroupId, context: Arc<Context>) -> Result<Arc<Self>, OpenError> {
+        soundness::ensure(&context, id).await?;
         let users = TaskTracker::new();
         users.close();
         let machine = AnyMachine::of(id, &context.state, &users);
@@ -86,7 +90,7 @@ impl Group {
         let raft = Raft::new(context.me, Arc::clone(&context.raft), network, log, machine)
             .await
             .map_err(|fatal| OpenError::Group { group: id.0, detail: fatal.to_string() })?;
-        let alone = is_sole_voter(&raft, context.me).await;
+        let alone = is_sole_voter(&raft, context.me, Replica { incarnation }).await;
         let bound_until = (promised && !alone).then(|| Instant::now() + context.config.timings.election_max);
         let group = Arc::new(Self {
             id,
@@ -105,6 +109,7 @@ impl Group {
             standing: AtomicBool::new(false),
             appended: AtomicU64::new(0),
             stuck: AtomicBool::new(false),
+            astray: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: AtomicBool::new(false),
@@ -214,6 +219,11 @@ impl Group {
     /// Notes whether nothing is committed although entries wait; says whether that is news.
     pub(crate) fn note_stuck(&self, stuck: bool) -> bool {
         self.stuck.swap(stuck, Ordering::AcqRel) != stuck
+    }
+
+    /// Notes that its leader contradicts what is committed here; says whether that is news.
+    pub(crate) fn note_astray(&self) -> bool {
+        !self.astray.swap(true, Ordering::AcqRel)
     }
 
     pub(crate) fn is_stuck(&self) -> bool {

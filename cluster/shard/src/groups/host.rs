@@ -3,13 +3,15 @@
 use super::authority::{Authority, Gate};
 use super::context::{Context, DIGESTS, READS, raft_config};
 use super::core::Core;
+use super::losses::OwnLosses;
 use super::network::{AppendLane, SnapshotReceiver, VoteLane, Wires};
 use super::recovery::Recovered;
 use super::registry::Registry;
 use super::suspension::Suspension;
 use super::time::{self, ClockReport, Clocks};
 use super::{
-    closing, failover, founding, housekeeping, parting, places, pulse, reconciler, recovery, revival, trim, watchdog,
+    closing, failover, founding, housekeeping, losses, parting, places, pulse, reconciler, recovery, revival, trim,
+    watchdog,
 };
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
@@ -259,6 +261,12 @@ impl ShardHost {
         self.core.context.counters.lost_replicas()
     }
 
+    /// What the replicas of this node have lost.
+    #[must_use]
+    pub fn own_losses(&self) -> OwnLosses {
+        losses::look(&self.core)
+    }
+
     /// The groups that this node leads and in which nothing has been committed for long although entries wait: 0 is the control
     /// group, shard `n` is group `n + 1`.
     #[must_use]
@@ -304,6 +312,7 @@ impl ShardHost {
             groups: groups.len() as u64,
             restarts: self.group_restarts(),
             lost_replicas: counters.lost_replicas().values().sum(),
+            lost_here: counters.count_lost_here(),
             led: groups.iter().filter(|group| group.speaks()).count() as u64,
             elections: counters.elections(),
             leader_changes: counters.leader_changes(),

@@ -110,11 +110,13 @@ async fn delete(core: &Core, id: GroupId) -> bool {
     finish(core, id).await
 }
 
-/// Deletes what is left of the state of a replica whose log is deleted. The control group's stays: other parts of the node
-/// use it, and its next leader replaces it.
+/// Deletes what is left of the state of a replica whose log is deleted. Readers keep the control group's until the next replica has
+/// as much: other parts of the node use it.
 pub(super) async fn finish(core: &Core, id: GroupId) -> bool {
-    let Some(shard) = id.shard() else { return true };
-    let deleted = core.context.state.forget(shard).await;
+    let deleted = match id.shard() {
+        Some(shard) => core.context.state.forget(shard).await,
+        None => core.context.state.reset_control().await,
+    };
     if deleted.is_err() {
         tracing::warn!(group = %id, "the state of a replica is not deleted; the next start does that");
     }

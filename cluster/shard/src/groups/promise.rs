@@ -4,7 +4,7 @@
 //! which the leader speaks. The promise is in memory only: whoever starts again keeps still for as long as any it can have made.
 
 use super::group::{Group, GroupRaft};
-use crate::raft::TypeConfig;
+use crate::raft::{Replica, TypeConfig};
 use octopussy_core::ids::NodeId;
 use openraft::alias::VoteOf;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -30,14 +30,13 @@ impl Group {
     }
 
     /// Whether this replica is the one that the group's latest membership names. One that came back with less than it had is not,
-    /// until the leader has let it in again. A node that votes alone has nobody to be let in by.
+    /// until the leader has let it in again. That holds also where the membership names no other voter: it may be an early one of
+    /// a log that is only being filled again.
     pub(crate) fn is_counted(&self) -> bool {
         let server = self.raft.server_metrics();
         let server = server.borrow_watched();
-        let membership = server.membership_config.membership();
-        let me = self.context.me;
-        let named = membership.get_node(&me);
-        named.is_none_or(|replica| *replica == self.replica()) || membership.voter_ids().eq([me])
+        let named = server.membership_config.membership().get_node(&self.context.me);
+        named.is_none_or(|replica| *replica == self.replica())
     }
 
     /// Whether this replica may stand for election now.
@@ -83,9 +82,12 @@ impl Group {
     }
 }
 
-/// Whether the node is its own quorum: nobody else has to be asked for a vote, and to nobody was anything promised.
-pub(super) async fn is_sole_voter(raft: &GroupRaft, me: NodeId) -> bool {
-    let sole = raft.with_raft_state(move |state| state.membership_state.effective().voter_ids().eq([me]));
+/// Whether this replica is its own quorum: nobody else has to be asked for a vote, and to nobody was anything promised.
+pub(super) async fn is_sole_voter(raft: &GroupRaft, me: NodeId, replica: Replica) -> bool {
+    let sole = raft.with_raft_state(move |state| {
+        let membership = state.membership_state.effective().membership();
+        membership.voter_ids().eq([me]) && membership.get_node(&me) == Some(&replica)
+    });
     // A Raft that has ended already votes for nobody.
     sole.await.unwrap_or(false)
 }

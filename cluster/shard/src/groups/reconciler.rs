@@ -64,9 +64,23 @@ pub(super) async fn run(core: Arc<Core>) {
             }
         }
         control.borrow_and_update();
+        trust_control(&core);
         for action in decide_now(&core) {
             begin(&core, action);
         }
+    }
+}
+
+/// A replica of the control group that begins anew leaves its readers what they have until it has caught up.
+fn trust_control(core: &Core) {
+    let Some(control) = core.registry.get(GroupId::CONTROL) else { return };
+    let metrics = control.raft().data_metrics();
+    let (applied, committed) = {
+        let data = metrics.borrow_watched();
+        (data.last_applied, data.cluster_committed)
+    };
+    if control.is_counted() && control.leader().is_some() && committed.is_some() && applied >= committed {
+        core.context.state.trust_control();
     }
 }
 

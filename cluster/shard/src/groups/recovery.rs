@@ -41,14 +41,16 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
     }
     let mut recovered = Recovered::default();
     let (mut without_quorum, mut shards) = (Vec::new(), Vec::new());
+    let mut mute = BTreeSet::new();
     for group in core.registry.all() {
-        let lost = if is_lost(core, &group) {
+        let is_lost = is_lost(core, &group, &mut mute).await;
+        let lost = if is_lost {
             without_quorum.push(group.id());
             silent(core, &group)
         } else {
             unrecorded(core, &state, &group)
         };
-        if !lost.is_empty() {
+        if is_lost || !lost.is_empty() {
             recovered.groups.push(group.id().shard().map_or(Group::Control, Group::Shard));
             recovered.lost.extend(lost);
             shards.extend(group.id().shard());
@@ -73,18 +75,32 @@ fn answers(core: &Core, node: NodeId) -> bool {
     node == core.me() || (core.mesh.is_connected(node) && core.reach.reach(node) != Reach::Down)
 }
 
-/// Whether no quorum of the group answers: not of its voters, nor, in the middle of a change, of both sets of them.
-fn is_lost(core: &Core, group: &RaftGroup) -> bool {
-    let server = group.raft().server_metrics();
-    let membership = server.borrow_watched().membership_config.membership().clone();
-    // A node that answers with another replica than the one that has the vote is as good as gone.
-    let replaced = |node: &NodeId| {
-        membership.get_node(node).is_some_and(|replica| group.followers().is_replaced(*node, replica.incarnation))
-    };
-    let there = |voters: &BTreeSet<NodeId>| {
-        voters.iter().filter(|node| answers(core, **node) && !replaced(node)).count() * 2 > voters.len()
-    };
-    !membership.get_joint_config().iter().all(there)
+/// Whether no quorum of the group answers: not of its voters, nor, in the middle of a change, of both sets of them. A node that
+/// answers with another replica than the one that has the vote is as good as gone; of one that does not say which it has, the best
+/// is assumed, and it is asked no more: `mute` are those.
+async fn is_lost(core: &Core, group: &RaftGroup, mute: &mut BTreeSet<NodeId>) -> bool {
+    let membership = group.raft().server_metrics().borrow_watched().membership_config.membership().clone();
+    let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+    let mut there: BTreeSet<NodeId> = voters.into_iter().filter(|node| answers(core, *node)).collect();
+    for node in there.clone() {
+        let present = if node == core.me() {
+            Some(group.incarnation())
+        } else if mute.contains(&node) {
+            None
+        } else {
+            core.context.wires.introduce(node, group.id()).await.ok()
+        };
+        match present {
+            Some(present) if membership.get_node(&node).is_some_and(|replica| replica.incarnation != present) => {
+                there.remove(&node);
+            }
+            Some(_) => {}
+            None => {
+                mute.insert(node);
+            }
+        }
+    }
+    !membership.get_joint_config().iter().all(|voters| voters.intersection(&there).count() * 2 > voters.len())
 }
 
 /// Who has a copy of the group and does not answer.

@@ -9,6 +9,7 @@ mod disk;
 mod failover;
 mod faults;
 mod growth;
+mod losses;
 mod lost_leader;
 mod moves;
 mod opening;

@@ -38,7 +38,8 @@ impl Errand {
             | GroupFault::Stopped(..)
             | GroupFault::Renewed(..)
             | GroupFault::Part(..)
-            | GroupFault::Unheard(_) => RPCError::Unreachable(Unreachable::new(fault)),
+            | GroupFault::Unheard(_)
+            | GroupFault::Astray(_) => RPCError::Unreachable(Unreachable::new(fault)),
             GroupFault::Late(_) => self.timeout(),
         }
     }

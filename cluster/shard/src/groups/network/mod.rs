@@ -1,6 +1,7 @@
 //! Raft's messages over the mesh: votes and coalesced heartbeats on one lane, entries on another, snapshots on streams.
 
 mod append;
+mod astray;
 mod client;
 mod failure;
 #[cfg(any(test, fuzzing))]

@@ -69,8 +69,14 @@ impl Peer {
 
     /// What a fault means to openraft.
     pub(super) fn fault(&self, errand: &Errand, fault: &GroupFault) -> RPCError<TypeConfig> {
-        if let GroupFault::Renewed(_, present) = fault {
-            self.followers.replaced(self.node, self.address.replica, *present);
+        match fault {
+            GroupFault::Renewed(_, present) => self.followers.replaced(self.node, self.address.replica, *present),
+            GroupFault::Astray(_) => self.followers.astray(self.node, self.address.replica),
+            GroupFault::Absent(_)
+            | GroupFault::Late(_)
+            | GroupFault::Stopped(..)
+            | GroupFault::Part(..)
+            | GroupFault::Unheard(_) => {}
         }
         errand.fault(fault)
     }

@@ -69,7 +69,9 @@ async fn receive(
 ) -> Result<(), String> {
     let header = next(stream.source.as_mut()).await?.ok_or("it ended before it began")?;
     let header: SnapshotHeader = wire::decode(&header).map_err(|reason| reason.to_string())?;
-    let group = match heard(authority, header.address, from, &header.vote) {
+    let found = heard(authority, header.address, from, &header.vote)
+        .and_then(|group| group.agrees_with_snapshot(&header.vote, header.meta.last_log_id).map(|()| group));
+    let group = match found {
         Ok(group) => group,
         Err(fault) => return last(stream.sink.as_mut(), &SnapshotReport::Answer(Err(fault))).await,
     };

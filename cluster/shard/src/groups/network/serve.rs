@@ -57,7 +57,11 @@ async fn answer(core: &Core, from: NodeId, frame: VoteFrame, within: Duration) -
             // One group that does not answer must not silence the others.
             let answers = beats.into_iter().map(|(address, request)| {
                 let group = heard(authority, address, from, &request.vote);
-                async move { in_time(address.group, within, group?.raft().append_entries(request)).await }
+                async move {
+                    let group = group?;
+                    group.agrees_with(&request)?;
+                    in_time(address.group, within, group.raft().append_entries(request)).await
+                }
             });
             VoteAnswer::Heartbeats(join_all(answers).await)
         }
@@ -182,7 +186,9 @@ impl LaneHandler for AppendLane {
             Err(answer) => return ready(encode(&answer)).boxed(),
         };
         let id = address.group;
-        let group = match heard(&self.authority, address, from, &appending.vote) {
+        let found = heard(&self.authority, address, from, &appending.vote)
+            .and_then(|group| group.agrees_with(&appending).map(|()| group));
+        let group = match found {
             Ok(group) => group,
             Err(fault) => return ready(encode(&AppendAnswer::Err(fault))).boxed(),
         };

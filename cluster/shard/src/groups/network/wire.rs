@@ -169,6 +169,9 @@ pub(super) enum GroupFault {
     /// As the node knows the group, whoever asks is none of it, or does not speak for itself.
     #[error("group {0} does not hear this node")]
     Unheard(GroupId),
+    /// The replica has taken something for committed that its leader does not have.
+    #[error("the replica of group {0} has committed something else")]
+    Astray(GroupId),
 }
 
 /// The node that a vote is for, which is the one that has to send it: a candidate, or a leader.

@@ -6,7 +6,7 @@ use super::error::LogOpenError;
 use super::group_log::GroupLog;
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{LogId, life, opening, recover};
+use super::{Gap, LogId, life, opening, recover};
 use crate::stores::{Opener, StoreCell};
 use crate::work;
 use octopussy_core::ids::NodeId;
@@ -84,6 +84,27 @@ impl LogHost {
     /// When the host is closed meanwhile; whether the log is still there is not known then.
     pub(crate) async fn bury(&self, id: GroupId) -> io::Result<()> {
         life::bury(&self.shared, id).await
+    }
+
+    /// What is missing between the log of a group and a state that has applied everything up to `applied`.
+    pub(crate) fn gap(&self, id: GroupId, applied: Option<LogId>) -> Option<Gap> {
+        self.shared.group(id).state.lock().gap(applied)
+    }
+
+    /// Whether nothing at all is known of a replica of the group, not even that there was one.
+    pub(crate) fn is_unknown(&self, id: GroupId) -> bool {
+        let group = self.shared.group(id);
+        let state = group.state.lock();
+        state.life.is_none() && state.is_empty()
+    }
+
+    /// Begins another life of the replica of a group, whose log does not fit its state: it goes on after what that has applied.
+    /// Its Raft must not run.
+    ///
+    /// # Errors
+    /// When the host is closed meanwhile.
+    pub(crate) async fn renew(&self, id: GroupId, boot: u64, applied: Option<LogId>) -> io::Result<()> {
+        life::renew(&self.shared, id, boot, applied).await
     }
 
     /// Whether the replica of a group is deleted, and what is left of its state is to go as well.

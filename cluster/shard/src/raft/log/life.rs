@@ -34,35 +34,48 @@ pub(super) struct Life {
     pub(super) known: Option<LogId>,
 }
 
-/// Begins the life of a replica, unless it lives already and is not restored from an older copy, with the vote of the one before it. Nobody waits for the disk: it has
-/// the record before anything that the replica itself writes.
+/// Begins the life of a replica, unless it lives already and is not restored from an older copy, with the vote of the one before it.
+/// The disk is waited for only where a copy is restored, which would be taken for what was there by the next start. Otherwise it
+/// has the record before anything that the replica itself writes, and one that is lost makes no difference.
 pub(super) async fn begin(shared: &Arc<Shared>, id: GroupId, boot: u64) -> io::Result<ReplicaIncarnation> {
     let group = shared.group(id);
     // Generous for a vote and the record.
     let place = shared.line.place(256).await?;
-    let mut state = group.state.lock();
-    let life = match state.life {
-        Some(life) if life.lives && !state.restored => return Ok(life.incarnation),
-        Some(life) => Life { incarnation: life.incarnation.next(boot), lives: true, ..life },
-        None => Life {
-            schema: SCHEMA,
-            incarnation: ReplicaIncarnation::first_of(boot),
-            lives: true,
-            vote: None,
-            known: None,
-        },
-    };
-    let vote = state.vote.or(life.vote);
     let mut job = Job::new(Arc::clone(&group), place);
-    job.writes.push(put(Record::Life, id, encode(&life)?));
-    if let Some(vote) = &vote {
-        job.writes.push(put(Record::Vote, id, encode(vote)?));
+    let (incarnation, durable) = {
+        let mut state = group.state.lock();
+        let life = match state.life {
+            Some(life) if life.lives && !state.restored => return Ok(life.incarnation),
+            Some(life) => Life { incarnation: life.incarnation.next(boot), lives: true, ..life },
+            None => Life {
+                schema: SCHEMA,
+                incarnation: ReplicaIncarnation::first_of(boot),
+                lives: true,
+                vote: None,
+                known: None,
+            },
+        };
+        let vote = state.vote.or(life.vote);
+        job.writes.push(put(Record::Life, id, encode(&life)?));
+        if let Some(vote) = &vote {
+            job.writes.push(put(Record::Vote, id, encode(vote)?));
+        }
+        let durable = state.restored.then(|| {
+            let (told, done) = oneshot::channel();
+            job.urgent = true;
+            job.done = Done::Caller(told);
+            done
+        });
+        shared.line.push([job])?;
+        state.life = Some(life);
+        state.restored = false;
+        state.vote = vote;
+        (life.incarnation, durable)
+    };
+    if let Some(durable) = durable {
+        durable.await.map_err(|_| closed())?;
     }
-    shared.line.push([job])?;
-    state.life = Some(life);
-    state.restored = false;
-    state.vote = vote;
-    Ok(life.incarnation)
+    Ok(incarnation)
 }
 
 /// Deletes everything of a group but what outlives it, in one write.
@@ -85,6 +98,41 @@ pub(super) async fn bury(shared: &Arc<Shared>, id: GroupId) -> io::Result<()> {
         shared.line.push([job])?;
         let truncations = state.truncations + 1;
         *state = GroupState { truncations, life: Some(life), ..GroupState::default() };
+    }
+    done.await.map_err(|_| closed())
+}
+
+/// Begins another life of a replica whose log does not fit its state, in one write: of the log the vote is kept, and it goes on
+/// after what the state has applied.
+pub(super) async fn renew(shared: &Arc<Shared>, id: GroupId, boot: u64, applied: Option<LogId>) -> io::Result<()> {
+    let group = shared.group(id);
+    let place = shared.line.place(256).await?;
+    let (told, done) = oneshot::channel();
+    let mut job = Job::new(Arc::clone(&group), place);
+    job.writes.push((Keyspace::Log, Operation::DeleteRange(keys::entries(id, 0, u64::MAX))));
+    job.writes.push((Keyspace::Meta, Operation::Delete(Record::Committed.key(id))));
+    job.writes.push(match &applied {
+        Some(applied) => put(Record::Purged, id, encode(applied)?),
+        None => (Keyspace::Meta, Operation::Delete(Record::Purged.key(id))),
+    });
+    job.forgets = true;
+    job.urgent = true;
+    job.done = Done::Caller(told);
+    {
+        let mut state = group.state.lock();
+        let buried = state.tombstone();
+        let life = Life { incarnation: buried.incarnation.next(boot), lives: true, ..buried };
+        job.writes.push(put(Record::Life, id, encode(&life)?));
+        shared.line.push([job])?;
+        *state = GroupState {
+            life: Some(life),
+            vote: state.vote,
+            purged: applied,
+            last: applied,
+            first: applied.map_or(0, |applied| applied.index + 1),
+            truncations: state.truncations + 1,
+            ..GroupState::default()
+        };
     }
     done.await.map_err(|_| closed())
 }

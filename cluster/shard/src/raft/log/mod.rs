@@ -6,6 +6,7 @@
 //! never told to openraft, which would give the group up for good: the batch is kept and tried again until it works.
 
 mod error;
+mod gap;
 mod group;
 mod group_log;
 mod health;
@@ -25,6 +26,7 @@ mod writer;
 mod tests;
 
 pub(crate) use error::LogOpenError;
+pub(crate) use gap::Gap;
 #[cfg(test)]
 pub(crate) use group_log::GroupLog;
 pub(crate) use host::LogHost;

@@ -175,6 +175,13 @@ impl Load {
         if let Some(control) = &self.control {
             batch.put(Keyspace::Meta, keys::CONTROL, records::encode("the control group", control.state.as_ref())?);
             put_group(GroupId::CONTROL, &control.record, &mut batch)?;
+            match &control.known {
+                Some(known) => {
+                    let known = records::encode("the control group", known.as_ref())?;
+                    batch.put(Keyspace::Meta, keys::CONTROL_KNOWN, known);
+                }
+                None => batch.delete(Keyspace::Meta, keys::CONTROL_KNOWN),
+            }
         }
         Ok(batch)
     }

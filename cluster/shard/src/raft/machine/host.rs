@@ -4,7 +4,7 @@ use super::config::StateConfig;
 use super::control::ControlStateMachine;
 use super::flush_signal::Closed;
 use super::flusher::Flusher;
-use super::group_record::LogId;
+use super::group_record::{LogId, Membership};
 use super::opening;
 use super::shard::ShardMachine;
 use super::shared::{Garbage, Shared};
@@ -85,6 +85,38 @@ impl StateHost {
     /// How far the stored state of a group goes: its log is needed beyond this only.
     pub(crate) fn durable(&self, group: GroupId) -> Option<LogId> {
         self.shared.durable(group).last_log_id
+    }
+
+    /// How far a group's state has come, and the membership that it knows.
+    pub(crate) fn position(&self, group: GroupId) -> (Option<LogId>, Membership) {
+        match group.shard() {
+            None => {
+                let inner = self.shared.control.inner.lock();
+                (inner.applied, inner.membership.clone())
+            }
+            Some(shard) => self.shared.cell(shard).map_or_else(Default::default, |cell| {
+                let state = cell.state.read();
+                (state.applied, state.membership.clone())
+            }),
+        }
+    }
+
+    /// Empties the control group's state for its Raft, durably; the group has been stopped. Readers keep what they have until the
+    /// group has as much again: the rest of the node goes by it.
+    ///
+    /// # Errors
+    /// [`Closed`] when the host closes first.
+    pub(crate) async fn reset_control(&self) -> Result<(), Closed> {
+        self.shared.control.reset();
+        self.shared.signal.touched();
+        self.shared.signal.flush().await
+    }
+
+    /// The control group has applied all that its leader has committed: what its readers have of an earlier replica is replaced.
+    pub(crate) fn trust_control(&self) {
+        if self.shared.control.trust() {
+            self.shared.signal.touched();
+        }
     }
 
     /// Deletes a shard's state, once its group has been stopped for good. Waits while the store fails; if the node stops

@@ -127,6 +127,8 @@ pub(super) async fn control(shared: &Shared, meta: &SnapshotMeta, mut file: Snap
     let state = file.with_path(move |path| read_control(path, &expected)).await.map_err(io::Error::other)?;
     {
         let mut inner = shared.control.inner.lock();
+        // It is the leader's, whatever an earlier replica had.
+        inner.known = None;
         shared.learn_count(&state);
         inner.state = Arc::new(state);
         inner.applied = meta.last_log_id;

@@ -13,6 +13,8 @@ pub(super) const LAYOUT: &[u8] = b"layout";
 pub(super) const OLD_SHARDS: &[u8] = b"shards";
 /// The control group's state.
 pub(super) const CONTROL: &[u8] = b"control";
+/// What an earlier replica of the control group had, until the present one has as much.
+pub(super) const CONTROL_KNOWN: &[u8] = b"control-known";
 /// What each group keeps of itself, by its number.
 pub(super) const GROUPS: &[u8] = b"group/";
 /// Slots whose rows are to be deleted.

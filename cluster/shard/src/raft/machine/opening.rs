@@ -17,6 +17,7 @@ use crate::failure::Failures;
 use crate::raft::GroupId;
 use crate::stores::{Opener, StoreCell};
 use lru::LruCache;
+use octopussy_control::ControlState;
 use octopussy_core::ids::{ShardId, TaskId};
 use octopussy_ledger::{ColdError, HotTask, Machine};
 use octopussy_store::{Batch, Direction, Durability, KeyRange, Keyspace, Snapshot, StoreOptions};
@@ -46,7 +47,7 @@ pub(super) fn open(config: StateConfig, opener: Opener) -> Result<Shared, OpenEr
         return Err(OpenError::Layout { path: config.dir.clone() });
     }
     let loaded = load(&store).map_err(record)?;
-    let count = loaded.control.inner.lock().state.cluster.as_ref().map_or(0, |cluster| cluster.shards.get());
+    let count = loaded.control.published.borrow().cluster.as_ref().map_or(0, |cluster| cluster.shards.get());
     let signal = FlushSignal::new();
     if !loaded.garbage.is_empty() {
         signal.touched();
@@ -95,15 +96,18 @@ struct Loaded {
 fn load(store: &StoreCell) -> Result<Loaded, ColdError> {
     let mut groups = BTreeMap::new();
     let mut garbage = Vec::new();
-    let control = store.read(|snapshot| {
+    let (control, known) = store.read(|snapshot| {
         for (key, value) in rows(snapshot, keys::GROUPS)? {
             let id = keys::group_of(&key).ok_or_else(|| ColdError("a group's key".into()))?;
             groups.insert(id, records::decode::<GroupRecord>("a group", &value)?);
         }
         let slots = rows(snapshot, keys::GARBAGE)?.into_iter().filter_map(|(key, _)| keys::garbage_of(&key));
         garbage.extend(slots.map(|slot| Garbage { slot, whole: false }));
-        let state = snapshot.get(Keyspace::Meta, keys::CONTROL).map_err(|error| cold_error(&error))?;
-        state.map(|state| records::decode("the control group", &state)).transpose()
+        let state = |key| {
+            let state = snapshot.get(Keyspace::Meta, key).map_err(|error| cold_error(&error))?;
+            state.map(|state| records::decode::<ControlState>("the control group", &state)).transpose()
+        };
+        Ok((state(keys::CONTROL)?, state(keys::CONTROL_KNOWN)?))
     })?;
     let record = groups.remove(&GroupId::CONTROL).unwrap_or_default();
     let mut shards = BTreeMap::new();
@@ -113,7 +117,8 @@ fn load(store: &StoreCell) -> Result<Loaded, ColdError> {
         let machine = machine(slot, &record, store)?;
         shards.insert(shard, Arc::new(ShardCell::new(ShardState::stored(slot, machine, &record))));
     }
-    Ok(Loaded { shards, control: ControlCell::new(control.unwrap_or_default(), &record), garbage })
+    let control = ControlCell::new(control.unwrap_or_default(), &record, known);
+    Ok(Loaded { shards, control, garbage })
 }
 
 fn rows(snapshot: &dyn Snapshot, prefix: &[u8]) -> Result<Vec<octopussy_store::Row>, ColdError> {

@@ -1,7 +1,7 @@
 //! A simulated node: the real code in a runtime and with clocks of its own, which can be frozen, crashed and started again.
 
 use super::bay::Bay;
-use super::disk::{Disks, Images};
+use super::disk::{Disks, Image, Images};
 use super::event::Event;
 use super::history::History;
 use super::hosting::Hosting;
@@ -20,6 +20,25 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
+
+/// What a node's disks lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// All of it.
+    Everything,
+    /// What came after the beginning.
+    OldCopy,
+    /// The log, and not the state.
+    Log,
+    /// The state, and not the log.
+    State,
+    /// What came after the beginning, of the state only.
+    OldState,
+}
+
+impl Loss {
+    pub(super) const ALL: [Self; 5] = [Self::Everything, Self::OldCopy, Self::Log, Self::State, Self::OldState];
+}
 
 /// What runs once the stores are open.
 pub(super) struct Opened {
@@ -128,7 +147,7 @@ impl SimNode {
                 flush_interval: Duration::from_millis(200),
                 tick_interval: Duration::from_millis(100),
                 replace_after: Duration::from_secs(24 * 60 * 60),
-                restored: std::mem::take(&mut self.restored),
+                restored: self.restored,
                 introduced: (1..=9).map(node_id).collect(),
                 ..ShardHostConfig::new(&self.dir)
             };
@@ -161,6 +180,8 @@ impl SimNode {
     pub(super) fn crash(&mut self, network: &Network, lands: bool) {
         let Some(life) = self.life.take() else { return };
         self.frozen = None;
+        // Whoever restores a copy says so until it has been opened once.
+        self.restored &= life.opened.get().is_none();
         network.stop(node_id(self.number));
         if lands {
             life.bay.write_unheard();
@@ -170,16 +191,33 @@ impl SimNode {
         self.history.see(&Event::Crashed { node: self.number });
     }
 
-    /// What it had, of a node that is down, is gone: its disks are empty, or hold what was copied at the beginning.
-    pub(super) fn lose_disks(&mut self, copied: bool) {
-        let images = if copied { self.copy.clone() } else { Images::default() };
-        self.disks.put_back(images);
-        self.restored = copied && self.planted != Planted::OldHome;
-        self.history.trouble(format!(
-            "the disks of {} {}",
-            self.number,
-            if copied { "are an old copy" } else { "are empty" }
-        ));
+    /// What it had, of a node that is down, is gone.
+    pub(super) fn lose_disks(&mut self, loss: Loss) {
+        let (log, state) = self.disks.images();
+        let what = match loss {
+            Loss::Everything => {
+                self.disks.put_back(Images::default());
+                "are empty"
+            }
+            Loss::OldCopy => {
+                self.disks.put_back(self.copy.clone());
+                self.restored = self.planted != Planted::OldHome;
+                "are an old copy"
+            }
+            Loss::Log => {
+                self.disks.put_back((Image::default(), state));
+                "have lost the log"
+            }
+            Loss::State => {
+                self.disks.put_back((log, Image::default()));
+                "have lost the state"
+            }
+            Loss::OldState => {
+                self.disks.put_back((log, self.copy.1.clone()));
+                "have an old state"
+            }
+        };
+        self.history.trouble(format!("the disks of {} {what}", self.number));
     }
 
     /// Nothing of it runs any more, while time goes on; its own does not when its machine is `suspended`.

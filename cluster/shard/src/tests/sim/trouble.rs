@@ -1,5 +1,6 @@
 //! What goes wrong, and for how long.
 
+use super::node::Loss;
 use super::planted::Planted;
 use super::rng::Rng;
 use super::world::World;
@@ -80,7 +81,7 @@ impl Trouble {
                     world.cuts.clear();
                     world.block();
                     if copied && let Some(node) = world.nodes.get_mut(&node) {
-                        node.lose_disks(true);
+                        node.lose_disks(Loss::OldCopy);
                     }
                 }
             }
@@ -171,8 +172,7 @@ impl Trouble {
     /// How many kinds of trouble there are: what is lost of a disk would hide what is planted elsewhere.
     const fn kinds(&self) -> u64 {
         match self.planted {
-            // A replica of the control group does not come back yet when its disk has lost what it had.
-            Planted::Nothing => 16,
+            Planted::Nothing => 20,
             Planted::OldHome => 24,
             Planted::NoFsync
             | Planted::EarlyAcknowledgement
@@ -206,9 +206,9 @@ impl Trouble {
             return;
         }
         world.crash(node);
-        let copied = self.rng.one_in(2);
+        let Some(loss) = self.rng.pick(&Loss::ALL) else { return };
         if let Some(node) = world.nodes.get_mut(&node) {
-            node.lose_disks(copied);
+            node.lose_disks(loss);
         }
         world.lost_disks = Some(node);
         self.later.push((world.now() + self.rng.between(10, 400), Later::Start(node)));

@@ -56,3 +56,37 @@ async fn a_snapshot_of_the_control_group_takes_the_place_of_its_log() {
     let files = std::fs::read_dir(there.path().join("snapshots")).unwrap().count();
     assert_eq!(files, 0, "no file is left over");
 }
+
+#[tokio::test]
+async fn readers_keep_what_an_earlier_replica_had_until_the_next_one_has_as_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = super::super::StateHost::open(seldom(dir.path())).unwrap();
+    let mut control = host.control();
+    apply_all(&mut control, [membership(0, &[ME]), found(1), drain(2)]).await;
+    let known = host.watch_control().borrow().clone();
+    host.reset_control().await.unwrap();
+    assert_eq!(control.applied_state().await.unwrap(), Default::default(), "for its Raft there is nothing");
+    assert_eq!((host.groups(), host.durable(GroupId::CONTROL)), (Vec::new(), None));
+    assert_eq!(*host.watch_control().borrow(), known);
+    assert!(host.close(Duration::from_secs(10)).await);
+    drop(host);
+
+    let host = super::super::StateHost::open(seldom(dir.path())).unwrap();
+    let mut control = host.control();
+    assert_eq!((host.watch_control().borrow().clone(), host.shards()), (known.clone(), Some(count())));
+    apply_all(&mut control, [membership(0, &[ME]), found(1)]).await;
+    assert_eq!(*host.watch_control().borrow(), known, "it has come half the way");
+    apply_all(&mut control, [drain(2)]).await;
+    assert_eq!(*host.watch_control().borrow(), known);
+    // From here on nothing is held back.
+    apply_all(&mut control, [drain(3)]).await;
+    assert!(host.watch_control().borrow().version >= known.version);
+    host.reset_control().await.unwrap();
+    apply_all(&mut control, [membership(0, &[ME]), found(1)]).await;
+    host.trust_control();
+    assert!(host.watch_control().borrow().version < known.version, "the leader has no more than that");
+    assert!(host.close(Duration::from_secs(10)).await);
+    drop(host);
+    let host = super::super::StateHost::open(seldom(dir.path())).unwrap();
+    assert!(host.watch_control().borrow().version < known.version);
+}
