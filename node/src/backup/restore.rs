@@ -117,9 +117,9 @@ fn fill(home: &Path, survey: &Survey, runtime: &Handle, stopping: &CancellationT
         tokio::select! {
             restored = restored => restored.map_err(|error| {
                 let room = "nothing was restored; while it lasts it takes twice as much room as the backups";
-                Failure::new(error.to_string()).hint(room).into()
+                Failure::new(error.to_string()).hint(room)
             }),
-            () = stopping.cancelled() => Err(Failure::new("it was interrupted").into()),
+            () = stopping.cancelled() => Err(Failure::new("it was interrupted")),
         }
     })?;
     std::fs::remove_dir_all(home.join(IMAGES)).context("the images cannot be removed")?;
