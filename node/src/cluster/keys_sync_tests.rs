@@ -179,7 +179,7 @@ async fn a_cluster_that_begins_anew_signs_no_tokens_with_a_key_of_the_old_one() 
         let group = AloneInMemory::new(state);
         let store = founder.members[0].1.clone();
         let old = store.get(&name(KeyKind::Token)).await.unwrap();
-        let old = *KeySet::decode(old.expose()).unwrap().active();
+        let old = KeySet::decode(old.expose()).unwrap().active().clone();
         let sync = KeysSync {
             node: member(9).id,
             key: founder.key.clone(),
