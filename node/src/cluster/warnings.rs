@@ -52,8 +52,8 @@ fn own_losses(seen: &Seen<'_>) -> Option<String> {
         waiting => format!("it is still to be let in again in {}", groups(waiting)),
     };
     Some(format!(
-        "this node came back with less than it had: its replicas begin anew, from the others'; {waiting}. Look at its disk, and \
-         never start an older copy of a home"
+        "this node came back with less than it had: replicas of it had to begin anew; {waiting}. Look at its disk, and never start \
+         an older copy of a home"
     ))
 }
 

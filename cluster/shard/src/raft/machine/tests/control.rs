@@ -57,12 +57,17 @@ async fn a_snapshot_of_the_control_group_takes_the_place_of_its_log() {
     assert_eq!(files, 0, "no file is left over");
 }
 
+fn token(index: u64) -> super::support::Entry {
+    let secret = [u8::try_from(index).unwrap()];
+    control_entry(index, vec![crate::tests::support::join_token(&secret, ME, now()).0])
+}
+
 #[tokio::test]
 async fn readers_keep_what_an_earlier_replica_had_until_the_next_one_has_as_much() {
     let dir = tempfile::tempdir().unwrap();
     let host = super::super::StateHost::open(seldom(dir.path())).unwrap();
     let mut control = host.control();
-    apply_all(&mut control, [membership(0, &[ME]), found(1), drain(2)]).await;
+    apply_all(&mut control, [membership(0, &[ME]), found(1), token(2)]).await;
     let known = host.watch_control().borrow().clone();
     host.reset_control().await.unwrap();
     assert_eq!(control.applied_state().await.unwrap(), Default::default(), "for its Raft there is nothing");
@@ -76,10 +81,10 @@ async fn readers_keep_what_an_earlier_replica_had_until_the_next_one_has_as_much
     assert_eq!((host.watch_control().borrow().clone(), host.shards()), (known.clone(), Some(count())));
     apply_all(&mut control, [membership(0, &[ME]), found(1)]).await;
     assert_eq!(*host.watch_control().borrow(), known, "it has come half the way");
-    apply_all(&mut control, [drain(2)]).await;
+    apply_all(&mut control, [token(2)]).await;
     assert_eq!(*host.watch_control().borrow(), known);
     // From here on nothing is held back.
-    apply_all(&mut control, [drain(3)]).await;
+    apply_all(&mut control, [token(3)]).await;
     assert!(host.watch_control().borrow().version >= known.version);
     host.reset_control().await.unwrap();
     apply_all(&mut control, [membership(0, &[ME]), found(1)]).await;
