@@ -77,7 +77,7 @@ async fn one_seed_is_enough_when_all_addresses_have_changed() {
     let mut hosts = Hosts::new(ROOM).unwrap();
     let mut cluster = cluster(&hosts, "  announce: false\n").await;
     let (task, ended) = works(&cluster, "before").await;
-    let port = 47_201 + cluster.nodes[0].port_offset();
+    let port = 47_210 + cluster.nodes[0].port_offset();
     // The one that is named needs to look for nobody: the others come to it.
     let seed = |hosts: &Hosts, host: usize| match host {
         0 => "  announce: false\n".to_owned(),
