@@ -4,6 +4,7 @@ use super::archive::{ArchiveError, ArchiveReader};
 use super::contents::{BLOBS, DATA_KEY, LOST, MANIFEST, MANIFEST_SCHEMA, Manifest, blob_of, group_of, home_file};
 use octopussy_core::ids::BlobId;
 use octopussy_shard::IMAGE_FORMAT;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -189,16 +190,24 @@ pub(super) fn look(mut archive: ArchiveReader<impl Read>) -> Result<Contents, Ar
             groups.push((group, position, name));
         }
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&manifest).map_err(|_| ArchiveError::Damaged(MANIFEST.to_owned()))?;
-    if manifest.schema != MANIFEST_SCHEMA {
-        return Err(ArchiveError::Later(manifest.schema));
+    let damaged = |_| ArchiveError::Damaged(MANIFEST.to_owned());
+    // Of a later one nothing else is known.
+    let Shape { schema } = serde_json::from_slice(&manifest).map_err(damaged)?;
+    if schema != MANIFEST_SCHEMA {
+        return Err(ArchiveError::Later(schema));
     }
+    let manifest: Manifest = serde_json::from_slice(&manifest).map_err(damaged)?;
     // Without it none of the shared secrets can be read.
     if !files.contains(DATA_KEY) {
         return Err(ArchiveError::Lacking(DATA_KEY));
     }
     Ok(Contents { manifest, groups, documents, lost })
+}
+
+/// What every manifest says of itself.
+#[derive(Deserialize)]
+struct Shape {
+    schema: u16,
 }
 
 /// Where a part goes while it is only looked at.
@@ -330,7 +339,13 @@ mod tests {
         let long = MAX_MANIFEST as u64 + 1;
         writer.part(MANIFEST, long, &mut io::repeat(b' ').take(long)).unwrap();
         std::fs::write(&path, writer.finish().unwrap()).unwrap();
-        let error = survey(&[path]).unwrap_err();
+        let error = survey(std::slice::from_ref(&path)).unwrap_err();
         assert!(error.to_string().contains("too long"), "{error}");
+        let mut writer = ArchiveWriter::new(Vec::new()).unwrap();
+        let later = br#"{"schema": 9, "said": "otherwise"}"#;
+        writer.part(MANIFEST, later.len() as u64, &mut later.as_slice()).unwrap();
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        let error = survey(&[path]).unwrap_err();
+        assert!(matches!(error, BackupError::File { error: ArchiveError::Later(9), .. }), "{error}");
     }
 }

@@ -94,8 +94,8 @@ impl PeerBook {
             let forgotten = self.follow(&state);
             if let Some(membership) = membership.upgrade() {
                 forgotten.into_iter().for_each(|node| membership.forget(node));
-                // A copy that is empty knows no members, and is no reason to hear of none.
-                if state.cluster.is_some() {
+                // A copy that does not show yet that this node was let in is from before, and knows too few.
+                if state.members.contains_key(&self.me) {
                     membership.set_members(state.members.keys().copied().collect());
                 }
             }

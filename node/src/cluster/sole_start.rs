@@ -15,7 +15,7 @@ use octopussy_core::ports::MemberRole;
 use octopussy_core::time::Clock;
 use octopussy_mesh::Mesh;
 use octopussy_shard::ControlError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -41,6 +41,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(3);
 pub(crate) trait Neighbours: Send + Sync {
     /// Whether the node is connected: it has let this one in.
     fn is_connected(&self, node: NodeId) -> bool;
+    /// Who says that this node was removed.
+    fn forgotten_by(&self) -> BTreeSet<NodeId>;
     /// Who says that this start must not be, and why.
     fn disowned_by(&self) -> watch::Receiver<BTreeMap<NodeId, Arc<str>>>;
     /// Finds another start of this node at these addresses.
@@ -55,6 +57,10 @@ pub(crate) trait Neighbours: Send + Sync {
 impl Neighbours for Mesh {
     fn is_connected(&self, node: NodeId) -> bool {
         octopussy_core::ports::MeshPort::is_connected(self, node)
+    }
+
+    fn forgotten_by(&self) -> BTreeSet<NodeId> {
+        self.watch_forgotten_by().borrow().clone()
     }
 
     fn disowned_by(&self) -> watch::Receiver<BTreeMap<NodeId, Arc<str>>> {
@@ -146,8 +152,29 @@ impl SoleStart {
     /// Waits until this start is sure, lets the groups vote, and tells the control group from then on.
     async fn taking_part(&self) -> String {
         tokio::join!(self.nobody_at_home(), self.let_in());
+        // A recovery may have gone on without this node. It must not make a quorum of those that were left behind: the cluster that
+        // there is has to take this start first.
+        if self.is_doubted() {
+            tracing::warn!(
+                "a member says that this node was removed: it votes once the cluster has taken this start of it"
+            );
+        }
+        while self.is_doubted() {
+            match self.tell(false).await {
+                Ok(()) => break,
+                Err(Some(reason)) => return reason,
+                Err(None) => tokio::time::sleep(AGAIN_AFTER).await,
+            }
+        }
         self.may_vote.send_replace(true);
         self.telling().await
+    }
+
+    /// Whether a full member says that this node was removed.
+    fn is_doubted(&self) -> bool {
+        let control = self.group.control();
+        let is_full = |node: &NodeId| control.members.get(node).is_some_and(|other| other.role == MemberRole::Full);
+        self.mesh.forgotten_by().iter().any(is_full)
     }
 
     /// Looks whether another start of this node answers where this one was reached before.

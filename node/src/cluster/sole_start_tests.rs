@@ -24,6 +24,7 @@ impl Clock for Still {
 #[derive(Default)]
 struct Peers {
     connected: Mutex<BTreeSet<NodeId>>,
+    forgotten_by: Mutex<BTreeSet<NodeId>>,
     told: watch::Sender<BTreeMap<NodeId, Arc<str>>>,
     looked: Mutex<Vec<SocketAddr>>,
     silent: Mutex<bool>,
@@ -39,6 +40,9 @@ impl Peers {
 impl Neighbours for Peers {
     fn is_connected(&self, node: NodeId) -> bool {
         self.connected.lock().contains(&node)
+    }
+    fn forgotten_by(&self) -> BTreeSet<NodeId> {
+        self.forgotten_by.lock().clone()
     }
     fn disowned_by(&self) -> watch::Receiver<BTreeMap<NodeId, Arc<str>>> {
         self.told.subscribe()
@@ -165,4 +169,19 @@ async fn a_start_that_the_control_group_does_not_take_ends() {
     assert!(!*fixture.may_vote.borrow(), "it has voted");
     assert!(fixture.disowned.get().unwrap().contains("in use elsewhere"));
     assert_eq!(fixture.lives.life().epoch, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_of_a_node_that_a_member_calls_removed_votes_once_the_cluster_takes_it() {
+    for (caller, is_taken, votes) in [(A, true, true), (A, false, false), (GUEST, false, true)] {
+        let mut control = control();
+        if !is_taken {
+            control.members.remove(&ME);
+        }
+        let mut fixture = start(control);
+        fixture.peers.forgotten_by.lock().insert(caller);
+        let voted = tokio::time::timeout(PATIENCE * 10, fixture.may_vote.wait_for(|may| *may)).await;
+        assert_eq!(voted.is_ok(), votes, "{caller} calls it removed, taken: {is_taken}");
+        fixture.stopping.cancel();
+    }
 }

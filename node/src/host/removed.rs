@@ -26,6 +26,19 @@ pub(super) fn failure(home: &Path, member: &ClusterMembership) -> Failure {
         ))
 }
 
+/// What a node says at its end of which a member says that it was removed, while nobody is there to confirm that or deny it.
+pub(super) fn doubted(home: &Path, member: &ClusterMembership) -> Failure {
+    let ClusterMembership { name, cluster, .. } = member;
+    Failure::new(format!(
+        "a member says that this node ({name}) was removed from cluster {cluster}, and no other member is there to say otherwise"
+    ))
+    .hint(format!(
+        "after `octopussy cluster recover` that is so: let the machine join with a new home, and delete {} once nothing in it is needed. \
+         If it is not so, start the other members first, and this node again",
+        home.display()
+    ))
+}
+
 /// What a start says at its end that must not be: its home is a copy, or an old one.
 pub(super) fn disowned(home: &Path, reason: &str) -> Failure {
     Failure::new(format!("this node must not run from {}: {reason}", home.display())).exit(Exit::IdentityInUse).hint(

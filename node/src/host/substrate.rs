@@ -274,8 +274,10 @@ impl Substrate {
     }
 
     fn removal(&self, node: NodeId, introduced: BTreeSet<NodeId>) -> Removal {
-        let home = self.home.1.clone();
-        Removal { node, home, group: self.group(), forgotten_by: self.mesh.watch_forgotten_by(), introduced }
+        let (home, mesh) = (self.home.1.clone(), self.mesh.clone());
+        let forgotten_by = mesh.watch_forgotten_by();
+        let vouches = Box::new(move |other| mesh.is_connected(other));
+        Removal { node, home, group: self.group(), forgotten_by, vouches, introduced }
     }
 
     fn sole_start(
@@ -307,7 +309,8 @@ impl Substrate {
             return anyhow::Error::new(removed::disowned(path, reason));
         }
         match home.membership() {
-            Ok(Some(member)) => anyhow::Error::new(removed::failure(path, &member)),
+            Ok(Some(member)) if member.removed => anyhow::Error::new(removed::failure(path, &member)),
+            Ok(Some(member)) => anyhow::Error::new(removed::doubted(path, &member)),
             Ok(None) | Err(_) => anyhow::anyhow!("this node was removed from its cluster"),
         }
     }

@@ -63,7 +63,9 @@ async fn a_guest_is_no_administrator_and_lets_nobody_in() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_without_keys_lends_its_models() {
     let stub = ModelStub::scripted(|_| Reply::Text("From the den.".to_owned())).await.unwrap();
-    let cluster = ClusterRunner::start(1, &NodeOptions::new()).await.unwrap();
+    // Prompts go to a guest only where it is named.
+    let options = NodeOptions::new().config("llm_router:\n  borrow_from: [stub@den]\n");
+    let cluster = ClusterRunner::start(1, &options).await.unwrap();
     let _guest = guest(&cluster, NodeOptions::new().provider(&stub)).await;
     cluster.create_agent(&AgentDirectory::on_stub("asker", "")).await.unwrap();
     let answered = eventually("the guest's model answers", || async {

@@ -3,7 +3,8 @@
 //! The committed members are the authority ([`ControlState::who`]), as this node's copy of the control state has them. That copy may be
 //! empty, because this node was let in a moment ago, or old, because it was away. Who is unknown in it may still bring it up to date,
 //! and nothing else ([`Who::Joining`]), when
-//! - this node has no copy yet, and was told of the node by those who have let it in;
+//! - the copy does not show yet that this node was let in, and those who have let it in told of the other: on its way there
+//!   the copy passes by times at which neither was a member;
 //! - the control group's own membership here names it as a voter, committed or not: a copy that a crash has thrown back must not
 //!   shut out those whose votes bring it forward;
 //! - a member that is known here says that it is one.
@@ -43,7 +44,9 @@ pub(crate) struct Authority {
     control: watch::Receiver<Arc<ControlState>>,
     registry: Arc<Registry>,
     mesh: Arc<dyn MeshPort>,
-    /// Members as those who have let this node in told of them.
+    /// This node.
+    me: NodeId,
+    /// Members as those who have let this node in told of them. They count until its copy shows that it was let in.
     introduced: BTreeSet<NodeId>,
     /// Who is a member as members say, and until when that counts.
     told: Mutex<BTreeMap<NodeId, Instant>>,
@@ -58,17 +61,22 @@ impl Authority {
         introduced: BTreeSet<NodeId>,
     ) -> Arc<Self> {
         let looking_up = Arc::new(Semaphore::new(LOOKED_UP));
-        Arc::new(Self { control, registry, mesh, introduced, told: Mutex::default(), looking_up })
+        let me = mesh.incarnation().node;
+        Arc::new(Self { control, registry, mesh, me, introduced, told: Mutex::default(), looking_up })
     }
 
     /// What a node is to this one.
     pub(crate) fn who(&self, node: NodeId) -> Who {
-        let (who, empty) = {
+        let (who, introduced) = {
             let state = self.control.borrow();
-            (state.who(node), state.cluster.is_none())
+            (state.who(node), self.is_introduced(&state, node))
         };
-        let is_named = || (empty && self.introduced.contains(&node)) || self.is_joining(node);
+        let is_named = || introduced || self.is_joining(node);
         if who == Who::Stranger && is_named() { Who::Joining } else { who }
+    }
+
+    fn is_introduced(&self, state: &ControlState, node: NodeId) -> bool {
+        !state.members.contains_key(&self.me) && self.introduced.contains(&node)
     }
 
     fn is_joining(&self, node: NodeId) -> bool {
@@ -100,7 +108,7 @@ impl Authority {
         let state = self.control.borrow();
         match state.who(node) {
             Who::Member => true,
-            Who::Stranger => state.cluster.is_none() && self.introduced.contains(&node),
+            Who::Stranger => self.is_introduced(&state, node),
             Who::Guest | Who::Joining | Who::Leaving | Who::Removed => false,
         }
     }

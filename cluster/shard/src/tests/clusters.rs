@@ -199,7 +199,7 @@ impl TestCluster {
     }
 }
 
-fn cluster_record(shards: u16) -> octopussy_control::ClusterRecord {
+pub(crate) fn cluster_record(shards: u16) -> octopussy_control::ClusterRecord {
     octopussy_control::ClusterRecord { founded_at: Timestamp::from_millis(START), ..cluster(shards) }
 }
 

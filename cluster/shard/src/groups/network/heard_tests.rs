@@ -4,14 +4,16 @@ use super::wire::{
     Address, AppendAnswer, AppendFrame, AppendMessage, AppendPart, FromGroup, GroupFault, SnapshotAnswer,
     SnapshotHeader, SnapshotReport, VoteAnswer, VoteFrame, decode, encode, encode_request,
 };
+use crate::groups::authority::Authority;
 use crate::raft::{GroupId, TypeConfig};
-use crate::tests::clusters::TestCluster;
+use crate::tests::clusters::{TestCluster, cluster_record};
 use crate::tests::support::{LIMIT, guest_token, member, node_id};
 use bytes::Bytes;
-use octopussy_control::{ControlCommand, MemberRecord};
+use octopussy_control::{ControlCommand, ControlState, MemberRecord, Who};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{Lane, MemberRole, MeshError, MeshPort, MeshRequest, StreamKind};
 use octopussy_core::time::Clock;
+use octopussy_mesh::memory::Network;
 use openraft::alias::VoteOf;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
@@ -19,6 +21,7 @@ use openraft::storage::SnapshotMeta;
 use openraft::vote::Vote;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 const GUEST: u8 = 8;
 const STRANGER: u8 = 9;
@@ -185,4 +188,24 @@ async fn who_is_unknown_is_looked_up_at_the_members() {
     }
     assert!(!authority.who(node_id(STRANGER)).may_connect(), "whoever let this node in does not count any more");
     cluster.close().await;
+}
+
+/// What a node that was let in gets first is the beginning of the log, when those who bring it the rest were no members yet.
+#[test]
+fn who_let_a_node_in_brings_its_copy_forward_until_it_shows_that() {
+    let (me, founder, sponsor) = (node_id(1), node_id(2), node_id(3));
+    let network = Network::new(75);
+    let mesh: Arc<dyn MeshPort> = network.node(me, 1);
+    let known = |nodes: &[NodeId]| {
+        let members = nodes.iter().map(|node| (*node, member(*node))).collect();
+        Arc::new(ControlState { cluster: Some(cluster_record(1)), members, ..ControlState::default() })
+    };
+    let (control, copy) = watch::channel(Arc::new(ControlState::default()));
+    let authority = Authority::new(copy, Arc::default(), mesh, [sponsor].into());
+    let who = |node| authority.who(node);
+    assert_eq!((who(founder), who(sponsor)), (Who::Stranger, Who::Joining));
+    control.send_replace(known(&[founder]));
+    assert_eq!((who(founder), who(sponsor)), (Who::Member, Who::Joining), "it is on its way");
+    control.send_replace(known(&[founder, me]));
+    assert_eq!((who(founder), who(sponsor)), (Who::Member, Who::Stranger), "it has arrived");
 }
