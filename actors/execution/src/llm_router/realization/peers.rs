@@ -108,7 +108,7 @@ impl Peers {
             .flat_map(|peer| of(peer.incarnation.node))
             .filter(|(_, lent)| provider.is_none_or(|name| name == lent.provider))
             .filter(|(_, lent)| model.is_none_or(|model| model == lent.model))
-            .filter(|(node, lent)| may_be_used(*node, *lent))
+            .filter(|(node, lent)| may_be_used(*node, lent))
             .map(|(node, lent)| PeerModel { node, lent: lent.clone() })
             .collect()
     }

@@ -33,10 +33,12 @@ impl Group {
 
     fn agrees(&self, vote: &VoteOf<TypeConfig>, mut sent: impl Iterator<Item = LogId>) -> Result<(), GroupFault> {
         let committed = self.raft().data_metrics().borrow_watched().local_committed;
-        let Some(committed) = committed else { return Ok(()) };
+        let Some(committed) = committed.filter(|committed| sent.any(|entry| contradicts(*committed, entry))) else {
+            return Ok(());
+        };
         // A leader of the past may have what was never committed. It is refused for that.
         let present = self.context().log.group(self.id()).vote();
-        if present.is_some_and(|present| *vote < present) || !sent.any(|entry| contradicts(committed, entry)) {
+        if present.is_some_and(|present| *vote < present) {
             return Ok(());
         }
         if self.note_astray() {
