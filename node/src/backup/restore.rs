@@ -4,7 +4,7 @@ use super::archive::ArchiveError;
 use super::contents::{BLOBS, CONFIG, Manifest, blob_of, home_file};
 use super::draft::{Draft, make_folder};
 use super::survey::{BackupError, Survey, open};
-use crate::cluster::{ClusterHome, ClusterMembership, HomeLives};
+use crate::cluster::{ClusterHome, ClusterMembership, HomeLives, from_hex};
 use crate::failure::Failure;
 use crate::host::settings_of;
 use crate::identity::{self, AuthorityKey, Identity};
@@ -58,8 +58,8 @@ pub(crate) fn restore_cluster(
 /// Why not; `home` is as it was.
 pub(crate) fn restore_settings(home: &Path, survey: &Survey, stopping: &CancellationToken) -> anyhow::Result<()> {
     let (path, manifest) = newest(survey)?;
-    let authority =
-        fingerprint(manifest).with_context(|| format!("{}: its authority has no fingerprint", path.display()))?;
+    let authority = from_hex(&manifest.authority)
+        .with_context(|| format!("{}: its authority has no fingerprint", path.display()))?;
     let draft = Draft::begin(home)?;
     let mut found = false;
     let config = draft.path().join(CONFIG);
@@ -76,18 +76,6 @@ pub(crate) fn restore_settings(home: &Path, survey: &Survey, stopping: &Cancella
     ClusterHome::of(draft.path()).set_to_join(&authority)?;
     draft.finish()?;
     Ok(())
-}
-
-fn fingerprint(manifest: &Manifest) -> Option<[u8; 32]> {
-    let digits = manifest.authority.as_bytes();
-    if digits.len() != 64 || !manifest.authority.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// The newest backup: its settings count, and its secrets.

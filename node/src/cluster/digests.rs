@@ -4,7 +4,6 @@ use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{DigestsView, GroupDigestsView, ReplicaDigestView};
 use octopussy_shard::ReplicaDigest;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// What a node told of its replicas, or why it did not.
@@ -31,7 +30,7 @@ pub(crate) fn view(told: Vec<Told>, name: impl Fn(NodeId) -> String) -> DigestsV
             node,
             term: digest.applied.0,
             applied: digest.applied.1,
-            digest: hexadecimal(&digest.digest),
+            digest: super::hex(&digest.digest),
         });
         GroupDigestsView { shard: group.checked_sub(1), replicas: replicas.collect(), agree }
     });
@@ -48,14 +47,6 @@ fn agree(replicas: &[(String, ReplicaDigest)]) -> Option<bool> {
         }
     }
     (known.len() == 1).then_some(true)
-}
-
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

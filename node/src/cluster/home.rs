@@ -123,7 +123,7 @@ impl ClusterHome {
         let missing = "it is missing";
         match self.read("data.key")? {
             Some(text) => {
-                let bytes = std::str::from_utf8(&text).ok().and_then(|text| from_hex(text.trim()));
+                let bytes = std::str::from_utf8(&text).ok().and_then(|text| super::from_hex(text.trim()));
                 bytes
                     .map(DataKey::new)
                     .ok_or_else(|| self.damaged("data.key", "it does not hold 64 hexadecimal digits"))
@@ -245,17 +245,6 @@ impl ClusterHome {
     fn undecodable(&self, file: &str, error: &CodecError) -> HomeError {
         self.damaged(file, error)
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(crate) use seek::{Seed, Seeker};
 pub(crate) use sole_start::SoleStart;
 #[cfg(test)]
 pub(crate) use token::JoinSecret;
-pub(crate) use token::{JoinToken, TokenError, hex};
+pub(crate) use token::{JoinToken, TokenError, from_hex, hex};
 
 /// How soon this node's copy of the control state shows what its leader has committed, in good times.
 const COPY_CATCHES_UP: std::time::Duration = std::time::Duration::from_millis(300);

@@ -31,11 +31,9 @@ async fn a_task_becomes_a_signed_result_and_the_agent_goes_to_sleep() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_run_resumes_behind_its_journal() {
-    let world = World::start().await;
-    let agent = world.agent(|spec| spec.reasoning.pattern = Pattern::Reflection);
-    let draft = Arc::new(StepRecord {
+/// The first step of a reflection, as an earlier attempt journaled it.
+fn drafted() -> Arc<StepRecord> {
+    Arc::new(StepRecord {
         index: 0,
         kind: StepKind::Model,
         name: "draft".into(),
@@ -46,9 +44,15 @@ async fn a_run_resumes_behind_its_journal() {
         ended_at: Timestamp::EPOCH,
         outcome: StepOutcome::Done("the draft".into()),
         usage: Usage::default(),
-    });
+    })
+}
+
+#[tokio::test]
+async fn a_run_resumes_behind_its_journal() {
+    let world = World::start().await;
+    let agent = world.agent(|spec| spec.reasoning.pattern = Pattern::Reflection);
     let task = world.task_with(agent, "x", &keyring(), |task| {
-        task.steps.push(draft);
+        task.steps.push(drafted());
         task.attempts = 1;
     });
     let done = world.ends(task).await;
@@ -275,18 +279,7 @@ async fn a_run_with_a_journal_goes_on_with_the_version_that_wrote_it() {
     }
     let draft = |task: &mut TaskRecord| {
         task.agent_version = 1;
-        task.steps.push(Arc::new(StepRecord {
-            index: 0,
-            kind: StepKind::Model,
-            name: "draft".into(),
-            by: "fake/1".into(),
-            attempt: 1,
-            epoch: EPOCH,
-            started_at: Timestamp::EPOCH,
-            ended_at: Timestamp::EPOCH,
-            outcome: StepOutcome::Done("the draft".into()),
-            usage: Usage::default(),
-        }));
+        task.steps.push(drafted());
     };
     // What version 1 says is at none of the nodes that answer, for now: the task waits and is not failed for it.
     let waiting = world.task_with(agent, "x", &keyring(), draft);
