@@ -42,11 +42,12 @@ impl Machine {
         if agent.desired == Desired::Stopped {
             return Err(Refusal::AgentStopped(id).into());
         }
+        let waiting: Vec<_> = self.agents.get(&id).map(|hot| hot.mailbox.tasks().collect()).unwrap_or_default();
+        let ended = if desired == Desired::Stopped { self.unended(waiting.iter().copied(), cold)? } else { Vec::new() };
         let now = self.advance(now);
         Arc::make_mut(&mut agent).desired = desired;
         self.put_agent(&agent, effects);
         effects.events.push(LedgerEvent::AgentChanged { agent: id });
-        let waiting: Vec<_> = self.agents.get(&id).map(|hot| hot.mailbox.tasks().collect()).unwrap_or_default();
         match desired {
             Desired::Active => {
                 let ready = waiting.into_iter().map(|task| LedgerEvent::TaskReady { agent: id, task });
@@ -54,7 +55,7 @@ impl Machine {
             }
             Desired::Paused => {}
             Desired::Stopped => {
-                for task in waiting {
+                for task in ended {
                     // Each buried task counts on the agent's record, so the next one must start from that.
                     if let Applied::Task(_) = self.bury(task, DeadLetterReason::AgentStopped, None, now, effects)? {
                         agent = latest_agent(effects).unwrap_or(agent);

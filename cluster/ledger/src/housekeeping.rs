@@ -1,26 +1,38 @@
 //! What passes with time: expired tasks, old idempotency keys, old history.
 
 use crate::machine::Handled;
-use crate::{Cold, Effects, IDEMPOTENCY_WINDOW, Machine, SWEEP_LIMIT, Write};
+use crate::unended::Unended;
+use crate::{Cold, Effects, IDEMPOTENCY_WINDOW, Machine, SWEEP_LIMIT, SWEEP_TEXT, Write};
+use octopussy_core::ids::TaskId;
 use octopussy_core::task::{Applied, DeadLetterReason};
 use octopussy_core::time::Timestamp;
 
 impl Machine {
     /// Dead-letters waiting tasks that have expired and drops idempotency keys past their window, at most [`SWEEP_LIMIT`]
-    /// each. Answers with how many it touched.
+    /// each, and no more tasks than have [`SWEEP_TEXT`] together. Answers with how many it touched.
     pub(crate) fn tick(&mut self, now: Timestamp, cold: &impl Cold, effects: &mut Effects) -> Handled {
         let now = self.at(now);
         let keys = cold.keys_before(now.minus(IDEMPOTENCY_WINDOW), SWEEP_LIMIT)?;
+        let expired = self.unended(self.expired(now), cold)?;
         self.advance(now);
-        let mut touched = keys.len();
+        let touched = keys.len() + expired.len();
         effects.writes.extend(keys.into_iter().map(|(key, entry)| Write::KeyForgotten(key, entry.at)));
-        let expired: Vec<_> =
-            self.expiries.iter().take_while(|(at, _)| *at < now).take(SWEEP_LIMIT).map(|(_, task)| *task).collect();
-        touched += expired.len();
         for task in expired {
             self.bury(task, DeadLetterReason::Expired, None, now, effects)?;
         }
         Ok(Applied::Count(touched as u64))
+    }
+
+    /// The first of the waiting tasks that have expired, as many as one command ends.
+    fn expired(&self, now: Timestamp) -> Vec<TaskId> {
+        let due = self.expiries.iter().take_while(|(at, _)| *at < now).take(SWEEP_LIMIT).map(|(_, task)| *task);
+        let mut text = 0;
+        due.take_while(|task| {
+            let before = text;
+            text += self.tasks.get(task).map_or(0, Unended::stored);
+            before < SWEEP_TEXT
+        })
+        .collect()
     }
 
     /// Forgets tasks that ended before `before`, oldest first, at most [`SWEEP_LIMIT`]. Dead letters have a bound of their own.

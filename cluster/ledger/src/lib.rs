@@ -2,7 +2,8 @@
 //!
 //! [`Machine::apply`] takes one command of the log and answers with what came of it, what is to be written and what is to
 //! be told. It performs no I/O, reads no clock and draws no random number: time, ids and epochs come in the commands. Only
-//! what has not ended is kept in memory; agents without work and tasks that have ended are read through [`Cold`].
+//! what has not ended is kept in memory, and of what waits only what its turn depends on; long texts of waiting tasks, agents
+//! without work and tasks that have ended are read through [`Cold`].
 
 mod agents;
 mod cold;
@@ -15,6 +16,7 @@ mod queries;
 mod recovery;
 mod runs;
 mod tasks;
+mod unended;
 mod versions;
 
 #[cfg(test)]
@@ -26,9 +28,11 @@ mod test_support;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod text_tests;
+#[cfg(test)]
 mod version_tests;
 
 pub use cold::{Cold, ColdError, EndedTask, IdempotencyEntry, IdempotencyKey};
 pub use effects::{Effects, Write};
-pub use limits::{IDEMPOTENCY_WINDOW, MAX_STEPS, SWEEP_LIMIT};
+pub use limits::{IDEMPOTENCY_WINDOW, INLINE_TEXT, MAILBOX_TEXT, MAX_STEPS, SWEEP_LIMIT, SWEEP_TEXT};
 pub use machine::{HotTask, Machine, ShardRecord};

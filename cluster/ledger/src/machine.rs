@@ -1,11 +1,12 @@
 //! The state machine of one shard: what it keeps in memory, and the one way in.
 
 use crate::mailbox::Mailbox;
+use crate::unended::Unended;
 use crate::{Cold, ColdError, Effects, Write};
 use octopussy_core::agent::{AgentRecord, Desired};
 use octopussy_core::ids::{AgentId, Epoch, ShardId, TaskId};
 use octopussy_core::ports::Incarnation;
-use octopussy_core::task::{Applied, Command, Refusal, StepOutcome, StepRecord, TaskRecord, TaskState};
+use octopussy_core::task::{Applied, Command, Refusal, TaskRecord, TaskState};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,14 +53,16 @@ pub struct Machine {
     pub(crate) shard: ShardId,
     pub(crate) record: ShardRecord,
     /// By id, so that pages of them begin anywhere.
-    pub(crate) tasks: BTreeMap<TaskId, HotTask>,
+    pub(crate) tasks: BTreeMap<TaskId, Unended>,
     /// Those of them that run.
     pub(crate) running: BTreeSet<TaskId>,
     pub(crate) agents: HashMap<AgentId, HotAgent>,
     /// Waiting tasks by the moment they expire.
     pub(crate) expiries: BTreeSet<(Timestamp, TaskId)>,
-    /// Roughly how many bytes the tasks take.
+    /// Roughly how many bytes the tasks take in memory.
     pub(crate) bytes: u64,
+    /// How many bytes of texts of waiting tasks only the store has.
+    pub(crate) stored: u64,
 }
 
 /// What a handler says: an answer, a refusal that changed nothing, or that the store could not be read.
@@ -94,21 +97,24 @@ impl Machine {
             agents: HashMap::new(),
             expiries: BTreeSet::new(),
             bytes: 0,
+            stored: 0,
         }
     }
 
-    /// The shard as it was stored: its own record and its tasks that had not ended.
+    /// The shard as it was stored: its own record and its tasks that had not ended, one by one, since all of them need not fit
+    /// into memory.
     ///
     /// # Errors
-    /// [`ColdError`] when an agent of one of the tasks cannot be read.
+    /// [`ColdError`] when one of the tasks or its agent cannot be read.
     pub fn restore(
         shard: ShardId,
         record: ShardRecord,
-        tasks: impl IntoIterator<Item = HotTask>,
+        tasks: impl IntoIterator<Item = Result<HotTask, ColdError>>,
         cold: &impl Cold,
     ) -> Result<Self, ColdError> {
         let mut machine = Self { record, ..Self::new(shard) };
         for task in tasks {
+            let task = task?;
             let agent = machine
                 .find_agent(task.record.agent, cold)?
                 .ok_or_else(|| ColdError(format!("task {} names an agent that is missing", task.record.id).into()))?;
@@ -203,39 +209,45 @@ impl Machine {
 
     /// Puts a task into memory, waiting or running as its state says, and its agent with it.
     pub(crate) fn keep_hot(&mut self, agent: Arc<AgentRecord>, task: HotTask) {
-        let hot = self.agents.entry(task.record.agent).or_insert_with(|| HotAgent {
+        let id = task.record.id;
+        let task = Unended::of(task);
+        let place = task.place();
+        let hot = self.agents.entry(place.agent).or_insert_with(|| HotAgent {
             record: agent,
             mailbox: Mailbox::default(),
             tasks: BTreeSet::new(),
         });
-        if task.record.state == TaskState::Running {
-            self.running.insert(task.record.id);
+        if task.state() == TaskState::Running {
+            self.running.insert(id);
         } else {
-            hot.mailbox.insert(&task.record);
-            self.expiries.insert((task.record.expires_at, task.record.id));
+            hot.mailbox.insert(id, &place);
+            self.expiries.insert((place.expires_at, id));
         }
-        hot.tasks.insert(task.record.id);
-        self.bytes += size(&task.record);
-        self.tasks.insert(task.record.id, task);
+        hot.tasks.insert(id);
+        self.bytes += task.memory();
+        self.stored += task.stored();
+        self.tasks.insert(id, task);
     }
 
-    /// Takes a task out of memory, and its agent when that was its last.
-    pub(crate) fn take_hot(&mut self, id: TaskId) -> Option<(Arc<AgentRecord>, HotTask)> {
+    /// Takes a task out of memory, and its agent when that was its last. Answers with the agent.
+    pub(crate) fn take_hot(&mut self, id: TaskId) -> Option<Arc<AgentRecord>> {
         let task = self.tasks.remove(&id)?;
-        self.bytes = self.bytes.saturating_sub(size(&task.record));
-        let hot = self.agents.get_mut(&task.record.agent)?;
-        if task.record.state == TaskState::Running {
+        self.bytes = self.bytes.saturating_sub(task.memory());
+        self.stored = self.stored.saturating_sub(task.stored());
+        let place = task.place();
+        let hot = self.agents.get_mut(&place.agent)?;
+        if task.state() == TaskState::Running {
             self.running.remove(&id);
         } else {
-            hot.mailbox.remove(&task.record);
-            self.expiries.remove(&(task.record.expires_at, id));
+            hot.mailbox.remove(&place);
+            self.expiries.remove(&(place.expires_at, id));
         }
         hot.tasks.remove(&id);
         let record = Arc::clone(&hot.record);
         if hot.tasks.is_empty() {
-            self.agents.remove(&task.record.agent);
+            self.agents.remove(&place.agent);
         }
-        Some((record, task))
+        Some(record)
     }
 
     /// Sets an agent's record, in memory when it is there, and for the store in any case.
@@ -250,22 +262,4 @@ impl Machine {
     pub(crate) fn takes_work(agent: &AgentRecord) -> bool {
         agent.desired == Desired::Active
     }
-}
-
-/// What a task takes in memory besides its texts, with its places in the mailbox and the maps.
-const TASK_BYTES: u64 = 768;
-
-/// What a step takes besides its text.
-const STEP_BYTES: u64 = 256;
-
-/// Roughly how many bytes a task takes in memory.
-fn size(task: &TaskRecord) -> u64 {
-    let steps: u64 = task.steps.iter().map(|step| step_size(step)).sum();
-    TASK_BYTES + task.message.payload().as_str().len() as u64 + steps
-}
-
-/// Roughly how many bytes a step takes in memory.
-pub(crate) fn step_size(step: &StepRecord) -> u64 {
-    let (StepOutcome::Done(text) | StepOutcome::Failed(text)) = &step.outcome;
-    STEP_BYTES + text.len() as u64
 }

@@ -1,6 +1,7 @@
 //! What can be read from memory.
 
-use crate::{HotTask, Machine};
+use crate::Machine;
+use crate::unended::Unended;
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::ids::{AgentId, Epoch, TaskId};
 use octopussy_core::task::{TaskRecord, TaskState};
@@ -15,35 +16,41 @@ impl Machine {
         self.record.epoch
     }
 
-    /// A task that has not ended.
+    /// Whether the task is here and has not ended.
     #[must_use]
-    pub fn hot_task(&self, id: TaskId) -> Option<&Arc<TaskRecord>> {
-        self.tasks.get(&id).map(|task| &task.record)
+    pub fn is_unended(&self, id: TaskId) -> bool {
+        self.tasks.contains_key(&id)
     }
 
-    /// Every task that has not ended, by id.
-    pub fn hot_tasks(&self) -> impl Iterator<Item = &HotTask> {
-        self.tasks.values()
+    /// A task that has not ended and is in memory with all its texts: one that runs, or waits and has little text.
+    #[must_use]
+    pub fn task_in_memory(&self, id: TaskId) -> Option<&Arc<TaskRecord>> {
+        self.tasks.get(&id).and_then(Unended::whole).map(|task| &task.record)
+    }
+
+    /// Every task that has not ended, in order.
+    pub fn unended_ids(&self) -> impl Iterator<Item = TaskId> {
+        self.tasks.keys().copied()
     }
 
     /// Tasks that have not ended, newest first: of this agent, in this state, older than this one. Costs what is looked at,
     /// not what there is; only of one agent's, or among all that wait, are those in the other state passed over.
-    pub fn hot_newest(
+    pub fn unended_newest(
         &self,
         agent: Option<AgentId>,
         state: Option<TaskState>,
         before: Option<TaskId>,
-    ) -> Box<dyn Iterator<Item = &Arc<TaskRecord>> + '_> {
+    ) -> Box<dyn Iterator<Item = TaskId> + '_> {
         let older = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
-        let wanted = move |task: &&Arc<TaskRecord>| state.is_none_or(|state| task.state == state);
+        let wanted = move |task: &Unended| state.is_none_or(|state| task.state() == state);
         if let Some(agent) = agent {
-            let ids = self.agents.get(&agent).map(|hot| hot.tasks.range(older).rev());
-            return Box::new(ids.into_iter().flatten().filter_map(|id| self.hot_task(*id)).filter(wanted));
+            let ids = self.agents.get(&agent).map(|hot| hot.tasks.range(older).rev().copied());
+            return Box::new(ids.into_iter().flatten().filter(move |id| self.tasks.get(id).is_some_and(wanted)));
         }
         if state == Some(TaskState::Running) {
-            return Box::new(self.running.range(older).rev().filter_map(|id| self.hot_task(*id)));
+            return Box::new(self.running.range(older).rev().copied());
         }
-        Box::new(self.tasks.range(older).rev().map(|(_, task)| &task.record).filter(wanted))
+        Box::new(self.tasks.range(older).rev().filter(move |(_, task)| wanted(task)).map(|(id, _)| *id))
     }
 
     /// How many tasks have not ended.
@@ -64,6 +71,12 @@ impl Machine {
         self.bytes
     }
 
+    /// How many bytes of texts of waiting tasks only the store has.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> u64 {
+        self.stored
+    }
+
     /// An agent that has tasks.
     #[must_use]
     pub fn hot_agent(&self, id: AgentId) -> Option<&Arc<AgentRecord>> {
@@ -72,22 +85,26 @@ impl Machine {
 
     /// The task an agent should do next: of the most urgent lane the oldest. None for an agent that is paused.
     #[must_use]
-    pub fn next_task(&self, agent: AgentId) -> Option<&Arc<TaskRecord>> {
-        let hot = self.agents.get(&agent).filter(|hot| Self::takes_work(&hot.record))?;
-        self.hot_task(hot.mailbox.first()?)
+    pub fn next_task(&self, agent: AgentId) -> Option<TaskId> {
+        self.agents.get(&agent).filter(|hot| Self::takes_work(&hot.record))?.mailbox.first()
     }
 
     /// The tasks an agent should do next, in that order, at most `limit`. None for an agent that is paused.
-    pub fn next_tasks(&self, agent: AgentId, limit: usize) -> impl Iterator<Item = &Arc<TaskRecord>> {
+    pub fn next_tasks(&self, agent: AgentId, limit: usize) -> impl Iterator<Item = TaskId> {
         let hot = self.agents.get(&agent).filter(|hot| Self::takes_work(&hot.record));
-        let waiting = hot.into_iter().flat_map(|hot| hot.mailbox.tasks());
-        waiting.take(limit).filter_map(|task| self.hot_task(task))
+        hot.into_iter().flat_map(|hot| hot.mailbox.tasks()).take(limit)
     }
 
     /// How many tasks wait for an agent.
     #[must_use]
     pub fn waiting(&self, agent: AgentId) -> usize {
         self.agents.get(&agent).map_or(0, |hot| hot.mailbox.len())
+    }
+
+    /// How many bytes of text the tasks have that wait for an agent.
+    #[must_use]
+    pub fn waiting_text(&self, agent: AgentId) -> u64 {
+        self.agents.get(&agent).map_or(0, |hot| hot.mailbox.text())
     }
 
     /// Agents that take work and have some waiting.

@@ -1,10 +1,11 @@
 //! A new leadership takes over what the last one left.
 
 use crate::machine::Handled;
+use crate::unended::Unended;
 use crate::{Effects, Machine};
-use octopussy_core::ids::{Epoch, TaskId};
+use octopussy_core::ids::Epoch;
 use octopussy_core::ports::Incarnation;
-use octopussy_core::task::{Applied, DeadLetterReason, LedgerEvent, MAX_CRASHES, Refusal};
+use octopussy_core::task::{Applied, DeadLetterReason, LedgerEvent, MAX_CRASHES, TaskRecord};
 use octopussy_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,32 +29,33 @@ impl Machine {
         let crashed = self.record.leader.is_some_and(|before| has_crashed(before, leader, gone));
         self.record.leader = Some(leader);
         effects.events.push(LedgerEvent::LeaderGained { shard: self.shard, epoch });
-        let tasks = self.running.iter().filter_map(|id| self.hot_task(*id));
-        let mut running: Vec<_> = tasks.map(|task| (task.sequence, task.id, task.accepted_at)).collect();
-        running.sort_unstable();
-        for (_, id, accepted_at) in running {
-            let too_old = now.since(accepted_at) > max_age;
+        let tasks = self.running.iter().filter_map(|id| self.running_task(*id));
+        let mut running: Vec<_> = tasks.cloned().collect();
+        running.sort_unstable_by_key(|task| task.sequence);
+        for task in running {
+            let too_old = now.since(task.accepted_at) > max_age;
             // Neither can be refused: the task is there and running.
             let _ = if too_old {
-                self.bury(id, DeadLetterReason::TooOldToRecover, None, now, effects)
+                self.bury(task, DeadLetterReason::TooOldToRecover, None, now, effects)
             } else {
-                self.recover(id, crashed, now, effects)
+                self.recover(task, crashed, now, effects)
             };
         }
         Applied::Activated(epoch)
     }
 
-    fn recover(&mut self, id: TaskId, crashed: bool, now: Timestamp, effects: &mut Effects) -> Handled {
-        let Some(task) = self.tasks.get_mut(&id) else { return Err(Refusal::UnknownTask(id).into()) };
-        let record = Arc::make_mut(&mut task.record);
+    fn recover(&mut self, mut task: Arc<TaskRecord>, crashed: bool, now: Timestamp, effects: &mut Effects) -> Handled {
+        let hot = self.tasks.get(&task.id).and_then(Unended::whole);
+        let wanted = hot.is_some_and(|hot| hot.cancel.is_none());
+        let record = Arc::make_mut(&mut task);
         record.crashes += u32::from(crashed);
-        if crashed && record.crashes >= MAX_CRASHES && task.cancel.is_none() {
+        if crashed && record.crashes >= MAX_CRASHES && wanted {
             let why = format!(
                 "the process that ran it ended {MAX_CRASHES} times while it ran, which is the limit: the task may be why"
             );
-            return self.bury(id, DeadLetterReason::CrashSuspect, Some(why.into()), now, effects);
+            return self.bury(task, DeadLetterReason::CrashSuspect, Some(why.into()), now, effects);
         }
-        self.hand_back(id, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
+        self.hand_back(task, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
     }
 }
 

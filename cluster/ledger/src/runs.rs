@@ -1,6 +1,7 @@
 //! Runs of tasks: begin, steps, end.
 
-use crate::machine::{Handled, step_size};
+use crate::machine::{Handled, Stop};
+use crate::unended::{Unended, step_size};
 use crate::{Cold, Effects, HotTask, MAX_STEPS, Machine, Write};
 use octopussy_core::agent::{AgentRecord, Desired};
 use octopussy_core::ids::{Epoch, TaskId};
@@ -22,14 +23,15 @@ impl Machine {
         cold: &impl Cold,
         effects: &mut Effects,
     ) -> Handled {
-        let Some(task) = self.tasks.get(&id) else { return Err(Self::not_hot(id, cold)) };
-        let record = Arc::clone(&task.record);
-        if record.state != TaskState::Accepted {
-            return Err(Refusal::NotWaiting(id).into());
+        match self.tasks.get(&id).map(Unended::state) {
+            None => return Err(Self::not_hot(id, cold)),
+            Some(TaskState::Accepted) => {}
+            Some(_) => return Err(Refusal::NotWaiting(id).into()),
         }
         if epoch != self.record.epoch {
             return Err(Refusal::StaleEpoch { given: epoch, current: self.record.epoch }.into());
         }
+        let mut record = self.task(id, cold)?.ok_or(Refusal::UnknownTask(id))?;
         let Some(agent) = self.agents.get(&record.agent).filter(|agent| Self::takes_work(&agent.record)) else {
             return Err(Refusal::NotWaiting(id).into());
         };
@@ -39,21 +41,20 @@ impl Machine {
         }
         let now = self.advance(now);
         if now > record.expires_at {
-            return self.bury(id, DeadLetterReason::Expired, None, now, effects);
+            return self.bury(record, DeadLetterReason::Expired, None, now, effects);
         }
         if record.attempts >= record.max_attempts {
-            return self.bury(id, DeadLetterReason::AttemptsExhausted, None, now, effects);
+            return self.bury(record, DeadLetterReason::AttemptsExhausted, None, now, effects);
         }
-        drop(record);
-        let (agent, mut task) = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
-        let begun = Arc::make_mut(&mut task.record);
+        let agent = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
+        let begun = Arc::make_mut(&mut record);
         begun.state = TaskState::Running;
         begun.attempts += 1;
         begun.begun = begun.begun.saturating_add(1);
         begun.epoch = epoch;
         begun.agent_version = version;
         begun.updated_at = now;
-        let record = Arc::clone(&task.record);
+        let task = HotTask { record: Arc::clone(&record), cancel: None };
         effects.writes.push(Write::Hot(task.clone()));
         effects.events.push(LedgerEvent::TaskBegun { task: Arc::clone(&record) });
         self.keep_hot(agent, task);
@@ -61,13 +62,16 @@ impl Machine {
     }
 
     /// The running task, when `epoch` is its own.
-    fn running(&self, id: TaskId, epoch: Epoch, cold: &impl Cold) -> Result<&HotTask, crate::machine::Stop> {
+    fn running(&self, id: TaskId, epoch: Epoch, cold: &impl Cold) -> Result<&HotTask, Stop> {
         let Some(task) = self.tasks.get(&id) else { return Err(Self::not_hot(id, cold)) };
-        if epoch != task.record.epoch || epoch != self.record.epoch {
-            return Err(Refusal::StaleEpoch { given: epoch, current: self.record.epoch }.into());
+        let stale = Refusal::StaleEpoch { given: epoch, current: self.record.epoch };
+        if epoch != self.record.epoch {
+            return Err(stale.into());
         }
-        if task.record.state != TaskState::Running {
-            return Err(Refusal::NotRunning(id).into());
+        let running = task.whole().filter(|task| task.record.state == TaskState::Running);
+        let task = running.ok_or(Refusal::NotRunning(id))?;
+        if epoch != task.record.epoch {
+            return Err(stale.into());
         }
         Ok(task)
     }
@@ -86,7 +90,9 @@ impl Machine {
             return Err(Refusal::StepOutOfOrder { given: step.index, expected }.into());
         }
         let now = self.advance(now);
-        let Some(task) = self.tasks.get_mut(&id) else { return Err(Self::not_hot(id, cold)) };
+        let Some(task) = self.tasks.get_mut(&id).and_then(Unended::whole_mut) else {
+            return Err(Self::not_hot(id, cold));
+        };
         let record = Arc::make_mut(&mut task.record);
         record.steps.push(Arc::clone(&step));
         record.updated_at = now;
@@ -115,34 +121,34 @@ impl Machine {
         cold: &impl Cold,
         effects: &mut Effects,
     ) -> Handled {
-        let agent = self.running(id, epoch, cold)?.record.agent;
+        let record = Arc::clone(&self.running(id, epoch, cold)?.record);
         let now = self.advance(now);
         if let Some(memory) = memory
-            && let Some(hot) = self.agents.get_mut(&agent)
+            && let Some(hot) = self.agents.get_mut(&record.agent)
         {
             Arc::make_mut(&mut hot.record).memory = Some(memory);
             effects.writes.push(Write::Agent(Arc::clone(&hot.record)));
         }
         match outcome {
-            Outcome::Succeeded(result) => self.end_as(id, now, effects, |record| {
+            Outcome::Succeeded(result) => self.end_as(record, now, effects, |record| {
                 record.state = TaskState::Succeeded;
                 record.result = Some(result);
                 record.error = None;
             }),
-            Outcome::Failed(error) => self.end_as(id, now, effects, |record| {
+            Outcome::Failed(error) => self.end_as(record, now, effects, |record| {
                 record.state = TaskState::Failed;
                 record.error = Some(error);
             }),
-            Outcome::Cancelled(reason) => self.end_as(id, now, effects, |record| {
+            Outcome::Cancelled(reason) => self.end_as(record, now, effects, |record| {
                 record.state = TaskState::Cancelled;
                 record.error = Some(reason);
             }),
-            Outcome::DeadLetter(reason, detail) => self.bury(id, reason, Some(detail), now, effects),
-            Outcome::Retry(error) => self.hand_back(id, now, effects, |record| record.error = Some(error)),
+            Outcome::DeadLetter(reason, detail) => self.bury(record, reason, Some(detail), now, effects),
+            Outcome::Retry(error) => self.hand_back(record, now, effects, |record| record.error = Some(error)),
             Outcome::HandedBack => {
-                self.hand_back(id, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
+                self.hand_back(record, now, effects, |record| record.attempts = record.attempts.saturating_sub(1))
             }
-            Outcome::Postponed(why) => self.hand_back(id, now, effects, |record| {
+            Outcome::Postponed(why) => self.hand_back(record, now, effects, |record| {
                 record.attempts = record.attempts.saturating_sub(1);
                 record.error = Some(why);
             }),
@@ -153,36 +159,35 @@ impl Machine {
     /// The journal is kept in every case.
     pub(crate) fn hand_back(
         &mut self,
-        id: TaskId,
+        mut record: Arc<TaskRecord>,
         now: Timestamp,
         effects: &mut Effects,
         change: impl FnOnce(&mut TaskRecord),
     ) -> Handled {
-        let Some(task) = self.tasks.get_mut(&id) else { return Err(Refusal::UnknownTask(id).into()) };
-        change(Arc::make_mut(&mut task.record));
-        if let Some(reason) = task.cancel.take() {
-            return self.end_as(id, now, effects, |record| {
+        let id = record.id;
+        let Some(task) = self.tasks.get(&id).and_then(Unended::whole) else {
+            return Err(Refusal::UnknownTask(id).into());
+        };
+        let cancel = task.cancel.clone();
+        change(Arc::make_mut(&mut record));
+        if let Some(reason) = cancel {
+            return self.end_as(record, now, effects, |record| {
                 record.state = TaskState::Cancelled;
                 record.error = Some(reason);
             });
         }
-        if task.record.attempts >= task.record.max_attempts {
-            return self.bury(id, DeadLetterReason::AttemptsExhausted, None, now, effects);
+        if record.attempts >= record.max_attempts {
+            return self.bury(record, DeadLetterReason::AttemptsExhausted, None, now, effects);
         }
-        if self.agents.get(&self.agent_of(id)?).is_none_or(|agent| is_stopped(&agent.record)) {
-            return self.bury(id, DeadLetterReason::AgentStopped, None, now, effects);
+        if self.agents.get(&record.agent).is_none_or(|agent| is_stopped(&agent.record)) {
+            return self.bury(record, DeadLetterReason::AgentStopped, None, now, effects);
         }
-        let (agent, task) = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
-        let mut record = task.record;
+        let agent = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
         let waiting = Arc::make_mut(&mut record);
         waiting.state = TaskState::Accepted;
         waiting.updated_at = now;
         self.admit(agent, Arc::clone(&record), effects);
         Ok(Applied::Task(record))
-    }
-
-    fn agent_of(&self, id: TaskId) -> Result<octopussy_core::ids::AgentId, Refusal> {
-        self.tasks.get(&id).map(|task| task.record.agent).ok_or(Refusal::UnknownTask(id))
     }
 }
 

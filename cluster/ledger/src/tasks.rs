@@ -1,7 +1,10 @@
 //! Tasks before and after their runs: accepting, cancelling, replaying, discarding.
 
 use crate::machine::{Handled, Stop};
-use crate::{Cold, ColdError, Effects, HotTask, IDEMPOTENCY_WINDOW, IdempotencyEntry, IdempotencyKey, Machine, Write};
+use crate::{
+    Cold, ColdError, Effects, HotTask, IDEMPOTENCY_WINDOW, IdempotencyEntry, IdempotencyKey, MAILBOX_TEXT, Machine,
+    Write,
+};
 use octopussy_core::agent::{AgentRecord, Desired};
 use octopussy_core::ids::{AgentId, TaskId};
 use octopussy_core::message::Message;
@@ -81,19 +84,11 @@ impl Machine {
             if entry.fingerprint != *fingerprint {
                 return Err(Refusal::IdempotencyConflict(Arc::clone(&key.key)).into());
             }
-            if let Some(task) = self.find_task(entry.task, cold)? {
+            if let Some(task) = self.task(entry.task, cold)? {
                 return Ok(Some(Applied::Duplicate(task)));
             }
         }
-        Ok(self.find_task(id, cold)?.map(Applied::Duplicate))
-    }
-
-    /// A task, from memory or from the store.
-    pub(crate) fn find_task(&self, id: TaskId, cold: &impl Cold) -> Result<Option<Arc<TaskRecord>>, ColdError> {
-        match self.tasks.get(&id) {
-            Some(task) => Ok(Some(Arc::clone(&task.record))),
-            None => cold.task(id),
-        }
+        Ok(self.task(id, cold)?.map(Applied::Duplicate))
     }
 
     /// The agent, when it may be given another task.
@@ -104,6 +99,10 @@ impl Machine {
         }
         if self.waiting(id) >= MAILBOX_CAPACITY {
             return Err(Refusal::MailboxFull { agent: id, capacity: MAILBOX_CAPACITY }.into());
+        }
+        // Whatever waits is let in as it comes, so that a bound below one task's size would not shut anybody out.
+        if self.waiting_text(id) >= MAILBOX_TEXT {
+            return Err(Refusal::MailboxTextFull { agent: id, limit: MAILBOX_TEXT }.into());
         }
         Ok(agent)
     }
@@ -133,7 +132,7 @@ impl Machine {
                 None => Err(Refusal::UnknownTask(id).into()),
             };
         };
-        if task.record.state == TaskState::Running {
+        if let Some(task) = task.whole_mut().filter(|task| task.record.state == TaskState::Running) {
             task.cancel = Some(reason);
             let record = Arc::clone(&task.record);
             effects.writes.push(Write::Hot(task.clone()));
@@ -141,8 +140,9 @@ impl Machine {
             self.advance(now);
             return Ok(Applied::Task(record));
         }
+        let record = self.task(id, cold)?.ok_or(Refusal::UnknownTask(id))?;
         let now = self.advance(now);
-        self.end_as(id, now, effects, |record| {
+        self.end_as(record, now, effects, |record| {
             record.state = TaskState::Cancelled;
             record.error = Some(reason);
         })
@@ -187,7 +187,7 @@ impl Machine {
     }
 
     fn find_dead_letter(&self, id: TaskId, cold: &impl Cold) -> Result<Arc<TaskRecord>, Stop> {
-        let record = self.find_task(id, cold)?.ok_or(Refusal::UnknownTask(id))?;
+        let record = self.task(id, cold)?.ok_or(Refusal::UnknownTask(id))?;
         if record.state != TaskState::DeadLettered {
             return Err(Refusal::NotDeadLettered(id).into());
         }
@@ -216,29 +216,28 @@ impl Machine {
     /// Dead-letters a task.
     pub(crate) fn bury(
         &mut self,
-        id: TaskId,
+        task: Arc<TaskRecord>,
         reason: DeadLetterReason,
         detail: Option<Arc<str>>,
         now: Timestamp,
         effects: &mut Effects,
     ) -> Handled {
-        self.end_as(id, now, effects, |record| {
+        self.end_as(task, now, effects, |record| {
             record.state = TaskState::DeadLettered;
             record.dead_letter = Some(reason);
             record.error = detail.or_else(|| record.error.take());
         })
     }
 
-    /// Ends a task the way `change` says, counts it and tells of it.
+    /// Ends a task, which is as `record` says, the way `change` says, counts it and tells of it.
     pub(crate) fn end_as(
         &mut self,
-        id: TaskId,
+        mut record: Arc<TaskRecord>,
         now: Timestamp,
         effects: &mut Effects,
         change: impl FnOnce(&mut TaskRecord),
     ) -> Handled {
-        let (mut agent, task) = self.take_hot(id).ok_or(Refusal::UnknownTask(id))?;
-        let mut record = task.record;
+        let mut agent = self.take_hot(record.id).ok_or(Refusal::UnknownTask(record.id))?;
         let ended = Arc::make_mut(&mut record);
         ended.updated_at = now;
         change(ended);

@@ -183,12 +183,12 @@ impl Bench {
     }
 
     pub(crate) fn task(&self, id: TaskId) -> Arc<TaskRecord> {
-        self.machine.find_task(id, &self.memory).unwrap().unwrap()
+        self.machine.task(id, &self.memory).unwrap().unwrap()
     }
 
     /// The version that the task is to be begun with; the first one where that cannot be said.
     pub(crate) fn version_of(&self, id: TaskId) -> u32 {
-        let task = self.machine.find_task(id, &self.memory).unwrap();
+        let task = self.machine.task(id, &self.memory).unwrap();
         let agent = task.as_ref().and_then(|task| self.memory.agents.get(&task.agent));
         task.zip(agent).map_or(1, |(task, agent)| task.version_to_run(agent))
     }
@@ -240,13 +240,18 @@ pub(crate) fn agent(name: &str) -> AgentRecord {
 }
 
 pub(crate) fn message(priority: Priority, at: u64) -> Arc<Message> {
+    message_of(priority, at, "")
+}
+
+/// The same, with a text of its own.
+pub(crate) fn message_of(priority: Priority, at: u64, text: &str) -> Arc<Message> {
     let keyring = Keyring::new(SigningKey::new(KeyId(1), [3; 32]));
     Arc::new(keyring.sign(MessageDraft {
         message_id: MessageId::from_uuid(Uuid::nil()),
         sender_id: PartyId::from_uuid(Uuid::nil()),
         recipient_id: PartyId::from_uuid(Uuid::nil()),
         message_type: MessageType::Task,
-        payload: Payload::from_value(&serde_json::json!({})).unwrap(),
+        payload: Payload::from_value(&serde_json::json!({ "text": text })).unwrap(),
         priority,
         trace_id: TraceId::from_uuid(Uuid::nil()),
         created_at: Timestamp::from_millis(at),

@@ -66,13 +66,6 @@ impl Unended {
         }
     }
 
-    pub(crate) fn agent(&self) -> AgentId {
-        match self {
-            Self::Whole(task) => task.record.agent,
-            Self::Stored(place) => place.agent,
-        }
-    }
-
     pub(crate) fn sequence(&self) -> u64 {
         match self {
             Self::Whole(task) => task.record.sequence,
@@ -106,9 +99,7 @@ impl Unended {
     /// Roughly how many bytes it takes in memory.
     pub(crate) fn memory(&self) -> u64 {
         match self {
-            Self::Whole(HotTask { record, .. }) => {
-                TASK_BYTES + record.steps.len() as u64 * STEP_BYTES + text(record)
-            }
+            Self::Whole(HotTask { record, .. }) => TASK_BYTES + record.steps.len() as u64 * STEP_BYTES + text(record),
             Self::Stored(_) => TASK_BYTES,
         }
     }

@@ -54,7 +54,7 @@ impl Machine {
         effects: &mut Effects,
     ) -> Handled {
         self.find_agent(id, cold)?.ok_or(Refusal::UnknownAgent(id))?;
-        let unended = self.unended_of(id);
+        let unended = self.unended(self.unended_of(id), cold)?;
         let tasks = unended.len() as u64;
         if tasks > 0 && !force {
             return Err(Refusal::AgentBusy { agent: id, tasks }.into());
@@ -74,7 +74,7 @@ impl Machine {
     /// The tasks of an agent that have not ended, in the order of acceptance.
     fn unended_of(&self, agent: AgentId) -> Vec<TaskId> {
         let tasks = self.agents.get(&agent).map(|hot| &hot.tasks).into_iter().flatten();
-        let mut found: Vec<_> = tasks.filter_map(|id| Some((self.hot_task(*id)?.sequence, *id))).collect();
+        let mut found: Vec<_> = tasks.filter_map(|id| Some((self.tasks.get(id)?.sequence(), *id))).collect();
         found.sort_unstable();
         found.into_iter().map(|(_, task)| task).collect()
     }

@@ -62,9 +62,11 @@ pub struct ShardHostConfig {
     pub dead_retention: Duration,
     /// How many dead letters are kept at most, over all shards; the earliest submitted go first.
     pub max_dead: u64,
-    /// How many bytes the tasks that have not ended may take on this node, of all shards that have a replica here; beyond
+    /// How many bytes the tasks that have not ended may take in memory on this node, of all shards that have a replica here; beyond
     /// it the shards led here take no new ones.
     pub max_unended_bytes: u64,
+    /// How many bytes the texts of waiting tasks may take on this node's disk; like `max_unended_bytes`.
+    pub max_waiting_bytes: u64,
     /// Running tasks that are older than this when their shard gets a new leader are dead-lettered instead of being run
     /// again.
     pub max_recovery_age: Duration,
@@ -110,6 +112,7 @@ impl ShardHostConfig {
             dead_retention: DAY * 90,
             max_dead: 100_000,
             max_unended_bytes: 512 * 1024 * 1024,
+            max_waiting_bytes: 4 * 1024 * 1024 * 1024,
             max_recovery_age: DAY,
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(1),

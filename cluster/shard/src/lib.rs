@@ -29,6 +29,6 @@ pub use blobs::FileBlobs;
 pub use config::{ShardHostConfig, Timings};
 pub use error::{ControlError, OpenError, RecoverError};
 pub use groups::{ClockReport, MAX_SKEW, OwnLosses, QUEUE_CAPACITY, Recovered, ShardHost};
-pub use metrics::{GroupMetrics, StepDown};
+pub use metrics::{GroupMetrics, StepDown, UnendedUse};
 pub use octopussy_store::Engine;
 pub use raft::machine::ReplicaDigest;

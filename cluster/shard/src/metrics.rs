@@ -68,8 +68,19 @@ pub struct GroupMetrics {
     pub state_bytes: u64,
     /// Roughly how many bytes the unended tasks of all shards here take in memory.
     pub unended_bytes: u64,
+    /// How many bytes the texts of waiting tasks take on the disk only.
+    pub waiting_bytes: u64,
     /// Dead letters that were forgotten by this node's word, for the sake of their bounds.
     pub dead_dropped: u64,
+}
+
+/// What the tasks that have not ended take of a node, in bytes, and what they may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnendedUse {
+    /// Of memory, roughly.
+    pub memory: (u64, u64),
+    /// Of the disk, by the texts of waiting tasks that are not in memory.
+    pub disk: (u64, u64),
 }
 
 /// The counters of a node's groups that no log and no state keeps.

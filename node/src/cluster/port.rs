@@ -95,7 +95,7 @@ impl Cluster {
             facts: self.parts.facts.known(),
             clocks: self.parts.shards.clocks(),
             disk_used_percent: disk_used_percent(&self.parts.data),
-            unended: self.parts.shards.unended_bytes(),
+            unended: self.parts.shards.unended(),
             refused: (self.parts.refused)().into_iter().map(|refused| (refused.at.elapsed(), refused)).collect(),
         })
     }

@@ -6,7 +6,7 @@ use octopussy_core::ports::{
     ClusterView, MemberRole, MemberView, NodeFactsView, PeerView, Reach, ReachabilityPort, ShardView,
 };
 use octopussy_mesh::Impostor;
-use octopussy_shard::{ClockReport, OwnLosses};
+use octopussy_shard::{ClockReport, OwnLosses, UnendedUse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) clocks: ClockReport,
     /// How full the disk of this node's data is, where that can be told.
     pub(crate) disk_used_percent: Option<u64>,
-    /// How many bytes the unended tasks take on this node, and how many they may.
-    pub(crate) unended: (u64, u64),
+    /// What the unended tasks take of this node, and what they may take.
+    pub(crate) unended: UnendedUse,
     /// Starts of other nodes that were refused here for their home, and how long ago.
     pub(crate) refused: Vec<(Duration, Impostor)>,
 }

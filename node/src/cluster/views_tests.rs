@@ -3,7 +3,7 @@ use octopussy_control::{ClusterRecord, ReplicaSet, ShardPlace, VersionRange};
 use octopussy_core::ids::ShardCount;
 use octopussy_core::ports::MemberDesired;
 use octopussy_core::time::Timestamp;
-use octopussy_shard::OwnLosses;
+use octopussy_shard::{OwnLosses, UnendedUse};
 use std::time::Duration;
 
 const A: NodeId = NodeId([0xaa; 16]);
@@ -61,7 +61,7 @@ fn seen<'a>(control: &'a ControlState, reach: &'a Reached, leader: &'a dyn Fn(Sh
         facts: BTreeMap::new(),
         clocks: ClockReport::default(),
         disk_used_percent: Some(50),
-        unended: (0, 1_000),
+        unended: UnendedUse { memory: (0, 1_000), disk: (0, 2_000) },
         refused: Vec::new(),
     }
 }
@@ -75,7 +75,8 @@ fn what_is_nearly_used_up_is_told_before_it_is() {
     let (control, all, nobody) =
         (control(&[(A, "a"), (B, "b"), (C, "c")], &[A, B, C]), Reached(BTreeMap::new()), |_: ShardId| Some(A));
     let warned = |disk: u64, used: u64| {
-        let seen = Seen { disk_used_percent: Some(disk), unended: (used, 1_000), ..seen(&control, &all, &nobody) };
+        let unended = UnendedUse { memory: (used, 1_000), disk: (used, 2_000) };
+        let seen = Seen { disk_used_percent: Some(disk), unended, ..seen(&control, &all, &nobody) };
         seen.cluster().warnings
     };
     assert_eq!(warned(89, 899), Vec::<String>::new());
@@ -83,6 +84,8 @@ fn what_is_nearly_used_up_is_told_before_it_is() {
     assert!(disk.len() == 1 && disk[0].contains("90 % full"), "{disk:?}");
     let memory = warned(0, 900);
     assert!(memory.len() == 1 && memory[0].contains("max_unended_mb"), "{memory:?}");
+    let both = warned(0, 1_800);
+    assert!(both.len() == 2 && both[1].contains("max_waiting_mb"), "{both:?}");
 }
 
 #[test]

@@ -113,14 +113,16 @@ fn nearly_full(seen: &Seen<'_>) -> Vec<String> {
             "the disk of this node's data is {percent} % full; a full one takes no more tasks: make room, or move the home"
         ));
     }
-    let (used, limit) = seen.unended;
-    if used.saturating_mul(100) >= limit.saturating_mul(NEARLY) && limit > 0 {
-        found.push(format!(
-            "the tasks that wait and run on this node take {} of the {} MiB that they may take (store.max_unended_mb); \
-             beyond that it takes no new ones",
-            used / MIB,
-            limit / MIB
-        ));
+    let bounds = [(seen.unended.memory, "memory", "max_unended_mb"), (seen.unended.disk, "disk", "max_waiting_mb")];
+    for ((used, limit), of, key) in bounds {
+        if used.saturating_mul(100) >= limit.saturating_mul(NEARLY) && limit > 0 {
+            found.push(format!(
+                "the tasks that wait and run on this node take {} of the {} MiB of its {of} that they may take (store.{key}); \
+                 beyond that it takes no new ones",
+                used / MIB,
+                limit / MIB
+            ));
+        }
     }
     found
 }

@@ -37,6 +37,7 @@ pub(super) struct StoreSection {
     max_dead_letters: u64,
     /// 0: a quarter of the machine's memory.
     max_unended_mb: u64,
+    max_waiting_mb: u64,
 }
 
 impl Default for StoreSection {
@@ -49,6 +50,7 @@ impl Default for StoreSection {
             dead_letter_days: 90,
             max_dead_letters: 100_000,
             max_unended_mb: 0,
+            max_waiting_mb: 4_096,
         }
     }
 }
@@ -276,6 +278,7 @@ pub(super) fn groups(data: PathBuf, store: &StoreSection, cluster: &ClusterSecti
     config.dead_retention = DAY * store.dead_letter_days.max(1);
     config.max_dead = store.max_dead_letters;
     config.max_unended_bytes = unended_bytes(store.max_unended_mb, crate::cluster::memory_mib());
+    config.max_waiting_bytes = store.max_waiting_mb.max(1).saturating_mul(1024 * 1024);
     config.max_recovery_age = Duration::from_secs(3_600) * cluster.max_recovery_age_hours.max(1);
     config.replace_after = Duration::from_secs(60) * cluster.grace_minutes.max(1);
     config.timings = match cluster.timings {

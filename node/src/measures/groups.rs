@@ -34,6 +34,7 @@ pub(super) fn measures(groups: &GroupMetrics) -> Vec<Measure> {
         (Gauge, "log_size_bytes", "Bytes that the log takes on the disk", groups.log_bytes),
         (Gauge, "state_size_bytes", "Bytes that the state takes on the disk", groups.state_bytes),
         (Gauge, "unended_tasks_bytes", "Bytes that unended tasks take in memory, roughly", groups.unended_bytes),
+        (Gauge, "waiting_tasks_bytes", "Bytes of text of waiting tasks on the disk", groups.waiting_bytes),
         (
             Counter,
             "dead_letters_dropped",

@@ -9,11 +9,30 @@ use crate::task::{Applied, Command, Refusal, TaskRecord, TaskState};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest command, encoded, in bytes: one that any node can forward to its leader in a frame, with what names it there.
 pub const MAX_COMMAND_BYTES: usize = MAX_FRAME_BYTES - 64 * 1024;
+
+/// What unended tasks take up at a node, and may only take so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Room {
+    /// Memory.
+    Memory,
+    /// The disk, by the texts of what waits.
+    Disk,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "of memory",
+            Self::Disk => "on the disk",
+        })
+    }
+}
 
 /// A command was not applied.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
@@ -46,9 +65,11 @@ pub enum ProposeError {
     Stopping,
     /// The node that leads the shard holds as much unended work as it may; nothing changed.
     #[error(
-        "the tasks that wait and run at the node of the agent take {used_mib} MiB of the {limit_mib} MiB they may take"
+        "the tasks that wait and run at the node of the agent take {used_mib} MiB of the {limit_mib} MiB {of} that they may take"
     )]
     Full {
+        /// Of what.
+        of: Room,
         /// What they take.
         used_mib: u64,
         /// What they may take.
@@ -102,7 +123,7 @@ impl From<Refusal> for Problem {
             Refusal::UnknownAgent(_) => Code::UnknownAgent,
             Refusal::AgentExists(_) => Code::AgentExists,
             Refusal::AgentStopped(_) => Code::AgentStopped,
-            Refusal::MailboxFull { .. } => Code::MailboxFull,
+            Refusal::MailboxFull { .. } | Refusal::MailboxTextFull { .. } => Code::MailboxFull,
             Refusal::UnknownTask(_) => Code::UnknownTask,
             Refusal::IdempotencyConflict(_) => Code::IdempotencyConflict,
             Refusal::TaskEnded(_) => Code::TaskEnded,

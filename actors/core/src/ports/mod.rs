@@ -31,7 +31,7 @@ pub use cluster::{
 };
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
 pub use led_shards::{LedShardsPort, LedgerObserver};
-pub use ledger::{AgentQuery, LedgerPort, MAX_COMMAND_BYTES, Page, ProposeError, TaskFilter, TaskQuery};
+pub use ledger::{AgentQuery, LedgerPort, MAX_COMMAND_BYTES, Page, ProposeError, Room, TaskFilter, TaskQuery};
 pub use llm::{
     ChatRequest, ChatTurn, Completion, Intent, LlmError, LlmPort, LlmRouterPort, MAX_COMPLETION_BYTES, Passage,
     ProviderHealth, ProviderStatus, Role, TokenSink,

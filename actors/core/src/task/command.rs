@@ -154,6 +154,14 @@ pub enum Refusal {
         /// Its bound.
         capacity: usize,
     },
+    /// The tasks that wait have as much text as may wait for one agent.
+    #[error("the tasks that wait for agent {agent} have as much text as may wait for one agent ({} MiB)", limit / (1024 * 1024))]
+    MailboxTextFull {
+        /// Whose.
+        agent: AgentId,
+        /// The bound in bytes.
+        limit: u64,
+    },
     /// No such task.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),

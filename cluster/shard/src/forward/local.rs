@@ -9,7 +9,7 @@ use crate::{routing, work};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::ProposeError;
+use octopussy_core::ports::{ProposeError, Room};
 use octopussy_core::task::{Applied, Command};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,20 +38,22 @@ pub(super) fn propose(
     Ok(answer.boxed())
 }
 
-/// Whether the command brings content that is held in memory until its task has ended.
+/// Whether the command brings content that is kept until its task has ended.
 const fn brings_content(command: &Command) -> bool {
     matches!(command, Command::Accept { .. } | Command::Replay { .. })
 }
 
 /// Whether this node may be given more work. Asked before anything is proposed, by the leader alone: what is committed is
-/// applied everywhere, whatever memory is left there.
+/// applied everywhere, whatever room is left there.
 fn has_room(core: &Core) -> Result<(), Rejection> {
     const MIB: u64 = 1024 * 1024;
-    let (used, limit) = (core.context.state.unended_bytes(), core.context.config.max_unended_bytes);
-    if used < limit {
-        return Ok(());
+    let unended = core.context.unended();
+    for (of, (used, limit)) in [(Room::Memory, unended.memory), (Room::Disk, unended.disk)] {
+        if used >= limit {
+            return Err(Rejection::Failed(ProposeError::Full { of, used_mib: used / MIB, limit_mib: limit / MIB }));
+        }
     }
-    Err(Rejection::Failed(ProposeError::Full { used_mib: used / MIB, limit_mib: limit / MIB }))
+    Ok(())
 }
 
 /// The same for a command that another node forwards.

@@ -5,7 +5,7 @@ use super::suspension::Suspension;
 use super::time::Clocks;
 use crate::config::{ShardHostConfig, Timings};
 use crate::error::OpenError;
-use crate::metrics::GroupCounters;
+use crate::metrics::{GroupCounters, UnendedUse};
 use crate::raft::log::LogHost;
 use crate::raft::machine::StateHost;
 use crate::work;
@@ -73,6 +73,13 @@ impl Context {
             read(&state)
         });
         read.await.unwrap_or(Err(ProposeError::Stopping))
+    }
+
+    /// What the unended tasks of all shards here take, and what they may take.
+    pub(crate) fn unended(&self) -> UnendedUse {
+        let (memory, disk) = self.state.unended_bytes();
+        let config = &self.config;
+        UnendedUse { memory: (memory, config.max_unended_bytes), disk: (disk, config.max_waiting_bytes) }
     }
 
     /// How long after a quorum has last been heard a leader may still speak.

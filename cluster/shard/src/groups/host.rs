@@ -16,7 +16,7 @@ use super::{
 use crate::config::ShardHostConfig;
 use crate::error::{ControlError, OpenError, RecoverError};
 use crate::forward::{ClusterLedger, ControlLane, ForwardLane, Hints, Led, digests, propose_control};
-use crate::metrics::{GroupCounters, GroupMetrics};
+use crate::metrics::{GroupCounters, GroupMetrics, UnendedUse};
 use crate::raft::GroupId;
 use crate::raft::log::LogHost;
 use crate::raft::machine::{ReplicaDigest, StateConfig, StateHost};
@@ -308,6 +308,7 @@ impl ShardHost {
     pub fn metrics(&self) -> GroupMetrics {
         let Context { counters, log, state, .. } = &*self.core.context;
         let groups = self.core.registry.all();
+        let unended = self.core.context.unended();
         GroupMetrics {
             groups: groups.len() as u64,
             restarts: self.group_restarts(),
@@ -325,16 +326,16 @@ impl ShardHost {
             log_syncs: log.syncs(),
             log_bytes: log.size_on_disk().unwrap_or_default(),
             state_bytes: state.size_on_disk(),
-            unended_bytes: state.unended_bytes(),
+            unended_bytes: unended.memory.0,
+            waiting_bytes: unended.disk.0,
             dead_dropped: self.core.dead_dropped.load(std::sync::atomic::Ordering::Relaxed),
         }
     }
 
-    /// How many bytes the unended tasks of all shards here take in memory, roughly, and how many they may take.
+    /// What the unended tasks of all shards here take, and what they may take.
     #[must_use]
-    pub fn unended_bytes(&self) -> (u64, u64) {
-        let context = &self.core.context;
-        (context.state.unended_bytes(), context.config.max_unended_bytes)
+    pub fn unended(&self) -> UnendedUse {
+        self.core.context.unended()
     }
 
     /// Changes with everything that the shards which have a replica here apply.

@@ -23,5 +23,6 @@ mod sizes;
 mod speed;
 mod stuck;
 pub(crate) mod support;
+mod texts;
 mod unwritten;
 mod way;

@@ -79,7 +79,7 @@ pub(super) fn tasks_counted(
     for cell in cells {
         let slot = {
             let state = cell.state.read();
-            in_memory(&state, query, &mut newest);
+            in_memory(shared, &state, query, &mut newest)?;
             state.slot
         };
         for (keyspace, prefix) in indexes(slot, query) {
@@ -92,18 +92,21 @@ pub(super) fn tasks_counted(
 }
 
 /// Adds the tasks of a shard that are in memory: those that have not ended, and those whose end is not stored yet.
-fn in_memory(state: &ShardState, query: &TaskQuery, newest: &mut Newest) {
+fn in_memory(shared: &Shared, state: &ShardState, query: &TaskQuery, newest: &mut Newest) -> Result<(), ColdError> {
     let wanted = match query.filter {
         TaskFilter::All => None,
         TaskFilter::State(state) => Some(state),
     };
     if wanted.is_none_or(|state| !state.is_ended()) {
-        for task in state.machine.hot_newest(query.agent, wanted, query.after) {
+        let view = state.view(&shared.store, &shared.agents);
+        for id in state.machine.unended_newest(query.agent, wanted, query.after) {
             newest.looked_at += 1;
-            if !newest.wants(task.id) {
+            if !newest.wants(id) {
                 break;
             }
-            newest.add(task);
+            if let Some(task) = state.machine.task(id, &view)? {
+                newest.add(&task);
+            }
         }
     }
     let layers: Vec<_> = state.layers().collect();
@@ -114,17 +117,18 @@ fn in_memory(state: &ShardState, query: &TaskQuery, newest: &mut Newest) {
                 break;
             }
             let newer = layers.iter().take(number).any(|newer| newer.find_task(id).is_some());
-            let hot = state.machine.hot_task(id).is_some();
+            let hot = state.machine.is_unended(id);
             if let Some(task) = latest.record().filter(|task| !newer && !hot && matches(query, task)) {
                 newest.add(task);
             }
         }
     }
+    Ok(())
 }
 
 /// Whether memory says everything about the task, so that the store need not be asked.
 fn is_in_memory(state: &ShardState, id: TaskId) -> bool {
-    state.machine.hot_task(id).is_some() || state.layers().any(|dirty| dirty.find_task(id).is_some())
+    state.machine.is_unended(id) || state.layers().any(|dirty| dirty.find_task(id).is_some())
 }
 
 /// Where the stored tasks that match are listed, by id: keyspaces, and what their keys begin with.

@@ -2,11 +2,10 @@
 
 use super::host::StateHost;
 use octopussy_core::agent::Document;
-use octopussy_core::ids::{BlobId, ShardId};
+use octopussy_core::ids::{BlobId, ShardId, TaskId};
 use octopussy_core::ports::{AgentQuery, ProposeError};
-use octopussy_core::task::{TaskContent, TaskRecord};
+use octopussy_core::task::TaskContent;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 impl StateHost {
     /// The blobs that agents of `shards` name with all versions that are remembered, and tasks of theirs that have not ended. Shards that are not here are passed
@@ -29,10 +28,11 @@ impl StateHost {
                     break;
                 }
             }
-            let unended: Vec<Arc<TaskRecord>> =
-                self.of_shard(*shard, |machine| machine.hot_tasks().map(|task| Arc::clone(&task.record)).collect());
-            for task in unended {
-                // What cannot be read is refused when its agent comes to it.
+            let unended: Vec<TaskId> = self.of_shard(*shard, |machine| machine.unended_ids().collect());
+            for id in unended {
+                // One that was forgotten meanwhile has ended.
+                let Some(task) = self.task(id)? else { continue };
+                // What does not parse is refused when its agent comes to it.
                 if let Ok(content) = task.message.payload().parse::<TaskContent>() {
                     add(&content.documents);
                 }

@@ -19,7 +19,7 @@ use crate::stores::{Opener, StoreCell};
 use lru::LruCache;
 use octopussy_control::ControlState;
 use octopussy_core::ids::{ShardId, TaskId};
-use octopussy_ledger::{ColdError, HotTask, Machine};
+use octopussy_ledger::{ColdError, Machine};
 use octopussy_store::{Batch, Direction, Durability, KeyRange, Keyspace, Snapshot, StoreOptions};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
@@ -130,14 +130,19 @@ fn rows(snapshot: &dyn Snapshot, prefix: &[u8]) -> Result<Vec<octopussy_store::R
 /// The machine of the rows in `slot`.
 pub(super) fn machine(slot: Slot, record: &GroupRecord, store: &StoreCell) -> Result<Machine, ColdError> {
     let hot = store.read(|snapshot| hot_tasks(snapshot, slot))?;
+    // One by one: their texts need not fit into memory together.
+    let tasks = hot.into_iter().map(|id| {
+        let task = store.read(|snapshot| records::read_task(snapshot, slot, id))?;
+        task.ok_or_else(|| ColdError(format!("task {id} is listed but missing").into()))
+    });
     let nothing = Dirty::default();
     // A cache of its own, for it is of no use after this.
     let agents = agent_cache();
     let view = View { slot, active: &nothing, flushing: None, store, agents: &agents, life: Life::next() };
-    Machine::restore(slot.shard, record.shard, hot, &view)
+    Machine::restore(slot.shard, record.shard, tasks, &view)
 }
 
-fn hot_tasks(snapshot: &dyn Snapshot, slot: Slot) -> Result<Vec<HotTask>, ColdError> {
+fn hot_tasks(snapshot: &dyn Snapshot, slot: Slot) -> Result<Vec<TaskId>, ColdError> {
     let mut ids: Vec<TaskId> = Vec::new();
     snapshot
         .scan(Keyspace::HotTasks, &KeyRange::prefix(&slot.prefix()), Direction::Forward, &mut |key, _| {
@@ -145,10 +150,5 @@ fn hot_tasks(snapshot: &dyn Snapshot, slot: Slot) -> Result<Vec<HotTask>, ColdEr
             ControlFlow::Continue(())
         })
         .map_err(|error| cold_error(&error))?;
-    ids.into_iter()
-        .map(|id| {
-            records::read_task(snapshot, slot, id)?
-                .ok_or_else(|| ColdError(format!("task {id} is listed but missing").into()))
-        })
-        .collect()
+    Ok(ids)
 }

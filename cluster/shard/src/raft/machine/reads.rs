@@ -10,7 +10,7 @@ use octopussy_core::ports::{AgentQuery, Page, ProposeError, TaskQuery};
 use octopussy_core::task::TaskRecord;
 use octopussy_ledger::{Cold, ColdError, Machine};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A store that could not be read, as callers hear it.
@@ -45,18 +45,15 @@ impl StateHost {
     pub(crate) fn task(&self, id: TaskId) -> Result<Option<Arc<TaskRecord>>, ProposeError> {
         let cell = self.cell_of_task(id)?;
         let state = cell.state.read();
-        if let Some(task) = state.machine.hot_task(id) {
-            return Ok(Some(Arc::clone(task)));
-        }
-        state.view(&self.shared.store, &self.shared.agents).task(id).map_err(store_error)
+        state.machine.task(id, &state.view(&self.shared.store, &self.shared.agents)).map_err(store_error)
     }
 
-    /// A task that can be told without reading the store: one that has not ended, or whose end is not stored yet. Nothing when
-    /// that is not known.
+    /// A task that can be told without reading the store: one that runs or has little text, or whose last change is not stored yet.
+    /// Nothing when that is not known.
     pub(crate) fn task_in_memory(&self, id: TaskId) -> Option<Option<Arc<TaskRecord>>> {
         let cell = self.cell_of_task(id).ok()?;
         let state = cell.state.read();
-        if let Some(task) = state.machine.hot_task(id) {
+        if let Some(task) = state.machine.task_in_memory(id) {
             return Some(Some(Arc::clone(task)));
         }
         state.layers().find_map(|dirty| dirty.find_task(id)).map(|latest| latest.record().cloned())
@@ -83,9 +80,20 @@ impl StateHost {
         state.view(&self.shared.store, &self.shared.agents).agent(id).map_err(store_error)
     }
 
-    /// The tasks that the agent should do next, in that order.
+    /// The tasks that the agent should do next, in that order. What cannot be read is left out, and is looked for again with the
+    /// next change.
     pub(crate) fn next_tasks(&self, agent: AgentId, limit: usize) -> Vec<Arc<TaskRecord>> {
-        self.of_agent(agent, |machine| machine.next_tasks(agent, limit).cloned().collect())
+        let Some(cell) = self.shard_of(agent).and_then(|shard| self.shared.cell(shard)) else { return Vec::new() };
+        let state = cell.state.read();
+        let view = state.view(&self.shared.store, &self.shared.agents);
+        let read = |id| match state.machine.task(id, &view) {
+            Ok(task) => task,
+            Err(error) => {
+                tracing::warn!(task.id = %id, %error, "a task that waits cannot be read");
+                None
+            }
+        };
+        state.machine.next_tasks(agent, limit).filter_map(read).collect()
     }
 
     /// How many tasks wait for the agent.
@@ -99,9 +107,12 @@ impl StateHost {
         shards.iter().flat_map(agents).collect()
     }
 
-    /// Roughly how many bytes the tasks that have not ended take in memory, of all shards that are here.
-    pub(crate) fn unended_bytes(&self) -> u64 {
-        self.shared.shards.read().values().map(|cell| cell.hot_bytes.load(Ordering::Relaxed)).sum()
+    /// Roughly how many bytes the tasks that have not ended take, of all shards that are here: in memory, and of their texts what
+    /// only the store has.
+    pub(crate) fn unended_bytes(&self) -> (u64, u64) {
+        let shards = self.shared.shards.read();
+        let sum = |of: fn(&ShardCell) -> &AtomicU64| shards.values().map(|cell| of(cell).load(Ordering::Relaxed)).sum();
+        (sum(|cell| &cell.hot_bytes), sum(|cell| &cell.stored_bytes))
     }
 
     /// How many dead letters `shards` hold.

@@ -65,6 +65,8 @@ pub(super) struct ShardCell {
     pub(super) leading: Leading,
     /// Roughly how many bytes its unended tasks take, as the last entry left it; read without a lock.
     pub(super) hot_bytes: AtomicU64,
+    /// How many bytes of their texts only the store has; like `hot_bytes`.
+    pub(super) stored_bytes: AtomicU64,
     /// Set when its rows are to be deleted: nothing of it is stored any more.
     pub(super) gone: AtomicBool,
 }
@@ -138,8 +140,9 @@ impl ShardCell {
     pub(super) fn new(state: ShardState) -> Self {
         let shard = state.slot.shard;
         let hot_bytes = AtomicU64::new(state.machine.hot_bytes());
+        let stored_bytes = AtomicU64::new(state.machine.stored_bytes());
         let (state, leading) = (RwLock::new(state), Leading::new(shard));
-        Self { shard, state, leading, hot_bytes, gone: AtomicBool::new(false) }
+        Self { shard, state, leading, hot_bytes, stored_bytes, gone: AtomicBool::new(false) }
     }
 
     /// Applies those of an entry's commands that `outcome` has no answers of yet.
@@ -180,6 +183,7 @@ impl ShardCell {
         let before = state.within_entry.take();
         state.applied = Some(entry);
         self.hot_bytes.store(state.machine.hot_bytes(), Ordering::Relaxed);
+        self.stored_bytes.store(state.machine.stored_bytes(), Ordering::Relaxed);
         if let Some(membership) = membership {
             state.membership = membership;
         }

@@ -13,6 +13,7 @@ use octopussy_core::message::{
 use octopussy_core::ports::ProposeError;
 use octopussy_core::task::{Applied, Command, NewTask};
 use octopussy_core::time::{Clock, Timestamp};
+use octopussy_ledger::INLINE_TEXT;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,8 +105,10 @@ impl Clients {
             self.tasks += 1;
             let next = self.history.now() + self.rng.below(REST);
             let Some(agent) = self.rng.pick(agents) else { return };
+            // Every fourth has so much text that it waits in the store.
+            let digits = if self.tasks.is_multiple_of(4) { INLINE_TEXT as usize } else { 1 };
             self.clients.push(Client {
-                key: format!("request {}", self.tasks).into(),
+                key: format!("request {:0digits$}", self.tasks).into(),
                 agent,
                 asked: None,
                 ttl: None,
