@@ -39,6 +39,10 @@ pub struct Passage {
     pub line: u32,
     /// The text.
     pub text: String,
+    /// Whether the injection scan found in it what instructions to a model look like. It is told to the model, and the passage is
+    /// kept: what documents are about must not decide whether they can be read.
+    #[serde(default)]
+    pub suspicious: bool,
 }
 
 impl fmt::Display for Passage {
@@ -72,6 +76,10 @@ pub struct ChatRequest {
     pub system: String,
     /// Material to rest on.
     pub passages: Vec<Passage>,
+    /// What earlier steps of the run yielded, as (name, text). Made from material, so that it is material as well.
+    pub earlier: Vec<(String, String)>,
+    /// What whoever asks wants respected, one line each. Their word, and not the operator's.
+    pub constraints: Vec<String>,
     /// The conversation; the last turn is the user's.
     pub turns: Vec<ChatTurn>,
     /// What the call is for.

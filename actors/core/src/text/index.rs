@@ -78,6 +78,11 @@ impl DocumentIndex {
     fn passage(&self, index: usize) -> Passage {
         let (document, chunk) = &self.chunks[index];
         let (name, text) = &self.documents[*document];
-        Passage { source: name.clone(), line: chunk.line, text: text[chunk.range.clone()].to_owned() }
+        Passage {
+            source: name.clone(),
+            line: chunk.line,
+            text: text[chunk.range.clone()].to_owned(),
+            suspicious: false,
+        }
     }
 }

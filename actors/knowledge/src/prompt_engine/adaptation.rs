@@ -29,7 +29,7 @@ impl PromptHandle {
             return Vec::new();
         }
         if text.len() <= WHOLE_BACKGROUND {
-            return vec![Passage { source: BACKGROUND.to_owned(), line: 1, text: text.to_owned() }];
+            return vec![Passage { source: BACKGROUND.to_owned(), line: 1, text: text.to_owned(), suspicious: false }];
         }
         let documents = [(BACKGROUND.to_owned(), Arc::from(text))];
         self.cache.of(&documents).search(question, BACKGROUND_PASSAGES)

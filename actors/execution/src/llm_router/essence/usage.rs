@@ -39,6 +39,8 @@ mod tests {
             model: None,
             system: String::new(),
             passages: Vec::new(),
+            earlier: Vec::new(),
+            constraints: Vec::new(),
             turns: vec![ChatTurn { role: Role::User, text }],
             intent: Intent::Answer,
             temperature: 0.0,

@@ -48,7 +48,14 @@ mod tests {
         let request = ChatRequest {
             model: Some("qwen3:8b".to_owned()),
             system: "You help.".to_owned(),
-            passages: vec![Passage { source: "guide.md".to_owned(), line: 3, text: "Hearts: three.".to_owned() }],
+            passages: vec![Passage {
+                source: "guide.md".to_owned(),
+                line: 3,
+                text: "Hearts: three.".to_owned(),
+                suspicious: false,
+            }],
+            earlier: Vec::new(),
+            constraints: Vec::new(),
             turns: vec![ChatTurn { role: Role::User, text: "How many hearts?".to_owned() }],
             intent: Intent::Answer,
             temperature: 0.5,

@@ -90,6 +90,8 @@ mod tests {
             model: Some("m".to_owned()),
             system: "Be brief.".to_owned(),
             passages: Vec::new(),
+            earlier: Vec::new(),
+            constraints: Vec::new(),
             turns: vec![ChatTurn { role: Role::User, text: "Why?".to_owned() }],
             intent: Intent::Answer,
             temperature: 0.5,

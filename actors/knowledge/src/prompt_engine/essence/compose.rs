@@ -3,10 +3,10 @@
 use super::{Library, Values, Variable};
 use octopussy_core::agent::OutputFormat;
 use octopussy_core::ports::{ChatRequest, ChatTurn, Intent, Passage, PromptInput, Role};
-use std::fmt::Write as _;
 
 /// The request for one model call. `background` are the passages of the agent's own facts; they come after those that were found.
 ///
+/// The standing instruction is the operator's alone: what a task brings, and what earlier steps made of it, goes beside the turns.
 /// The conversation is: what the agent remembers, the task's history, the task. A call that is about an earlier result
 /// (review, revision, synthesis) goes on with that result as the model's turn and the instruction as the user's.
 #[must_use]
@@ -18,10 +18,8 @@ pub fn compose(library: &Library, input: &PromptInput<'_>, background: Vec<Passa
     values.set(Variable::Persona, spec.persona.as_str());
     values.set(Variable::Goal, spec.goal.as_str());
     values.set(Variable::Permissions, spec.permissions_text.as_str());
-    values.set(Variable::Constraints, lines(&input.content.constraints));
     values.set(Variable::Format, format_of(spec.output_format));
     values.set(Variable::Input, input.content.input.as_str());
-    values.set(Variable::Earlier, sections(input.earlier));
     let draft = draft(input);
     values.set(Variable::Draft, draft.clone());
     let review = input.earlier.iter().rev().find(|(name, _)| name == "review").map_or("", |(_, text)| text.as_str());
@@ -46,6 +44,8 @@ pub fn compose(library: &Library, input: &PromptInput<'_>, background: Vec<Passa
         model: spec.intelligence.model.clone(),
         system: library.system().render(&values),
         passages,
+        earlier: earlier(input),
+        constraints: input.content.constraints.iter().map(|constraint| folded(constraint)).collect(),
         turns,
         intent: input.intent,
         temperature: spec.intelligence.temperature,
@@ -78,24 +78,17 @@ const fn format_of(format: OutputFormat) -> &'static str {
     }
 }
 
-fn lines(items: &[String]) -> String {
-    let mut out = String::new();
-    for item in items {
-        // On one line each: a line of its own could open a section that is nobody's but the operator's.
-        let folded: Vec<&str> = item.split_whitespace().collect();
-        let _ = writeln!(out, "- {}", folded.join(" "));
-    }
-    out.truncate(out.trim_end().len());
-    out
+/// On one line: a line of its own could look like a section of somebody else's.
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn sections(earlier: &[(String, String)]) -> String {
-    let mut out = String::new();
-    for (name, text) in earlier.iter().filter(|(name, _)| name != "passages") {
-        let _ = writeln!(out, "## {name}\n{}\n", text.trim());
+/// What an answer is given of earlier steps. The other calls are about one of them, which is a turn of its own.
+fn earlier(input: &PromptInput<'_>) -> Vec<(String, String)> {
+    match input.intent {
+        Intent::Answer => input.earlier.iter().filter(|(name, _)| name != "passages").cloned().collect(),
+        Intent::Plan | Intent::Review | Intent::Revise | Intent::Synthesize => Vec::new(),
     }
-    out.truncate(out.trim_end().len());
-    out
 }
 
 /// The earlier result that a review, a revision or a synthesis is about.

@@ -31,16 +31,12 @@ variables! {
     Goal "goal";
     /// What the agent may do, in prose.
     Permissions "permissions";
-    /// What the answer must respect, one a line.
-    Constraints "constraints";
     /// The shape of the answer.
     Format "format";
     /// What this call is for (in `system` only).
     Instruction "instruction";
     /// The task.
     Input "input";
-    /// What earlier steps yielded.
-    Earlier "earlier";
     /// The draft under review.
     Draft "draft";
     /// What the review said.

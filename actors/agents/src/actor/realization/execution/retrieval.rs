@@ -3,6 +3,7 @@
 use super::{Execution, Halt};
 use crate::actor::realization::documents::{DocumentError, Documents};
 use octopussy_core::agent::Usage;
+use octopussy_core::ports::{AuditEvent, AuditOutcome, ScanVerdict};
 use octopussy_core::task::{Outcome, StepKind, StepRecord};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,27 @@ impl Execution<'_> {
                 .await
                 .map_err(|error| Halt::Transient(format!("the retrieval broke off: {error}")))?
         };
+        self.look_at_passages();
         let text = serde_json::to_string(&self.passages).unwrap_or_else(|_| "[]".to_owned());
         Ok(self.step(index, StepKind::Retrieve, "passages".into(), "".into(), started, text.into(), Usage::default()))
+    }
+
+    /// Marks the passages that read like instructions to a model. They are no reason to refuse the task: a document about such texts
+    /// must be readable, and who asks need not be who wrote it.
+    fn look_at_passages(&mut self) {
+        let cx = self.run_task;
+        for passage in &mut self.passages {
+            let text = format!("{}\n{}", passage.source, passage.text);
+            let ScanVerdict::Injection { rule } = cx.host.ports.security.scan_prompt(&text) else { continue };
+            passage.suspicious = true;
+            cx.host.ports.observability.audit(AuditEvent {
+                action: "passage.scan".to_owned(),
+                actor: cx.task.sender.to_string(),
+                subject: cx.task.id.to_string(),
+                outcome: AuditOutcome::Allowed,
+                detail: format!("the injection scan found '{rule}' in {passage}; the model is told"),
+                trace_id: Some(cx.task.message.trace_id().to_string()),
+            });
+        }
     }
 }

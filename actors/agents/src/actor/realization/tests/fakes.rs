@@ -281,6 +281,8 @@ impl PromptPort for FakePrompt {
             model: None,
             system: String::new(),
             passages: Vec::new(),
+            earlier: Vec::new(),
+            constraints: Vec::new(),
             turns: vec![ChatTurn { role: Role::User, text }],
             intent: input.intent,
             temperature: 0.0,
@@ -295,7 +297,7 @@ impl PromptPort for FakePrompt {
         let fitting = documents.iter().filter(|(_, text)| text.contains(question));
         fitting
             .take(top_k)
-            .map(|(name, text)| Passage { source: name.clone(), line: 1, text: text.to_string() })
+            .map(|(name, text)| Passage { source: name.clone(), line: 1, text: text.to_string(), suspicious: false })
             .collect()
     }
     fn list(&self) -> Vec<String> {

@@ -50,7 +50,9 @@ pub fn tokens(text: &str) -> u64 {
 pub fn request_tokens(request: &ChatRequest) -> u64 {
     let passages: u64 = request.passages.iter().map(|passage| tokens(&passage.text)).sum();
     let turns: u64 = request.turns.iter().map(|turn| tokens(&turn.text)).sum();
-    tokens(&request.system) + passages + turns
+    let earlier: u64 = request.earlier.iter().map(|(name, text)| tokens(name) + tokens(text)).sum();
+    let constraints: u64 = request.constraints.iter().map(|constraint| tokens(constraint)).sum();
+    tokens(&request.system) + passages + earlier + constraints + turns
 }
 
 /// The answer in the pieces in which it is streamed: its lines. Together they are the answer.

@@ -9,7 +9,9 @@ pub(super) fn request(intent: Intent, turns: &[(Role, &str)]) -> ChatRequest {
     ChatRequest {
         model: None,
         system: String::new(),
-        passages: vec![Passage { source: "raft.md".into(), line: 10, text: RAFT.into() }],
+        passages: vec![Passage { source: "raft.md".into(), line: 10, text: RAFT.into(), suspicious: false }],
+        earlier: Vec::new(),
+        constraints: Vec::new(),
         turns: turns.iter().map(|(role, text)| ChatTurn { role: *role, text: (*text).into() }).collect(),
         intent,
         temperature: 0.0,

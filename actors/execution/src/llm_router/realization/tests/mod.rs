@@ -260,7 +260,9 @@ pub(super) fn request(timeout: Duration) -> ChatRequest {
     ChatRequest {
         model: None,
         system: "Be brief.".into(),
-        passages: vec![Passage { source: "a.md".into(), line: 3, text: "The sky is blue.".into() }],
+        passages: vec![Passage { source: "a.md".into(), line: 3, text: "The sky is blue.".into(), suspicious: false }],
+        earlier: Vec::new(),
+        constraints: Vec::new(),
         turns: vec![ChatTurn { role: Role::User, text: "What colour is the sky?".into() }],
         intent: Intent::Answer,
         temperature: 0.2,
