@@ -64,11 +64,10 @@ pub(super) async fn run(core: Arc<Core>, mut told: mpsc::Receiver<PeerEvent>) {
 /// A connection is back: what waits for it need not wait longer.
 async fn back(core: &Core, peer: NodeId) {
     core.context.clocks.met(peer);
-    for group in core.registry.all() {
-        if group.leads() {
-            drop(group.raft().trigger().reset_backoff([peer]).await);
-        }
-    }
+    let led = core.registry.all().into_iter().filter(|group| group.leads());
+    // All of them at once: one that is slow to answer keeps none of the others waiting.
+    let told = led.map(|group| async move { drop(group.raft().trigger().reset_backoff([peer]).await) });
+    futures::future::join_all(told).await;
 }
 
 fn look_around(core: &Arc<Core>) {
