@@ -5,7 +5,8 @@ use crate::cluster::control_group::AloneInMemory;
 use crate::cluster::home::ClusterHome;
 use crate::cluster::joining::{Door, JoinFailure, Joined, Wish, join, resume};
 use crate::cluster::token::{JoinSecret, JoinToken};
-use crate::identity::{AuthorityKey, load_or_create};
+use crate::cluster::authority_sync;
+use crate::identity::{AuthorityKey, PresentIdentity, load_or_create};
 use async_trait::async_trait;
 use octopussy_control::{ClusterRecord, TokenMaker, VersionRange};
 use octopussy_core::ids::ShardCount;
@@ -52,11 +53,13 @@ impl Founder {
             founded_at: clock.now(),
         };
         state.apply(ControlCommand::Found { cluster, founder: record(&identity, clock.now()) }).unwrap();
-        for kind in KeyKind::ALL {
+        for kind in KeyKind::STORED {
             state.apply(keys_sync::offer(kind, &[7; 32], &key, clock.now()).unwrap()).unwrap();
         }
+        let authority = authority_sync::proposal(&identity, &state, || Ok(key.clone()), clock.now()).unwrap();
+        state.apply(authority.unwrap()).unwrap();
         let group = AloneInMemory::new(state);
-        let admission = Admission::new(identity.clone(), group.clone(), Some(key.clone()), clock.clone());
+        let admission = Admission::new(PresentIdentity::new(identity.clone()), group.clone(), Some(key.clone()), clock.clone());
         Self { _home: home, identity, group, key, clock, admission }
     }
 
@@ -205,7 +208,7 @@ async fn a_full_member_gets_everything_it_needs_to_admit_others() {
     let keys = KeySet::decode(secrets.get(&names[1]).await.unwrap().expose()).unwrap();
     assert_eq!(keys, KeySet::alone([7; 32]));
     // And it lets a third one in by itself.
-    let second = Admission::new(identity, founder.group.clone(), Some(founder.key.clone()), founder.clock.clone());
+    let second = Admission::new(PresentIdentity::new(identity), founder.group.clone(), Some(founder.key.clone()), founder.clock.clone());
     let third = tempfile::tempdir().unwrap();
     let token = founder.token(TokenUse::Single, 2).await;
     let way = Way { admission: second, asked: AtomicUsize::new(0), loses: 0 };
@@ -239,7 +242,7 @@ async fn a_guest_gets_no_key_and_no_secret_and_lets_nobody_in() {
         assert!(!found && !holds(&[7; 32]), "{} holds a key of the cluster", path.display());
     }
     let identity = load_or_create(home.path(), member.authority_key(), &[]).unwrap();
-    let guest = Admission::new(identity, founder.group.clone(), None, founder.clock.clone());
+    let guest = Admission::new(PresentIdentity::new(identity), founder.group.clone(), None, founder.clock.clone());
     let other = tempfile::tempdir().unwrap();
     let request = Way { admission: guest, asked: AtomicUsize::new(0), loses: 0 };
     tokio::time::pause();
