@@ -100,6 +100,10 @@ impl SharedKey {
         matches!(self.phase, SharedKeyPhase::Offered { .. })
     }
 
+    const fn is_retired(&self) -> bool {
+        matches!(self.phase, SharedKeyPhase::Retired { .. })
+    }
+
     /// Whether nothing that it signed can be good any more.
     fn is_spent(&self, now: Timestamp) -> bool {
         match self.phase {
@@ -161,7 +165,10 @@ impl ControlState {
         }
         check_public(kind, &public)?;
         let (at, limit) = (self.at(now), limit_of(kind));
-        if keys.iter().filter(|key| !key.is_spent(at)).count() >= limit {
+        let full = keys.iter().filter(|key| !key.is_spent(at)).count() >= limit;
+        // What a thief can use is always replaced: the oldest of those that will be good for minutes only makes room.
+        let makes_room = self.owes_key(kind) && kept_after_theft(kind) < kept_for(kind);
+        if full && !makes_room {
             return Err(ControlRefusal::TooMany { what: "keys of a kind at once".to_owned(), limit });
         }
         self.pass(now);
@@ -169,6 +176,9 @@ impl ControlState {
         let now = self.now;
         let hurried = self.answer_theft(kind);
         let keys = self.keys.entry(kind).or_default();
+        if full && let Some(oldest) = keys.iter().position(SharedKey::is_retired) {
+            keys.remove(oldest);
+        }
         // The first one is the founder's, which signs with it already.
         let phase = if keys.is_empty() {
             SharedKeyPhase::Active

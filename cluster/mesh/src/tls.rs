@@ -50,9 +50,7 @@ pub fn fingerprint(authority: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(authority.as_ref()).into()
 }
 
-fn roots<'a>(
-    authorities: impl IntoIterator<Item = &'a CertificateDer<'static>>,
-) -> Result<Arc<RootCertStore>, Error> {
+fn roots<'a>(authorities: impl IntoIterator<Item = &'a CertificateDer<'static>>) -> Result<Arc<RootCertStore>, Error> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(authority.clone())?;

@@ -70,7 +70,9 @@ fn in_order(control: &ControlState) -> impl Iterator<Item = &SharedKey> {
 pub(super) fn differs(identity: &Identity, control: &ControlState) -> bool {
     let (ours, theirs) = (identity.trusted(), trusted(control));
     if identity.authority_key().is_some() {
-        return ours != theirs;
+        // One that was let in meanwhile has the certificates, and nothing yet that leads from those before.
+        let retired = |key: &&SharedKey| matches!(key.phase, SharedKeyPhase::Retired { .. });
+        return ours != theirs || identity.crosses() != control.keys_of(KIND).iter().filter(retired).count();
     }
     let mut expected = vec![identity.authority().clone()];
     expected.extend(theirs.into_iter().filter(|each| each != identity.authority()));
@@ -111,8 +113,11 @@ pub(super) fn proposal(
     now: Timestamp,
 ) -> Result<Option<ControlCommand>, AuthorityError> {
     if control.keys_of(KIND).is_empty() {
-        // The cluster goes on with the authority that it was founded with, unless somebody else has it.
         let data_key = data_key()?;
+        if control.owes_key(KIND) {
+            return offer_new(&data_key, now).map(|(_, command)| Some(command));
+        }
+        // The cluster goes on with the authority that it was founded with.
         let founders = CommittedAuthority {
             certificate: identity.authority().clone(),
             key: identity.authority_key().map(|key| Zeroizing::new(key.to_owned())),
@@ -127,7 +132,9 @@ pub(super) fn proposal(
             Due::Activate => Some(ControlCommand::ActivateKey { kind: KIND, tag: offered.tag, now }),
         }),
         None if control.owes_key(KIND) => {
-            tracing::warn!("somebody who is no member any more has the authority's key: another authority takes its place");
+            tracing::warn!(
+                "somebody who is no member any more has the authority's key: another authority takes its place"
+            );
             offer_new(&data_key()?, now).map(|(_, command)| Some(command))
         }
         None => Ok(None),

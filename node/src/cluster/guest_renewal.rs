@@ -103,15 +103,13 @@ pub(super) async fn ask(
         let answer = ask_one(door, address, &wanted, &request).await;
         let answer = answer.and_then(|bytes| codec::decode::<RenewalAnswer>(&bytes).map_err(|error| error.to_string()));
         match answer.map(|answer| answer.map_err(|refusal| refusal.to_string())) {
-            Ok(Ok(pem)) => {
-                match identity::check_credentials(&key, *signing, &ca_pem, None, &pem) {
-                    Ok(()) => {
-                        identity::store_credentials(home, &ca_pem, None, &pem)?;
-                        return Ok(());
-                    }
-                    Err(error) => failures.push(format!("{address}: {error}")),
+            Ok(Ok(pem)) => match identity::check_credentials(&key, *signing, &ca_pem, None, &pem) {
+                Ok(()) => {
+                    identity::store_credentials(home, &ca_pem, None, &pem)?;
+                    return Ok(());
                 }
-            }
+                Err(error) => failures.push(format!("{address}: {error}")),
+            },
             Ok(Err(reason)) | Err(reason) => failures.push(format!("{address}: {reason}")),
         }
     }

@@ -135,9 +135,7 @@ async fn listen(events: &Receiver<ServiceEvent>, sought: &Sought, within: Durati
 /// Where an announced member is reached; nothing when it is of another cluster.
 fn places(service: &ResolvedService, sought: &Sought) -> Vec<SocketAddr> {
     let is_of = match sought {
-        Sought::Authority(fingerprint) => {
-            service.get_property_val_str(AUTHORITY) == Some(tag(fingerprint).as_str())
-        }
+        Sought::Authority(fingerprint) => service.get_property_val_str(AUTHORITY) == Some(tag(fingerprint).as_str()),
         Sought::Cluster(id) => service.get_property_val_str(CLUSTER) == Some(id.as_str()),
     };
     if !is_of || service.port == 0 {

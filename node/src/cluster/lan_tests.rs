@@ -17,7 +17,11 @@ fn members_of_the_tokens_cluster_are_taken_and_no_others() {
     assert_eq!(places(&announced(OURS, "192.0.2.7:47210"), &Sought::Authority(OURS)), [address("192.0.2.7:47210")]);
     assert_eq!(places(&announced(THEIRS, "192.0.2.7:47210"), &Sought::Authority(OURS)), []);
     assert_eq!(places(&announced(OURS, "192.0.2.7:0"), &Sought::Authority(OURS)), []);
-    assert_eq!(places(&announced(OURS, "[fe80::1]:47210"), &Sought::Authority(OURS)), [], "nobody knows on which interface");
+    assert_eq!(
+        places(&announced(OURS, "[fe80::1]:47210"), &Sought::Authority(OURS)),
+        [],
+        "nobody knows on which interface"
+    );
 }
 
 /// A member that was away looks for the others under whichever authority they are now.
@@ -55,7 +59,10 @@ async fn listening_ends_soon_after_the_first_answer_and_in_any_case() {
     let begun = tokio::time::Instant::now();
     sender.send(resolved(OURS, "192.0.2.1:1")).unwrap();
     sender.send(resolved(OURS, "192.0.2.2:1")).unwrap();
-    assert_eq!(listen(&events, &Sought::Authority(OURS), LOOK_FOR).await, [address("192.0.2.1:1"), address("192.0.2.2:1")]);
+    assert_eq!(
+        listen(&events, &Sought::Authority(OURS), LOOK_FOR).await,
+        [address("192.0.2.1:1"), address("192.0.2.2:1")]
+    );
     assert_eq!(begun.elapsed(), MORE_WITHIN);
 }
 

@@ -102,6 +102,11 @@ impl Cluster {
         })
     }
 
+    async fn end_overlap(&self, kind: KeyKind) -> Result<ControlApplied, ControlError> {
+        let command = ControlCommand::EndKeyOverlap { kind, now: self.parts.clock.now() };
+        self.parts.shards.propose_control(command).await
+    }
+
     fn find(&self, node: &str) -> Result<(MemberRecord, Reach), Problem> {
         self.with_seen(|seen| {
             let member = seen.find(node).map_err(|error| {
@@ -231,11 +236,17 @@ impl ClusterPort for Cluster {
         let data_key = self.parts.home.data_key(false).map_err(unusable)?;
         let mut begun = Vec::new();
         for kind in kinds {
+            if now {
+                // What is under way, or takes the room of a new one, does not hold this up.
+                match self.end_overlap(*kind).await {
+                    Ok(_) | Err(ControlError::Refused(ControlRefusal::UnknownKey)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             let (tag, command) = new_key(*kind, &data_key, self.parts.clock.now())?;
             self.parts.shards.propose_control(command).await?;
             if now {
-                let command = ControlCommand::EndKeyOverlap { kind: *kind, now: self.parts.clock.now() };
-                self.parts.shards.propose_control(command).await?;
+                self.end_overlap(*kind).await?;
             }
             let overlap = if now { Duration::ZERO } else { kept_for(*kind) };
             tracing::info!(kind = kind.secret(), key = super::hex(&tag), now, "a key takes the place of another");

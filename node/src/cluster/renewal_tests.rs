@@ -142,7 +142,12 @@ fn guest() -> (tempfile::TempDir, Renewer, Arc<SetClock>, Arc<Mesh>, Identity) {
 }
 
 fn admission(founder: &Identity, members: &[(NodeId, MemberRole)], clock: &Arc<SetClock>) -> Way {
-    Way(Some(Admission::new(PresentIdentity::new(founder.clone()), group(members), Some(DataKey::generate().unwrap()), clock.clone())))
+    Way(Some(Admission::new(
+        PresentIdentity::new(founder.clone()),
+        group(members),
+        Some(DataKey::generate().unwrap()),
+        clock.clone(),
+    )))
 }
 
 #[tokio::test]
@@ -173,7 +178,8 @@ async fn nothing_is_signed_for_strangers_the_removed_or_full_members() {
     }
     let departed = ControlState { departed: [(me, Timestamp::EPOCH)].into(), ..ControlState::default() };
     let key = DataKey::generate().unwrap();
-    let admission = Admission::new(PresentIdentity::new(founder), AloneInMemory::new(departed), Some(key), clock.clone());
+    let admission =
+        Admission::new(PresentIdentity::new(founder), AloneInMemory::new(departed), Some(key), clock.clone());
     renewer.door = Box::new(Way(Some(admission)));
     assert_eq!(renewer.look().await, AGAIN_AFTER, "signed for one that was removed");
     assert_eq!(renewer.identity.get().certificate, first);

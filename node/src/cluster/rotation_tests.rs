@@ -39,7 +39,8 @@ impl World {
         let mut homes = vec![founder_home];
         for number in 1..=full {
             let (home, guest) = (tempfile::tempdir().unwrap(), number == full);
-            let (role, held) = if guest { (MemberRole::Guest, None) } else { (MemberRole::Full, founder.authority_key()) };
+            let (role, held) =
+                if guest { (MemberRole::Guest, None) } else { (MemberRole::Full, founder.authority_key()) };
             let request = NodeKey::load_or_create(home.path()).unwrap().signing_request().unwrap();
             let signed = founder.sign(&request, &[], role).unwrap();
             store_credentials(home.path(), &founder.ca_pem, held, &signed).unwrap();
@@ -145,9 +146,18 @@ async fn every_member_trusts_an_authority_before_anybody_is_certified_by_it() {
     for node in 0..3 {
         assert_eq!(world.under(node), (active.clone(), active[0].clone()), "{node}");
         let kept = world.reloaded(node);
-        assert_eq!((kept.trusted(), kept.node_id), (active.clone(), world.id(node)), "{node} forgets it with a restart");
+        assert_eq!(
+            (kept.trusted(), kept.node_id),
+            (active.clone(), world.id(node)),
+            "{node} forgets it with a restart"
+        );
         assert_eq!(kept.mesh_certificates().crosses.len(), 1, "{node} is lost to whoever trusts the one before alone");
     }
+    // A member that joins now gets the certificates, and makes the rest by itself.
+    std::fs::remove_file(world.nodes[1].home.path().join("tls/cross.pem")).unwrap();
+    world.nodes[1].renewer.identity.set(world.reloaded(1));
+    world.rounds(&[1]).await;
+    assert_eq!(world.reloaded(1).mesh_certificates().crosses.len(), 1);
     // After a bounded time the one before counts nowhere.
     world.tick(kept_for(KeyKind::Authority));
     world.group.propose(ControlCommand::Tick { now: world.clock.now() }).await.unwrap();
@@ -209,7 +219,11 @@ async fn a_guest_follows_and_asks_for_a_certificate() {
     assert!(!world.nodes[1].renewer.follow().await.unwrap(), "it asks for what nobody signs yet");
     // The only member trusts the new one, and is not certified by it yet.
     world.nodes[0].renewer.follow().await.unwrap();
-    world.group.propose(ControlCommand::EndKeyOverlap { kind: KeyKind::Authority, now: world.clock.now() }).await.unwrap();
+    world
+        .group
+        .propose(ControlCommand::EndKeyOverlap { kind: KeyKind::Authority, now: world.clock.now() })
+        .await
+        .unwrap();
     let (guest, active) = (1, world.committed());
     assert_eq!(active.len(), 1);
     assert!(world.nodes[guest].renewer.follow().await.unwrap());

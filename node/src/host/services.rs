@@ -77,13 +77,8 @@ impl ClusterServices {
                 clock: self.clock.clone(),
             };
             tokio::spawn(sync.run(stopping.clone()));
-            let keys = KeysSync {
-                node,
-                key: key_of_keys,
-                group: self.group.clone(),
-                secrets,
-                clock: self.clock.clone(),
-            };
+            let keys =
+                KeysSync { node, key: key_of_keys, group: self.group.clone(), secrets, clock: self.clock.clone() };
             tokio::spawn(keys.run(stopping.clone()));
         }
         self.mesh.serve_join(Arc::new(Admission::new(self.identity, self.group, self.key, self.clock)));

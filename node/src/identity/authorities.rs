@@ -162,15 +162,11 @@ fn of_key(
 }
 
 /// Which of the authorities has signed the node's certificate; the first when there is no such certificate.
-fn signer(
-    folder: &Path,
-    certificates: &[CertificateDer<'static>],
-) -> Result<CertificateDer<'static>, IdentityError> {
+fn signer(folder: &Path, certificates: &[CertificateDer<'static>]) -> Result<CertificateDer<'static>, IdentityError> {
     let leaf = files::read_certificates(&folder.join("node.pem"))?;
     let signed = |authority: &&CertificateDer<'static>| leaf.iter().any(|leaf| leaf::is_signed(leaf, authority));
     let found = certificates.iter().find(signed).or_else(|| certificates.first());
-    found.cloned().ok_or_else(|| IdentityError::Damaged {
-        path: folder.join(CERTIFICATES),
-        reason: "it is empty".to_owned(),
-    })
+    found
+        .cloned()
+        .ok_or_else(|| IdentityError::Damaged { path: folder.join(CERTIFICATES), reason: "it is empty".to_owned() })
 }

@@ -69,7 +69,11 @@ impl Authority {
     }
 
     /// The certificate that `newer` has of this authority: whoever trusts this one trusts `newer` by it.
-    pub(super) fn vouch_for(&self, newer: &Self, now: OffsetDateTime) -> Result<CertificateDer<'static>, IdentityError> {
+    pub(super) fn vouch_for(
+        &self,
+        newer: &Self,
+        now: OffsetDateTime,
+    ) -> Result<CertificateDer<'static>, IdentityError> {
         let missing = || IdentityError::Certificate("the key of an authority is not on this node".to_owned());
         let (ours, theirs) = (self.issuer.as_ref().ok_or_else(missing)?, newer.issuer.as_ref().ok_or_else(missing)?);
         let mut params = params(theirs.key(), now);

@@ -87,9 +87,7 @@ impl Identity {
     pub(crate) fn renewed(&self, home: &Path, extra_names: &[String], now: Timestamp) -> Result<Self, IdentityError> {
         let authorities = match self.own_authority {
             None => self.authorities.clone(),
-            Some(_) => {
-                Arc::new(authorities::load_or_create(&home.join("tls"), AuthorityKey::Elsewhere, date(now)?)?)
-            }
+            Some(_) => Arc::new(authorities::load_or_create(&home.join("tls"), AuthorityKey::Elsewhere, date(now)?)?),
         };
         self.under(authorities, home, extra_names, now)
     }
@@ -122,8 +120,7 @@ impl Identity {
         now: Timestamp,
     ) -> Result<Self, IdentityError> {
         let (names, now, folder) = (leaf::names(extra_names)?, date(now)?, home.join("tls"));
-        let certificate =
-            leaf::load_or_issue(&folder.join("node.pem"), &self.key, &authorities.active, &names, now)?;
+        let certificate = leaf::load_or_issue(&folder.join("node.pem"), &self.key, &authorities.active, &names, now)?;
         let chain = match &self.own_authority {
             None => chain(&certificate, &authorities),
             Some(own) => own_chain(&folder.join(OWN), own, &self.key, &names, now)?,
@@ -143,6 +140,11 @@ impl Identity {
     /// The certificates of the authorities that this node trusts, the one that has signed its own first.
     pub(crate) fn trusted(&self) -> Vec<CertificateDer<'static>> {
         self.authorities.trusted()
+    }
+
+    /// How many authorities before vouch for the one that signs now.
+    pub(crate) fn crosses(&self) -> usize {
+        self.authorities.crosses.len()
     }
 
     /// The certificate of the authority that has signed this node's.

@@ -31,7 +31,9 @@ fn clients_that_trust_either_authority_reach_the_node_until_the_old_one_is_given
     let identity = identity.following(&[new], home.path(), &[], now()).unwrap();
     assert!(!handshake(&identity, &trusts_old, "localhost"), "what was given up still counts");
     assert!(handshake(&identity, &trusts_new, "localhost"));
-    assert!(!is_under(home.path(), &before.fingerprint).unwrap() && is_under(home.path(), &identity.fingerprint).unwrap());
+    assert!(
+        !is_under(home.path(), &before.fingerprint).unwrap() && is_under(home.path(), &identity.fingerprint).unwrap()
+    );
 }
 
 /// Whatever was written last before a crash, a start finds an authority with its key.

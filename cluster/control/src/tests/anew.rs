@@ -6,7 +6,9 @@ use octopussy_core::ports::{KeyKind, TokenUse};
 
 fn offer(state: &mut ControlState, kind: KeyKind, tag: u8) {
     let sealed = SealedSecret { sealed: vec![tag], set_at: at(2_000) };
-    state.apply(ControlCommand::OfferKey { kind, tag: [tag; 16], sealed, public: public(kind), now: at(2_000) }).unwrap();
+    state
+        .apply(ControlCommand::OfferKey { kind, tag: [tag; 16], sealed, public: public(kind), now: at(2_000) })
+        .unwrap();
 }
 
 fn anew() -> ControlState {

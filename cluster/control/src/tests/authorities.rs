@@ -107,6 +107,12 @@ fn few_authorities_are_trusted_at_once() {
         (1..=3).for_each(|number| know(&mut state, tag, number, 3_000));
     }
     assert!(matches!(offer(&mut state, 99, 3_000), Err(ControlRefusal::TooMany { limit: MAX_AUTHORITIES, .. })));
+    let mut robbed = state.clone();
+    robbed.apply(ControlCommand::Stolen { node: node(3), now: at(3_000) }).unwrap();
+    robbed.apply(ControlCommand::Remove { node: node(3), now: at(3_000) }).unwrap();
+    offer(&mut robbed, 99, 3_000).unwrap();
+    assert_eq!(trusted(&robbed), (vec![2, 3, 4, 99], 4), "a thief's authority is not replaced for want of room");
+    robbed.check().unwrap();
     state.apply(ControlCommand::EndKeyOverlap { kind: KIND, now: at(3_000) }).unwrap();
     offer(&mut state, 99, 3_000).unwrap();
     let retired = |key: &&crate::SharedKey| matches!(key.phase, SharedKeyPhase::Retired { .. });

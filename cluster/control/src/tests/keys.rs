@@ -145,7 +145,15 @@ fn tokens_of_a_stolen_key_are_good_for_minutes() {
     let mut state = grown(3);
     let token = |state: &mut ControlState, tag: u8, now| {
         let sealed = SealedSecret { sealed: vec![tag], set_at: at(now) };
-        state.apply(ControlCommand::OfferKey { kind: KeyKind::Token, tag: [tag; 16], sealed, public: public(KeyKind::Token), now: at(now) }).unwrap();
+        state
+            .apply(ControlCommand::OfferKey {
+                kind: KeyKind::Token,
+                tag: [tag; 16],
+                sealed,
+                public: public(KeyKind::Token),
+                now: at(now),
+            })
+            .unwrap();
         for number in [1, 2] {
             let known =
                 ControlCommand::KnowKey { kind: KeyKind::Token, tag: [tag; 16], node: node(number), now: at(now) };

@@ -25,7 +25,7 @@ pub(super) async fn run(now: bool, context: &Context) -> Result<(), Failure> {
     }
     context.out.line("Members, guests and their command lines follow by themselves, also those that are down now.");
     context.out.line(format_args!(
-        "Yours to do: give clients outside the cluster the file {} (tls/ca.pem of any member), which has both certificates.",
+        "Yours to do: give clients outside the cluster the file {} (tls/ca.pem of any member): it has every certificate that is trusted.",
         file.display()
     ));
     Ok(())
