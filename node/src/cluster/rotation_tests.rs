@@ -46,13 +46,9 @@ impl World {
             store_credentials(home.path(), &founder.ca_pem, held, &signed).unwrap();
             homes.push(home);
         }
-        let mut state = ControlState::default();
-        state.cluster = Some(ClusterRecord {
-            id: founder.cluster_id.clone(),
-            shards: ShardCount::new(1).unwrap(),
-            replication: 3,
-            founded_at: clock.now(),
-        });
+        let (id, shards) = (founder.cluster_id.clone(), ShardCount::new(1).unwrap());
+        let cluster = Some(ClusterRecord { id, shards, replication: 3, founded_at: clock.now() });
+        let mut state = ControlState { cluster, ..ControlState::default() };
         let mut identities = Vec::new();
         for (number, home) in homes.iter().enumerate() {
             let (role, held) = if number == full {

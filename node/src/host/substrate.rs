@@ -154,7 +154,15 @@ impl Substrate {
         tokio::spawn(start.run(substrate.removed.clone(), substrate.stopping.clone()));
         let removal = substrate.removal(identity.node_id, introduced);
         tokio::spawn(removal.run(substrate.removed.clone(), substrate.stopping.clone()));
-        match substrate.belong(prepared).await {
+        let belongs = substrate.belong(prepared).await.and_then(|member| {
+            // A founder makes it, before anything is sealed with it.
+            if member.role == MemberRole::Full {
+                let home = &prepared.cluster_home;
+                home.data_key(member.founder).context("the key of the shared secrets cannot be used")?;
+            }
+            Ok(member)
+        });
+        match belongs {
             Ok(member) => {
                 tokio::spawn(substrate.backup_door(prepared, member).run(substrate.stopping.clone()));
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));

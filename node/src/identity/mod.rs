@@ -303,7 +303,9 @@ fn load_or_create_at(
     let ca_pem = authorities.bundle();
     Ok(Identity {
         node_id: node_id(&key),
-        client_ca_pem: own_authority.as_ref().map_or_else(|| ca_pem.clone(), |own| files::to_pem(&[own.der.clone()])),
+        client_ca_pem: own_authority
+            .as_ref()
+            .map_or_else(|| ca_pem.clone(), |own| files::to_pem(std::slice::from_ref(&own.der))),
         ca_pem,
         fingerprint: authorities.active.fingerprint(),
         cluster_id: authorities.active.cluster_id()?,

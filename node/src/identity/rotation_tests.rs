@@ -18,7 +18,7 @@ fn clients_that_trust_either_authority_reach_the_node_until_the_old_one_is_given
     let home = tempfile::tempdir().unwrap();
     let before = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
     let (old, new) = (founded_with(&before), new_authority(now()).unwrap());
-    let (trusts_old, trusts_new) = (before.ca_pem.clone(), to_pem(&[new.certificate.clone()]));
+    let (trusts_old, trusts_new) = (before.ca_pem.clone(), to_pem(std::slice::from_ref(&new.certificate)));
     let offered = [old.clone(), CommittedAuthority { key: None, ..new.clone() }];
     let identity = before.following(&offered, home.path(), &[], now()).unwrap();
     assert!(handshake(&identity, &trusts_old, "localhost") && !handshake(&identity, &trusts_new, "localhost"));
