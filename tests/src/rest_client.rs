@@ -82,7 +82,7 @@ impl RestClient {
         let base = field("url")?.trim_end_matches('/').to_owned();
         let mut builder = Client::builder().timeout(Duration::from_secs(90)).no_proxy();
         if base.starts_with("https:") {
-            builder = builder.tls_certs_only([Certificate::from_pem(field("ca")?.as_bytes())?]);
+            builder = builder.tls_certs_only(Certificate::from_pem_bundle(field("ca")?.as_bytes())?);
         }
         Ok(Self { http: builder.build()?, base, token: field("token")? })
     }

@@ -20,6 +20,8 @@ impl ControlState {
             // As if it were in somebody else's hands. Keys that sign messages stay: what waits in mailboxes is signed with them.
             self.stolen.entry(node).or_default().insert(KeyKind::Token);
         }
+        // The new cluster has an authority of its own, which its first member makes and offers.
+        self.keys.remove(&KeyKind::Authority);
         self.lives.clear();
         self.tokens.clear();
         for key in self.keys.values_mut().flatten() {

@@ -34,7 +34,9 @@ impl ControlState {
             ControlCommand::Recover { node, shards, now } => self.recover(node, &shards, now),
             ControlCommand::Tick { now } => self.tick(now),
             ControlCommand::Start { node, lineage, now } => self.start(node, &lineage, now),
-            ControlCommand::OfferKey { kind, tag, sealed, now } => self.offer_key(kind, tag, sealed, now),
+            ControlCommand::OfferKey { kind, tag, sealed, public, now } => {
+                self.offer_key(kind, tag, sealed, public, now)
+            }
             ControlCommand::KnowKey { kind, tag, node, now } => self.know_key(kind, tag, node, now),
             ControlCommand::ActivateKey { kind, tag, now } => self.activate_key(kind, tag, now),
             ControlCommand::EndKeyOverlap { kind, now } => self.end_key_overlap(kind, now),

@@ -1,9 +1,10 @@
 //! What must always be true of a state.
 
-use crate::limits::{MAX_KEYS, MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
-use crate::{ControlState, Fault, JoinToken, MemberRecord, SharedKeyPhase};
+use crate::keys::limit_of;
+use crate::limits::{MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
+use crate::{ControlState, Fault, JoinToken, MemberRecord, SharedKey, SharedKeyPhase};
 use octopussy_core::ids::{NodeId, ShardCount};
-use octopussy_core::ports::TokenUse;
+use octopussy_core::ports::{KeyKind, TokenUse};
 use std::collections::BTreeSet;
 
 macro_rules! ensure {
@@ -78,7 +79,9 @@ impl ControlState {
             ensure!(active == 1, "{active} keys of {kind:?} sign");
             let offered = count(|phase| matches!(phase, SharedKeyPhase::Offered { .. }));
             ensure!(offered <= 1, "{offered} keys of {kind:?} are offered");
-            ensure!(keys.len() <= MAX_KEYS, "{} keys of {kind:?}", keys.len());
+            ensure!(keys.len() <= limit_of(*kind), "{} keys of {kind:?}", keys.len());
+            let told = |key: &SharedKey| key.public.is_empty() != (*kind == KeyKind::Authority);
+            ensure!(keys.iter().all(told), "a key of {kind:?} has no certificate, or one that it should not have");
             let tags: BTreeSet<_> = keys.iter().map(|key| key.tag).collect();
             ensure!(tags.len() == keys.len(), "a key of {kind:?} is there twice");
             for key in keys {

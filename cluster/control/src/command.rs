@@ -73,8 +73,8 @@ pub enum ControlCommand {
     /// the home was copied, or an old one was put back.
     Start { node: NodeId, lineage: Lineage, now: Timestamp },
     /// A shared key is to take the place of the one that signs. The first of its kind signs at once. Refused while another is
-    /// offered; offering the same again changes nothing.
-    OfferKey { kind: KeyKind, tag: KeyTag, sealed: SealedSecret, now: Timestamp },
+    /// offered; offering the same again changes nothing. An authority comes with its certificate, in DER, and no other key with anything.
+    OfferKey { kind: KeyKind, tag: KeyTag, sealed: SealedSecret, public: Vec<u8>, now: Timestamp },
     /// A member has a key that is offered. Once every full member that is to stay has it, it signs.
     KnowKey { kind: KeyKind, tag: KeyTag, node: NodeId, now: Timestamp },
     /// An offered key is to sign although a member has not said that it has it. Refused before

@@ -2,7 +2,8 @@
 //! member takes it up, then it signs; the one before verifies for as long as something that it signed may still be on its way.
 
 use crate::limits::{
-    KEY_OFFER_LIMIT, MAX_KEYS, MAX_SECRET_BYTES, MESSAGE_KEY_KEPT, TOKEN_KEY_KEPT, TOKEN_KEY_KEPT_AFTER_THEFT,
+    AUTHORITY_KEPT, AUTHORITY_KEPT_AFTER_THEFT, KEY_OFFER_LIMIT, MAX_AUTHORITIES, MAX_CERTIFICATE_BYTES, MAX_KEYS,
+    MAX_SECRET_BYTES, MESSAGE_KEY_KEPT, TOKEN_KEY_KEPT, TOKEN_KEY_KEPT_AFTER_THEFT,
 };
 use crate::{ControlApplied, ControlRefusal, ControlState, SealedSecret};
 use octopussy_core::ids::NodeId;
@@ -41,6 +42,8 @@ pub struct SharedKey {
     pub tag: KeyTag,
     /// The key, sealed.
     pub sealed: SealedSecret,
+    /// What everybody may know of it: an authority's certificate, in DER. Other keys have nothing of the kind.
+    pub public: Vec<u8>,
     /// When it was offered.
     pub made_at: Timestamp,
     /// Where it is in its life.
@@ -53,15 +56,38 @@ pub const fn kept_for(kind: KeyKind) -> Duration {
     match kind {
         KeyKind::Message => MESSAGE_KEY_KEPT,
         KeyKind::Token => TOKEN_KEY_KEPT,
+        KeyKind::Authority => AUTHORITY_KEPT,
     }
 }
 
-/// The same when a thief has the key that is replaced: members have new tokens of their own within seconds. Messages reach no
+/// The same when a thief has the key that is replaced: members have new tokens and certificates within seconds. Messages reach no
 /// member from whoever is none, so that their keys may stay as long as ever.
 const fn kept_after_theft(kind: KeyKind) -> Duration {
     match kind {
         KeyKind::Message => MESSAGE_KEY_KEPT,
         KeyKind::Token => TOKEN_KEY_KEPT_AFTER_THEFT,
+        KeyKind::Authority => AUTHORITY_KEPT_AFTER_THEFT,
+    }
+}
+
+/// How many keys of this kind there may be at once.
+pub(crate) const fn limit_of(kind: KeyKind) -> usize {
+    match kind {
+        KeyKind::Message | KeyKind::Token => MAX_KEYS,
+        KeyKind::Authority => MAX_AUTHORITIES,
+    }
+}
+
+/// Whether this may be told of a key of this kind.
+fn check_public(kind: KeyKind, public: &[u8]) -> Result<(), ControlRefusal> {
+    let bad = |why: &str| Err(ControlRefusal::BadSecret(why.to_owned()));
+    match (kind, public.is_empty()) {
+        (KeyKind::Authority, true) => bad("an authority has a certificate"),
+        (KeyKind::Message | KeyKind::Token, false) => bad("nobody is told anything of a key that only members have"),
+        (KeyKind::Authority, false) if public.len() > MAX_CERTIFICATE_BYTES => {
+            Err(ControlRefusal::BadSecret(format!("its certificate has at most {MAX_CERTIFICATE_BYTES} bytes")))
+        }
+        (KeyKind::Authority, false) | (KeyKind::Message | KeyKind::Token, true) => Ok(()),
     }
 }
 
@@ -72,6 +98,10 @@ impl SharedKey {
 
     const fn is_offered(&self) -> bool {
         matches!(self.phase, SharedKeyPhase::Offered { .. })
+    }
+
+    const fn is_retired(&self) -> bool {
+        matches!(self.phase, SharedKeyPhase::Retired { .. })
     }
 
     /// Whether nothing that it signed can be good any more.
@@ -88,6 +118,12 @@ impl ControlState {
     #[must_use]
     pub fn keys_of(&self, kind: KeyKind) -> &[SharedKey] {
         self.keys.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key of this kind that signs.
+    #[must_use]
+    pub fn active_key(&self, kind: KeyKind) -> Option<&SharedKey> {
+        self.keys_of(kind).iter().find(|key| key.is_active())
     }
 
     /// The key of this kind that is offered and does not sign yet.
@@ -113,6 +149,7 @@ impl ControlState {
         kind: KeyKind,
         tag: KeyTag,
         sealed: SealedSecret,
+        public: Vec<u8>,
         now: Timestamp,
     ) -> Result<ControlApplied, ControlRefusal> {
         let keys = self.keys_of(kind);
@@ -126,22 +163,29 @@ impl ControlState {
         if sealed.sealed.len() > MAX_SECRET_BYTES {
             return Err(ControlRefusal::BadSecret(format!("it has at most {MAX_SECRET_BYTES} bytes, sealed")));
         }
-        let at = self.at(now);
-        if keys.iter().filter(|key| !key.is_spent(at)).count() >= MAX_KEYS {
-            return Err(ControlRefusal::TooMany { what: "keys of a kind at once".to_owned(), limit: MAX_KEYS });
+        check_public(kind, &public)?;
+        let (at, limit) = (self.at(now), limit_of(kind));
+        let full = keys.iter().filter(|key| !key.is_spent(at)).count() >= limit;
+        // What a thief can use is always replaced: the oldest of those that will be good for minutes only makes room.
+        let makes_room = self.owes_key(kind) && kept_after_theft(kind) < kept_for(kind);
+        if full && !makes_room {
+            return Err(ControlRefusal::TooMany { what: "keys of a kind at once".to_owned(), limit });
         }
         self.pass(now);
         self.forget_keys();
         let now = self.now;
         let hurried = self.answer_theft(kind);
         let keys = self.keys.entry(kind).or_default();
+        if full && let Some(oldest) = keys.iter().position(SharedKey::is_retired) {
+            keys.remove(oldest);
+        }
         // The first one is the founder's, which signs with it already.
         let phase = if keys.is_empty() {
             SharedKeyPhase::Active
         } else {
             SharedKeyPhase::Offered { known_by: BTreeSet::new(), hurried }
         };
-        keys.push(SharedKey { tag, sealed, made_at: now, phase });
+        keys.push(SharedKey { tag, sealed, public, made_at: now, phase });
         Ok(ControlApplied::Done)
     }
 

@@ -30,6 +30,19 @@ pub(crate) const TOKEN_KEY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The same when whoever stole a member could sign tokens with the key.
 pub const TOKEN_KEY_KEPT_AFTER_THEFT: Duration = Duration::from_secs(5 * 60);
 
+/// How many authorities are trusted at once: the one that signs, one that is offered, and two before them. Every handshake carries their
+/// certificates.
+pub const MAX_AUTHORITIES: usize = 4;
+
+/// For how long a replaced authority is still trusted: a week, in which clients outside the cluster get the certificate of the new one.
+pub(crate) const AUTHORITY_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The same when whoever stole a member can sign certificates in its name: nodes have certificates of the new one within seconds.
+pub const AUTHORITY_KEPT_AFTER_THEFT: Duration = Duration::from_secs(5 * 60);
+
+/// The longest certificate of an authority, in bytes: one with a key on P-256 has about five hundred.
+pub const MAX_CERTIFICATE_BYTES: usize = 4 * 1024;
+
 /// The longest sealed secret, in bytes: private keys and service account files fit.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 

@@ -11,17 +11,35 @@ use std::time::Duration;
 
 /// How a node shows who it is, and whom it trusts.
 pub struct MeshCertificates {
-    /// The cluster's authority. Peers are trusted when it signed their certificate.
-    pub authority: CertificateDer<'static>,
-    /// This node's certificate, good for servers and clients, signed by the authority. The node's id follows from its key.
+    /// The cluster's authorities, the one that signs first: while one takes the place of another there are several. Of a peer that this
+    /// node does not know one of them must have signed the certificate; whom it knows ([`MeshPort::learn`](octopussy_core::ports::MeshPort::learn))
+    /// it recognises by the key.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// This node's certificate, good for servers and clients, signed by the first authority. The node's id follows from its key.
     pub certificate: CertificateDer<'static>,
+    /// The first authority's certificate, signed by others: with it, whoever trusts one of these trusts this node.
+    pub crosses: Vec<CertificateDer<'static>>,
     /// The private key of the certificate.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl Clone for MeshCertificates {
     fn clone(&self) -> Self {
-        Self { authority: self.authority.clone(), certificate: self.certificate.clone(), key: self.key.clone_key() }
+        let Self { authorities, certificate, crosses, key } = self;
+        Self {
+            authorities: authorities.clone(),
+            certificate: certificate.clone(),
+            crosses: crosses.clone(),
+            key: key.clone_key(),
+        }
+    }
+}
+
+impl MeshCertificates {
+    /// What the node shows: its certificate, and everything that leads from it to an authority that somebody may trust.
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        let leads = self.crosses.iter().chain(&self.authorities).cloned();
+        std::iter::once(self.certificate.clone()).chain(leads).collect()
     }
 }
 

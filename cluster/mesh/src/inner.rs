@@ -65,7 +65,13 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn new(me: Incarnation, config: MeshConfig, endpoint: Endpoint, client: ClientConfig) -> Arc<Self> {
+    pub(crate) fn new(
+        me: Incarnation,
+        config: MeshConfig,
+        endpoint: Endpoint,
+        client: ClientConfig,
+        known: Known,
+    ) -> Arc<Self> {
         let handlers = Arc::new(if config.guarded { Handlers::closed() } else { Handlers::default() });
         Arc::new(Self {
             me,
@@ -75,7 +81,7 @@ impl Inner {
             client: RwLock::new(client),
             handlers,
             metrics: Arc::default(),
-            known: Mutex::default(),
+            known: Mutex::new(known),
             join: RwLock::default(),
             stopping: CancellationToken::new(),
             forgotten_by: watch::Sender::default(),

@@ -3,6 +3,7 @@
 use crate::limits::{MAX_ADDRESSES, MAX_FORGOTTEN, MAX_PEERS};
 use crate::link::canonical;
 use crate::refusal::Refusal;
+use crate::tls::KnownKeys;
 use octopussy_core::ids::NodeId;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -30,6 +31,8 @@ struct Entry {
 /// All of them. Pure but for the tokens of the peers.
 #[derive(Default)]
 pub(crate) struct Known {
+    /// Those that were learned, and those that were forgotten, who are to be told so: TLS recognises them by their keys.
+    pub(crate) keys: KnownKeys,
     entries: HashMap<NodeId, Entry>,
     forgotten: HashSet<NodeId>,
     forgotten_order: VecDeque<NodeId>,
@@ -49,6 +52,7 @@ impl Known {
         if self.forgotten.remove(&node) {
             self.forgotten_order.retain(|each| *each != node);
         }
+        self.keys.write().insert(node);
         let entry = self.entries.entry(node).or_default();
         let addresses = usable(addresses);
         if entry.learned != addresses {
@@ -106,11 +110,13 @@ impl Known {
         }
         if self.forgotten.insert(node) {
             self.forgotten_order.push_back(node);
+            self.keys.write().insert(node);
         }
         if self.forgotten_order.len() > MAX_FORGOTTEN
             && let Some(oldest) = self.forgotten_order.pop_front()
         {
             self.forgotten.remove(&oldest);
+            self.keys.write().remove(&oldest);
         }
     }
 
@@ -194,8 +200,10 @@ mod tests {
         known.connected(A, 5, &[], token()).unwrap();
         assert_eq!(known.admits(A, 4).unwrap_err().0, Refusal::StaleIncarnation);
         assert!(known.admits(A, 5).is_ok() && known.admits(A, 6).is_ok());
+        assert!(!known.keys.read().contains(&A), "a node is recognised because it came");
         known.forget(A);
         assert_eq!(known.admits(A, 6).unwrap_err().0, Refusal::Forgotten);
+        assert!(known.keys.read().contains(&A), "it cannot be told that it has been removed");
         known.learn(A, &[], token());
         assert!(known.admits(A, 1).is_ok(), "a node that is learned again was put back on purpose");
     }
@@ -213,5 +221,6 @@ mod tests {
             known.forget(node(number));
         }
         assert_eq!((known.forgotten.len(), known.forgotten_order.len()), (MAX_FORGOTTEN, MAX_FORGOTTEN));
+        assert!(known.keys.read().len() <= MAX_PEERS + MAX_FORGOTTEN);
     }
 }

@@ -3,9 +3,11 @@
 use crate::config::{BindError, MeshCertificates, MeshConfig};
 use crate::inner::{Impostor, Inner};
 use crate::join::JoinHandler;
+use crate::known::Known;
 use crate::limits::{BIDI_STREAMS, DATAGRAM_BYTES, GOSSIP_STREAMS, STREAM_WINDOW};
 use crate::metrics::MeshMetrics;
 use crate::refusal::{CLOSE_BYE, Refusal};
+use crate::tls::KnownKeys;
 use crate::{accept, socket, stream, tls};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -63,13 +65,14 @@ impl Mesh {
         let node = tls::node_id(&config.certificates.certificate).map_err(BindError::Certificates)?;
         let me = Incarnation { node, boot: config.lineage.life().epoch };
         let transport = transport(&config)?;
-        let server = server(&config.certificates, &transport)?;
-        let client = client(&config.certificates, &transport)?;
+        let known = Known::default();
+        let server = server(&config.certificates, &transport, &known.keys)?;
+        let client = client(&config.certificates, &transport, &known.keys)?;
         let failed = |error| BindError::Listen { address: config.listen, error };
         let socket = socket::bind(config.listen).map_err(failed)?;
         let endpoint =
             Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime)).map_err(failed)?;
-        let inner = Inner::new(me, config, endpoint, client);
+        let inner = Inner::new(me, config, endpoint, client, known);
         tokio::spawn(accept::accept(inner.clone()));
         Ok(Arc::new(Self { inner }))
     }
@@ -87,7 +90,7 @@ impl Mesh {
         *self.inner.join.write() = Some(handler);
     }
 
-    /// Shows new certificates on connections made from now on. The key has to be the same, since the node's id follows from
+    /// Shows new certificates, and trusts their authorities, on connections made from now on. The key has to be the same, since the node's id follows from
     /// it.
     ///
     /// # Errors
@@ -98,7 +101,8 @@ impl Mesh {
             return Err(BindError::Certificates("the key is another one, and with it the node's id".to_owned()));
         }
         let transport = transport(&self.inner.config)?;
-        let (server, client) = (server(certificates, &transport)?, client(certificates, &transport)?);
+        let known = self.inner.known.lock().keys.clone();
+        let (server, client) = (server(certificates, &transport, &known)?, client(certificates, &transport, &known)?);
         self.inner.endpoint.set_server_config(Some(server));
         *self.inner.client.write() = client;
         Ok(())
@@ -169,14 +173,22 @@ fn transport(config: &MeshConfig) -> Result<Arc<TransportConfig>, BindError> {
     Ok(Arc::new(transport))
 }
 
-fn server(certificates: &MeshCertificates, transport: &Arc<TransportConfig>) -> Result<ServerConfig, BindError> {
-    let mut server = ServerConfig::with_crypto(Arc::new(tls::server(certificates)?));
+fn server(
+    certificates: &MeshCertificates,
+    transport: &Arc<TransportConfig>,
+    known: &KnownKeys,
+) -> Result<ServerConfig, BindError> {
+    let mut server = ServerConfig::with_crypto(Arc::new(tls::server(certificates, known)?));
     server.transport_config(transport.clone());
     Ok(server)
 }
 
-fn client(certificates: &MeshCertificates, transport: &Arc<TransportConfig>) -> Result<ClientConfig, BindError> {
-    let mut client = ClientConfig::new(Arc::new(tls::client(certificates)?));
+fn client(
+    certificates: &MeshCertificates,
+    transport: &Arc<TransportConfig>,
+    known: &KnownKeys,
+) -> Result<ClientConfig, BindError> {
+    let mut client = ClientConfig::new(Arc::new(tls::client(certificates, known)?));
     client.transport_config(transport.clone());
     Ok(client)
 }

@@ -1,16 +1,19 @@
-//! TLS as the mesh speaks it: version 1.3, both sides authenticated under the cluster's own authority, host names ignored,
-//! since a node is its key.
+//! TLS as the mesh speaks it: version 1.3, host names ignored, since a node is its key. A peer that this node knows is recognised by that
+//! key alone, so that authorities may change while one of both is away; of any other an authority of the cluster vouches for the key.
 
 use crate::config::{BindError, MeshCertificates};
 use octopussy_core::ids::NodeId;
+use parking_lot::RwLock;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -47,26 +50,38 @@ pub fn fingerprint(authority: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(authority.as_ref()).into()
 }
 
-fn roots(authority: &CertificateDer<'static>) -> Result<Arc<RootCertStore>, Error> {
+fn roots<'a>(authorities: impl IntoIterator<Item = &'a CertificateDer<'static>>) -> Result<Arc<RootCertStore>, Error> {
     let mut roots = RootCertStore::empty();
-    roots.add(authority.clone())?;
+    for authority in authorities {
+        roots.add(authority.clone())?;
+    }
     Ok(Arc::new(roots))
+}
+
+/// The nodes that are recognised by their keys.
+pub(crate) type KnownKeys = Arc<RwLock<HashSet<NodeId>>>;
+
+/// Whether this is the certificate of a node that is known: that it has the key, the handshake proves.
+fn is_known(known: &KnownKeys, certificate: &CertificateDer<'_>) -> bool {
+    node_id(certificate).is_ok_and(|node| known.read().contains(&node))
 }
 
 /// TLS for those who connect: members show a certificate, those who join need none. Which of them it is, the ALPN says;
 /// that members have shown one is checked after the handshake.
-pub(crate) fn server(certificates: &MeshCertificates) -> Result<QuicServerConfig, BindError> {
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots(&certificates.authority).map_err(bad)?, provider())
+pub(crate) fn server(certificates: &MeshCertificates, known: &KnownKeys) -> Result<QuicServerConfig, BindError> {
+    let under_authority =
+        WebPkiClientVerifier::builder_with_provider(roots(&certificates.authorities).map_err(bad)?, provider())
             .allow_unauthenticated()
+            // Which authorities there are is nothing that helps a peer to choose: it has one certificate.
+            .clear_root_hint_subjects()
             .build()
             .map_err(bad)?;
-    let chain = vec![certificates.certificate.clone(), certificates.authority.clone()];
+    let verifier = Arc::new(PeerVerifier { under_authority, known: known.clone() });
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(bad)?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, certificates.key.clone_key())
+        .with_single_cert(certificates.chain(), certificates.key.clone_key())
         .map_err(bad)?;
     config.alpn_protocols = vec![ALPN_MESH.to_vec(), ALPN_JOIN.to_vec()];
     // A resumed session would outlive a certificate.
@@ -76,11 +91,12 @@ pub(crate) fn server(certificates: &MeshCertificates) -> Result<QuicServerConfig
 }
 
 /// TLS for connecting to members.
-pub(crate) fn client(certificates: &MeshCertificates) -> Result<QuicClientConfig, BindError> {
-    let trust = Trust::Authority(roots(&certificates.authority).map_err(bad)?);
-    let chain = vec![certificates.certificate.clone(), certificates.authority.clone()];
-    let mut config =
-        builder(trust).map_err(bad)?.with_client_auth_cert(chain, certificates.key.clone_key()).map_err(bad)?;
+pub(crate) fn client(certificates: &MeshCertificates, known: &KnownKeys) -> Result<QuicClientConfig, BindError> {
+    let trust = Trust::Members { roots: roots(&certificates.authorities).map_err(bad)?, known: known.clone() };
+    let mut config = builder(trust)
+        .map_err(bad)?
+        .with_client_auth_cert(certificates.chain(), certificates.key.clone_key())
+        .map_err(bad)?;
     config.alpn_protocols = vec![ALPN_MESH.to_vec()];
     config.resumption = Resumption::disabled();
     QuicClientConfig::try_from(config).map_err(bad)
@@ -116,7 +132,9 @@ fn builder(
 /// Whom a client trusts.
 #[derive(Debug)]
 enum Trust {
-    Authority(Arc<RootCertStore>),
+    /// Whoever is known, and whoever an authority vouches for.
+    Members { roots: Arc<RootCertStore>, known: KnownKeys },
+    /// Whoever the authority with this fingerprint vouches for.
     Fingerprint([u8; 32]),
 }
 
@@ -131,12 +149,19 @@ impl Verifier {
     /// The authority among what the server showed.
     fn roots(&self, shown: &[CertificateDer<'_>]) -> Result<Arc<RootCertStore>, Error> {
         let expected = match &self.trust {
-            Trust::Authority(roots) => return Ok(roots.clone()),
+            Trust::Members { roots, .. } => return Ok(roots.clone()),
             Trust::Fingerprint(expected) => expected,
         };
         let authority = shown.iter().find(|shown| bool::from(fingerprint(shown).ct_eq(expected)));
         let authority = authority.ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
-        roots(&authority.clone().into_owned())
+        roots([&authority.clone().into_owned()])
+    }
+
+    fn knows(&self, certificate: &CertificateDer<'_>) -> bool {
+        match &self.trust {
+            Trust::Members { known, .. } => is_known(known, certificate),
+            Trust::Fingerprint(_) => false,
+        }
     }
 }
 
@@ -149,6 +174,9 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if self.knows(end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
         let roots = self.roots(intermediates)?;
         let parsed = ParsedCertificate::try_from(end_entity)?;
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, self.algorithms.all)?;
@@ -175,5 +203,60 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Checks whoever connects: it is known by its key, or an authority has signed its certificate, or it shows none and can only ask to join.
+#[derive(Debug)]
+struct PeerVerifier {
+    under_authority: Arc<dyn ClientCertVerifier>,
+    known: KnownKeys,
+}
+
+impl ClientCertVerifier for PeerVerifier {
+    fn offer_client_auth(&self) -> bool {
+        self.under_authority.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.under_authority.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.under_authority.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if is_known(&self.known, end_entity) {
+            return Ok(ClientCertVerified::assertion());
+        }
+        self.under_authority.verify_client_cert(end_entity, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.under_authority.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.under_authority.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.under_authority.supported_verify_schemes()
     }
 }

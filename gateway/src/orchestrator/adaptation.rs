@@ -362,6 +362,10 @@ impl OrchestratorPort for Orchestrator {
         self.rotate_all(principal, now).await
     }
 
+    async fn rotate_authority(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem> {
+        self.rotate_ca(principal, now).await
+    }
+
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
         self.allow(principal, Action::Read)?;
         Ok(self.ports().cluster.cluster())

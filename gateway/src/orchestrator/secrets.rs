@@ -53,12 +53,23 @@ impl Orchestrator {
         rotated
     }
 
-    /// Begins to replace the keys of every kind.
+    /// Begins to replace the keys that sign messages and tokens.
     pub(super) async fn rotate_all(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let rotated = self.begin(&KeyKind::ALL, now).await;
+        let rotated = self.begin(&KeyKind::STORED, now).await;
         let action = if now { "cluster.rotate_keys_now" } else { "cluster.rotate_keys" };
         self.audit(principal, action, String::new(), &rotated);
+        rotated
+    }
+
+    /// Begins to replace the cluster's authority.
+    pub(super) async fn rotate_ca(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem> {
+        self.allow(principal, Action::ManageCluster)?;
+        let rotated = self.begin(&[KeyKind::Authority], now).await;
+        let rotated = rotated.and_then(|begun| begun.into_iter().next().ok_or_else(nothing));
+        let action = if now { "cluster.rotate_ca_now" } else { "cluster.rotate_ca" };
+        let about = rotated.as_ref().map_or_else(|_| String::new(), |rotation| rotation.key.clone());
+        self.audit(principal, action, about, &rotated);
         rotated
     }
 
@@ -76,7 +87,7 @@ impl Orchestrator {
             .hint(format!("`octopussy secret set {name}` replaces it")),
             Err(error @ SecretError::Unknown(_)) => secret_problem(error).hint(format!(
                 "only keys that nodes make are rotated: {}",
-                KeyKind::ALL.map(KeyKind::secret).join(", ")
+                KeyKind::STORED.map(KeyKind::secret).join(", ")
             )),
             Err(error) => secret_problem(error),
         }

@@ -167,6 +167,15 @@ pub(super) struct RotateQuery {
     now: Option<bool>,
 }
 
+/// Whether the authority before is to be trusted no longer.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RotateCaQuery {
+    /// The new authority signs at once, and no certificate of the one before is good any more.
+    #[param(default = false)]
+    now: Option<bool>,
+}
+
 /// Begins to replace the keys that sign messages and tokens. For administrators.
 #[utoipa::path(
     post, path = "/api/v1/cluster/rotate-keys", tag = "cluster", params(RotateQuery),
@@ -179,6 +188,21 @@ pub(super) async fn rotate_keys(
 ) -> Result<Response, Failure> {
     let begun = context.orchestrator.rotate_keys(&principal, query.now.unwrap_or(false)).await?;
     json(StatusCode::ACCEPTED, &ItemsBody { items: begun.into_iter().map(KeyRotationBody::from).collect() })
+}
+
+/// Begins to replace the certificate authority of the cluster. Each node goes by it once every member trusts it, and the one before is
+/// trusted as long as the answer says: clients need the certificate of the new one until then. For administrators.
+#[utoipa::path(
+    post, path = "/api/v1/cluster/rotate-ca", tag = "cluster", params(RotateCaQuery),
+    responses((status = 202, description = "The new authority is on its way.", body = KeyRotationBody))
+)]
+pub(super) async fn rotate_ca(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+    QueryOf(query): QueryOf<RotateCaQuery>,
+) -> Result<Response, Failure> {
+    let begun = context.orchestrator.rotate_authority(&principal, query.now.unwrap_or(false)).await?;
+    json(StatusCode::ACCEPTED, &KeyRotationBody::from(begun))
 }
 
 /// Moves everything off a node; it stays connected. For administrators.

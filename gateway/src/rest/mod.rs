@@ -91,6 +91,7 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::rebalance))
         .routes(routes!(cluster::recover))
         .routes(routes!(cluster::rotate_keys))
+        .routes(routes!(cluster::rotate_ca))
         .routes(routes!(secrets::names))
         .routes(routes!(secrets::set, secrets::delete))
         .routes(routes!(secrets::rotate))

@@ -406,6 +406,10 @@ impl OrchestratorPort for Node {
         self.cluster.ask(principal, format!("rotate keys {now}"))?;
         Ok(Vec::new())
     }
+    async fn rotate_authority(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem> {
+        self.cluster.ask(principal, format!("rotate ca {now}"))?;
+        Ok(RotationView { kind: KeyKind::Authority, key: "7f".to_owned(), overlap: Duration::from_secs(60) })
+    }
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
         self.cluster.view(principal)
     }

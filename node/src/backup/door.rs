@@ -6,6 +6,7 @@ use super::archive::ArchiveWriter;
 use super::contents::{BLOBS, HOME, HOME_FILES, LOST, MANIFEST, MANIFEST_SCHEMA, Manifest, group_part};
 use super::socket::{listen, remove, socket};
 use crate::cluster::{ClusterMembership, hex};
+use crate::identity::PresentIdentity;
 use crate::private_file;
 use crate::version::VERSION;
 use octopussy_core::ids::{BlobId, NodeId, ShardId};
@@ -41,8 +42,8 @@ pub(crate) struct BackupDoor {
     pub(crate) member: ClusterMembership,
     /// The node's id.
     pub(crate) node: NodeId,
-    /// SHA-256 of the certificate of the cluster's authority.
-    pub(crate) authority: [u8; 32],
+    /// Under which authority.
+    pub(crate) identity: PresentIdentity,
     /// The groups.
     pub(crate) shards: Arc<ShardHost>,
     /// The documents, of this node and of the others.
@@ -220,7 +221,7 @@ impl BackupDoor {
             version: VERSION.to_owned(),
             format: IMAGE_FORMAT,
             cluster: self.member.cluster.clone(),
-            authority: hex(&self.authority),
+            authority: hex(&self.identity.fingerprint()),
             shards: control.cluster.as_ref().map_or(0, |cluster| cluster.shards.get()),
             node: self.node.to_string(),
             name: self.member.name.clone(),

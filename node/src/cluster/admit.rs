@@ -10,7 +10,7 @@ use super::join_wire::{
 };
 use super::keys_sync;
 use super::seal::DataKey;
-use crate::identity::{Identity, IdentityError, requested_node};
+use crate::identity::{Identity, IdentityError, PresentIdentity, requested_node};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use octopussy_control::{ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord};
@@ -32,7 +32,7 @@ pub(crate) struct Admission {
 }
 
 struct Inner {
-    identity: Identity,
+    identity: PresentIdentity,
     group: Arc<dyn ControlGroup>,
     key: Option<DataKey>,
     clock: Arc<dyn Clock>,
@@ -42,7 +42,7 @@ impl Admission {
     /// Lets machines into the cluster whose authority `identity` holds and whose shared secrets `key` opens. A guest has neither,
     /// and says who could.
     pub(crate) fn new(
-        identity: Identity,
+        identity: PresentIdentity,
         group: Arc<dyn ControlGroup>,
         key: Option<DataKey>,
         clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ impl Admission {
     /// Answers a guest whose certificate ends soon.
     fn renew(&self, from: SocketAddr, request: &RenewalRequest) -> Result<Bytes, Arc<str>> {
         let Inner { identity, group, clock, .. } = &*self.inner;
-        let answer = guest_renewal::sign(identity, &group.control(), request, clock.now());
+        let answer = guest_renewal::sign(&identity.get(), &group.control(), request, clock.now());
         match &answer {
             Ok(_) => tracing::info!(%from, "the certificate of a guest was renewed"),
             Err(refusal) => tracing::warn!(%from, reason = %refusal, "a certificate was not renewed"),
@@ -82,8 +82,10 @@ impl Admission {
 
     async fn admit(&self, request: JoinRequest) -> JoinAnswer {
         let Inner { identity, group, key, clock } = &*self.inner;
+        // One for the whole request: the key, the certificates and the signature have to be of one authority.
+        let identity = identity.get();
         let (Some(authority_key), Some(key)) = (identity.authority_key(), key) else {
-            let others = full_members(&group.control(), identity);
+            let others = full_members(&group.control(), &identity);
             return Err(JoinRefusal::CannotAdmit(format!("it is a guest; use a token made at {others}")));
         };
         let role = invited(&request, &group.control(), clock.now())?.role;
@@ -130,18 +132,23 @@ impl Admission {
         };
         let names = certificate_names::committed(&member);
         let signed = identity.sign(&request.signing_request, &names, member.role).map_err(bad)?;
-        self.grant(member, signed, keys)
+        self.grant(identity.ca_pem, member, signed, keys)
     }
 
-    fn grant(&self, member: MemberRecord, certificate: String, keys: Option<MemberKeys>) -> JoinAnswer {
-        let Inner { identity, group, .. } = &*self.inner;
-        let control = group.control();
+    fn grant(
+        &self,
+        authority: String,
+        member: MemberRecord,
+        certificate: String,
+        keys: Option<MemberKeys>,
+    ) -> JoinAnswer {
+        let control = self.inner.group.control();
         let cluster = control.cluster.clone().ok_or(JoinRefusal::Control(ControlRefusal::NotFounded))?;
         // Full members first: they are there for long, and one of them leads the control group.
         let mut members: Vec<MemberRecord> = control.members.values().cloned().collect();
         members.sort_by_key(|member| (member.role != MemberRole::Full, member.joined_at));
         members.truncate(MAX_INTRODUCED);
-        Ok(JoinGrant { authority: identity.ca_pem.clone(), keys, certificate, cluster, member, members })
+        Ok(JoinGrant { authority, keys, certificate, cluster, member, members })
     }
 }
 
@@ -150,7 +157,7 @@ fn handed(control: &ControlState, key: &DataKey) -> Result<Vec<HandedSecret>, Jo
     if KeyKind::ALL.into_iter().any(|kind| control.keys_of(kind).is_empty()) {
         return Err(JoinRefusal::NotNow("its keys are not there yet".to_owned()));
     }
-    let keys = KeyKind::ALL.into_iter().map(|kind| {
+    let keys = KeyKind::STORED.into_iter().map(|kind| {
         let unusable = |error: String| JoinRefusal::CannotAdmit(error);
         let set = keys_sync::opened(kind, control, key).map_err(|error| unusable(error.to_string()))?;
         let value = set.encode().map_err(|error| unusable(error.to_string()))?.to_vec();

@@ -1,6 +1,7 @@
 //! How a guest gets a new certificate: it has nothing to sign with, so it asks full members, at the door where machines join. It needs
 //! no token there: the request proves that it has the key of a member, and what it gets is of use to nobody without that key.
 
+use super::authority_sync;
 use super::certificate_names;
 use super::join_wire::{JoinRefusal, MAX_SIGNING_REQUEST};
 use super::joining::Door;
@@ -80,7 +81,7 @@ pub(super) fn sign(ours: &Identity, control: &ControlState, request: &RenewalReq
     }
 }
 
-/// Asks full members for a new certificate and keeps it in `home/tls`.
+/// Asks full members for a new certificate of the authority that signs now, and keeps it in `home/tls`.
 pub(super) async fn ask(
     home: &Path,
     identity: &Identity,
@@ -90,20 +91,46 @@ pub(super) async fn ask(
     let key = NodeKey::load_or_create(home)?;
     let request = RenewalRequest { kind: RENEWAL, signing_request: key.signing_request()? };
     let request = Bytes::from(codec::encode(&request)?);
+    let mut authorities = authority_sync::trusted(control);
+    // A member that has not followed yet is known by the one that has signed this guest's certificate.
+    authorities.extend(identity.trusted().into_iter().filter(|each| !authorities.contains(each)).collect::<Vec<_>>());
+    let wanted: Vec<[u8; 32]> = authorities.iter().map(octopussy_mesh::fingerprint).collect();
+    let (Some(signing), ca_pem) = (wanted.first(), identity::to_pem(&authorities)) else {
+        return Err(GuestRenewalError::Nobody(vec!["the cluster has no authority".to_owned()]));
+    };
     let mut failures = Vec::new();
     for address in full_members(control) {
-        let answer = door.ask(address, identity.fingerprint, request.clone(), ANSWER_WITHIN).await;
+        let answer = ask_one(door, address, &wanted, &request).await;
         let answer = answer.and_then(|bytes| codec::decode::<RenewalAnswer>(&bytes).map_err(|error| error.to_string()));
         match answer.map(|answer| answer.map_err(|refusal| refusal.to_string())) {
-            Ok(Ok(pem)) => {
-                identity::check_credentials(&key, identity.fingerprint, &identity.ca_pem, None, &pem)?;
-                identity::store_credentials(home, &identity.ca_pem, None, &pem)?;
-                return Ok(());
-            }
+            Ok(Ok(pem)) => match identity::check_credentials(&key, *signing, &ca_pem, None, &pem) {
+                Ok(()) => {
+                    identity::store_credentials(home, &ca_pem, None, &pem)?;
+                    return Ok(());
+                }
+                Err(error) => failures.push(format!("{address}: {error}")),
+            },
             Ok(Err(reason)) | Err(reason) => failures.push(format!("{address}: {reason}")),
         }
     }
     Err(GuestRenewalError::Nobody(failures))
+}
+
+/// Asks at one address, under the authority that signs or one that the member may show still.
+async fn ask_one(
+    door: &dyn Door,
+    address: SocketAddr,
+    authorities: &[[u8; 32]],
+    request: &Bytes,
+) -> Result<Bytes, String> {
+    let mut failure = String::new();
+    for authority in authorities {
+        match door.ask(address, *authority, request.clone(), ANSWER_WITHIN).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// One address of each full member first, then the others'.

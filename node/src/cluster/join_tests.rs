@@ -1,11 +1,12 @@
 //! A machine joins a cluster, both in memory: everything but the connection between them is real.
 
 use super::*;
+use crate::cluster::authority_sync;
 use crate::cluster::control_group::AloneInMemory;
 use crate::cluster::home::ClusterHome;
 use crate::cluster::joining::{Door, JoinFailure, Joined, Wish, join, resume};
 use crate::cluster::token::{JoinSecret, JoinToken};
-use crate::identity::{AuthorityKey, load_or_create};
+use crate::identity::{AuthorityKey, CommittedAuthority, PresentIdentity, load_or_create, new_authority};
 use async_trait::async_trait;
 use octopussy_control::{ClusterRecord, TokenMaker, VersionRange};
 use octopussy_core::ids::ShardCount;
@@ -52,11 +53,14 @@ impl Founder {
             founded_at: clock.now(),
         };
         state.apply(ControlCommand::Found { cluster, founder: record(&identity, clock.now()) }).unwrap();
-        for kind in KeyKind::ALL {
+        for kind in KeyKind::STORED {
             state.apply(keys_sync::offer(kind, &[7; 32], &key, clock.now()).unwrap()).unwrap();
         }
+        let authority = authority_sync::proposal(&identity, &state, || Ok(key.clone()), clock.now()).unwrap();
+        state.apply(authority.unwrap()).unwrap();
         let group = AloneInMemory::new(state);
-        let admission = Admission::new(identity.clone(), group.clone(), Some(key.clone()), clock.clone());
+        let admission =
+            Admission::new(PresentIdentity::new(identity.clone()), group.clone(), Some(key.clone()), clock.clone());
         Self { _home: home, identity, group, key, clock, admission }
     }
 
@@ -205,7 +209,12 @@ async fn a_full_member_gets_everything_it_needs_to_admit_others() {
     let keys = KeySet::decode(secrets.get(&names[1]).await.unwrap().expose()).unwrap();
     assert_eq!(keys, KeySet::alone([7; 32]));
     // And it lets a third one in by itself.
-    let second = Admission::new(identity, founder.group.clone(), Some(founder.key.clone()), founder.clock.clone());
+    let second = Admission::new(
+        PresentIdentity::new(identity),
+        founder.group.clone(),
+        Some(founder.key.clone()),
+        founder.clock.clone(),
+    );
     let third = tempfile::tempdir().unwrap();
     let token = founder.token(TokenUse::Single, 2).await;
     let way = Way { admission: second, asked: AtomicUsize::new(0), loses: 0 };
@@ -239,7 +248,7 @@ async fn a_guest_gets_no_key_and_no_secret_and_lets_nobody_in() {
         assert!(!found && !holds(&[7; 32]), "{} holds a key of the cluster", path.display());
     }
     let identity = load_or_create(home.path(), member.authority_key(), &[]).unwrap();
-    let guest = Admission::new(identity, founder.group.clone(), None, founder.clock.clone());
+    let guest = Admission::new(PresentIdentity::new(identity), founder.group.clone(), None, founder.clock.clone());
     let other = tempfile::tempdir().unwrap();
     let request = Way { admission: guest, asked: AtomicUsize::new(0), loses: 0 };
     tokio::time::pause();
@@ -379,6 +388,32 @@ async fn a_joining_that_was_cut_off_anywhere_is_finished_by_the_next_start() {
     let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
     assert_eq!(identity.fingerprint, founder.identity.fingerprint);
     assert_eq!(stored(&home).list().await.unwrap().len(), 2);
+}
+
+/// The token was made before another authority took the place of the one that it names.
+#[tokio::test]
+async fn a_token_that_names_the_authority_before_lets_in_while_that_one_is_trusted() {
+    let founder = Founder::new();
+    let (token, late) = (founder.token(TokenUse::Single, 1).await, founder.token(TokenUse::Single, 2).await);
+    let key = founder.identity.authority_key().map(|key| zeroize::Zeroizing::new(key.to_owned()));
+    let before = CommittedAuthority { certificate: founder.identity.authority().clone(), key };
+    let (now, home) = (founder.clock.now(), founder._home.path());
+    let new = new_authority(now).unwrap();
+    let follow = |authorities: &[CommittedAuthority]| {
+        let identity = founder.identity.following(authorities, home, &[], now).unwrap();
+        let key = Some(founder.key.clone());
+        let admission =
+            Admission::new(PresentIdentity::new(identity), founder.group.clone(), key, founder.clock.clone());
+        Way { admission, asked: AtomicUsize::new(0), loses: 0 }
+    };
+    let joining = tempfile::tempdir().unwrap();
+    let way = follow(&[new.clone(), before]);
+    founder.let_in_by(&joining, &token, &wish(), &way).await.unwrap();
+    let member = load_or_create(joining.path(), AuthorityKey::Held, &[]).unwrap();
+    assert_eq!((member.authority(), member.trusted().len()), (&new.certificate, 2));
+    let way = follow(&[new]);
+    let refused = founder.let_in_by(&tempfile::tempdir().unwrap(), &late, &wish(), &way).await.unwrap_err();
+    assert!(refused.to_string().contains("another cluster"), "{refused}");
 }
 
 #[path = "join_secrets_tests.rs"]

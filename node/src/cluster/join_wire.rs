@@ -104,7 +104,7 @@ impl Drop for MemberKeys {
 /// "Welcome." Everything a node needs to be a member. Fields are only ever appended.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JoinGrant {
-    /// The certificate of the cluster's authority, in PEM.
+    /// The certificates of the cluster's authorities, in PEM, the one that signs first.
     pub(crate) authority: String,
     /// What full members share; `None` for a guest.
     pub(crate) keys: Option<MemberKeys>,

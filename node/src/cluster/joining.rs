@@ -114,9 +114,10 @@ pub(crate) async fn join(
 ) -> Result<Joined, JoinFailure> {
     let cluster_home = ClusterHome::of(home);
     if let Some(member) = cluster_home.membership()? {
-        return match identity::fingerprint(home)? {
-            Some(ours) if ours == token.fingerprint => Ok(Joined::Before(member)),
-            Some(_) | None => Err(JoinFailure::OtherCluster(member.cluster)),
+        return if identity::is_under(home, &token.fingerprint)? {
+            Ok(Joined::Before(member))
+        } else {
+            Err(JoinFailure::OtherCluster(member.cluster))
         };
     }
     let data = home.join("data");

@@ -73,7 +73,7 @@ impl KeysSync {
         }
     }
 
-    /// Brings all kinds to where the cluster is. While the copy of the control state does not show this node as a member, it is not
+    /// Brings the kinds that are in the store to where the cluster is. While the copy of the control state does not show this node as a member, it is not
     /// complete, and what it lacks says nothing.
     async fn round(&self) -> Result<(), KeysError> {
         let control = self.group.control();
@@ -81,7 +81,7 @@ impl KeysSync {
             return Ok(());
         }
         let mut first = Ok(());
-        for kind in KeyKind::ALL {
+        for kind in KeyKind::STORED {
             first = first.and(self.bring(kind, &control).await);
         }
         first
@@ -153,15 +153,15 @@ impl KeysSync {
     }
 }
 
-/// What a member has to do about an offered key that is in its store.
+/// What a member has to do about an offered key that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
+pub(super) enum Due {
     Nothing,
     Tell,
     Activate,
 }
 
-fn due(offered: &SharedKey, node: NodeId, now: Timestamp) -> Due {
+pub(super) fn due(offered: &SharedKey, node: NodeId, now: Timestamp) -> Due {
     match &offered.phase {
         SharedKeyPhase::Offered { known_by, .. } if !known_by.contains(&node) => Due::Tell,
         SharedKeyPhase::Offered { .. } if offered.made_at.plus(KEY_OFFER_LIMIT) <= now => Due::Activate,
@@ -177,7 +177,7 @@ pub(super) fn offer(
     now: Timestamp,
 ) -> Result<ControlCommand, NoRandomness> {
     let sealed = data_key.seal(kind.secret(), key, now)?;
-    Ok(ControlCommand::OfferKey { kind, tag: key_tag(key), sealed, now })
+    Ok(ControlCommand::OfferKey { kind, tag: key_tag(key), sealed, public: Vec::new(), now })
 }
 
 /// The cluster's keys of this kind, opened: the one that signs, then what verifies as well, the newest first.

@@ -2,6 +2,7 @@
 //! to ask, and whoever answers has to show the authority that the join token names.
 
 use super::hex;
+use crate::identity::PresentIdentity;
 use mdns_sd::{Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use octopussy_core::ids::NodeId;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 const SERVICE: &str = "_octopussy._udp.local.";
 /// The property that says which authority a member is of: the beginning of the fingerprint of its certificate.
 const AUTHORITY: &str = "authority";
-/// The property that says which cluster it is, for people who look around.
+/// The property that says which cluster it is, for its members and for people who look around.
 const CLUSTER: &str = "cluster";
 /// How many bytes of the fingerprint are announced: enough to tell clusters apart.
 const TAG_BYTES: usize = 8;
@@ -35,8 +36,8 @@ pub(crate) struct Announcement {
     pub(crate) node: NodeId,
     /// Its cluster's id.
     pub(crate) cluster: String,
-    /// SHA-256 of the certificate of its cluster's authority.
-    pub(crate) fingerprint: [u8; 32],
+    /// Under which authority.
+    pub(crate) identity: PresentIdentity,
     /// Where its mesh endpoint listens.
     pub(crate) bound: SocketAddr,
 }
@@ -47,7 +48,7 @@ impl Announcement {
         match ServiceDaemon::new().and_then(|daemon| self.register(&daemon).map(|name| (daemon, name))) {
             Ok((daemon, name)) => {
                 tracing::info!(cluster.id = self.cluster, "this node announces itself on the local network");
-                stopping.cancelled().await;
+                stopping.run_until_cancelled(self.follow(&daemon)).await;
                 // Whether anybody hears it does not matter: what was announced expires by itself.
                 let _ = daemon.unregister(&name);
                 let _ = daemon.shutdown();
@@ -56,45 +57,74 @@ impl Announcement {
         }
     }
 
+    /// Announces another authority once there is one.
+    async fn follow(&self, daemon: &ServiceDaemon) {
+        let mut changes = self.identity.watch();
+        let mut announced = self.identity.fingerprint();
+        while changes.changed().await.is_ok() {
+            let present = self.identity.fingerprint();
+            if present != announced {
+                match self.register(daemon) {
+                    Ok(_) => announced = present,
+                    Err(error) => tracing::warn!(error = %LanError(error), "the new authority is not announced"),
+                }
+            }
+        }
+        // The identity lives as long as the node.
+        std::future::pending().await
+    }
+
     fn register(&self, daemon: &ServiceDaemon) -> Result<String, mdns_sd::Error> {
-        let service = self.service()?;
+        let service = service(self.node, &self.cluster, &self.identity.fingerprint(), self.bound)?;
         let name = service.get_fullname().to_owned();
         daemon.register(service).map(|()| name)
     }
-
-    fn service(&self) -> Result<ServiceInfo, mdns_sd::Error> {
-        let (name, tag) = (self.node.to_string(), tag(&self.fingerprint));
-        let host = format!("{name}.local.");
-        let properties = [(AUTHORITY, tag.as_str()), (CLUSTER, self.cluster.as_str())];
-        let port = self.bound.port();
-        if self.bound.ip().is_unspecified() {
-            // Each network hears the addresses that this machine has on it, also after they have changed.
-            return ServiceInfo::new(SERVICE, &name, &host, "", port, &properties[..])
-                .map(ServiceInfo::enable_addr_auto);
-        }
-        ServiceInfo::new(SERVICE, &name, &host, self.bound.ip(), port, &properties[..])
-    }
 }
 
-/// Where members of the cluster with this authority are on the local network, the likeliest first; empty when none is heard within
-/// `within`.
+fn service(
+    node: NodeId,
+    cluster: &str,
+    fingerprint: &[u8; 32],
+    bound: SocketAddr,
+) -> Result<ServiceInfo, mdns_sd::Error> {
+    let (name, tag) = (node.to_string(), tag(fingerprint));
+    let host = format!("{name}.local.");
+    let properties = [(AUTHORITY, tag.as_str()), (CLUSTER, cluster)];
+    let port = bound.port();
+    if bound.ip().is_unspecified() {
+        // Each network hears the addresses that this machine has on it, also after they have changed.
+        return ServiceInfo::new(SERVICE, &name, &host, "", port, &properties[..]).map(ServiceInfo::enable_addr_auto);
+    }
+    ServiceInfo::new(SERVICE, &name, &host, bound.ip(), port, &properties[..])
+}
+
+/// Whose members are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sought {
+    /// Those of the cluster whose authority has a certificate with this fingerprint, as a join token names it.
+    Authority([u8; 32]),
+    /// Those of the cluster with this id, whichever authority it has now: a member that was away may know an earlier one.
+    Cluster(String),
+}
+
+/// Where members are on the local network, the likeliest first; empty when none is heard within `within`.
 ///
 /// # Errors
 /// [`LanError`]: nothing can be sent or heard.
-pub(crate) async fn find(fingerprint: &[u8; 32], within: Duration) -> Result<Vec<SocketAddr>, LanError> {
+pub(crate) async fn find(sought: &Sought, within: Duration) -> Result<Vec<SocketAddr>, LanError> {
     let daemon = ServiceDaemon::new()?;
-    let found = listen(&daemon.browse(SERVICE)?, fingerprint, within).await;
+    let found = listen(&daemon.browse(SERVICE)?, sought, within).await;
     let _ = daemon.shutdown();
     Ok(found)
 }
 
-async fn listen(events: &Receiver<ServiceEvent>, fingerprint: &[u8; 32], within: Duration) -> Vec<SocketAddr> {
+async fn listen(events: &Receiver<ServiceEvent>, sought: &Sought, within: Duration) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     let mut deadline = tokio::time::Instant::now() + within;
     while let Ok(Ok(event)) = tokio::time::timeout_at(deadline, events.recv_async()).await {
         let ServiceEvent::ServiceResolved(service) = event else { continue };
         let before = found.len();
-        take(&mut found, places(&service, fingerprint));
+        take(&mut found, places(&service, sought));
         if before == 0 && !found.is_empty() {
             deadline = deadline.min(tokio::time::Instant::now() + MORE_WITHIN);
         }
@@ -103,8 +133,12 @@ async fn listen(events: &Receiver<ServiceEvent>, fingerprint: &[u8; 32], within:
 }
 
 /// Where an announced member is reached; nothing when it is of another cluster.
-fn places(service: &ResolvedService, fingerprint: &[u8; 32]) -> Vec<SocketAddr> {
-    if service.get_property_val_str(AUTHORITY) != Some(tag(fingerprint).as_str()) || service.port == 0 {
+fn places(service: &ResolvedService, sought: &Sought) -> Vec<SocketAddr> {
+    let is_of = match sought {
+        Sought::Authority(fingerprint) => service.get_property_val_str(AUTHORITY) == Some(tag(fingerprint).as_str()),
+        Sought::Cluster(id) => service.get_property_val_str(CLUSTER) == Some(id.as_str()),
+    };
+    if !is_of || service.port == 0 {
         return Vec::new();
     }
     let addresses = service.addresses.iter().map(|address| address.to_ip_addr());

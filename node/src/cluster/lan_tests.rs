@@ -1,12 +1,11 @@
 use super::*;
+use crate::identity::{AuthorityKey, load_or_create};
 
 const OURS: [u8; 32] = [7; 32];
 const THEIRS: [u8; 32] = [8; 32];
 
 fn announced(fingerprint: [u8; 32], bound: &str) -> ResolvedService {
-    let bound = bound.parse().unwrap();
-    let announcement = Announcement { node: NodeId([1; 16]), cluster: "c".to_owned(), fingerprint, bound };
-    announcement.service().unwrap().as_resolved_service()
+    service(NodeId([1; 16]), "c", &fingerprint, bound.parse().unwrap()).unwrap().as_resolved_service()
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -15,10 +14,24 @@ fn address(text: &str) -> SocketAddr {
 
 #[test]
 fn members_of_the_tokens_cluster_are_taken_and_no_others() {
-    assert_eq!(places(&announced(OURS, "192.0.2.7:47210"), &OURS), [address("192.0.2.7:47210")]);
-    assert_eq!(places(&announced(THEIRS, "192.0.2.7:47210"), &OURS), []);
-    assert_eq!(places(&announced(OURS, "192.0.2.7:0"), &OURS), []);
-    assert_eq!(places(&announced(OURS, "[fe80::1]:47210"), &OURS), [], "nobody knows on which interface");
+    assert_eq!(places(&announced(OURS, "192.0.2.7:47210"), &Sought::Authority(OURS)), [address("192.0.2.7:47210")]);
+    assert_eq!(places(&announced(THEIRS, "192.0.2.7:47210"), &Sought::Authority(OURS)), []);
+    assert_eq!(places(&announced(OURS, "192.0.2.7:0"), &Sought::Authority(OURS)), []);
+    assert_eq!(
+        places(&announced(OURS, "[fe80::1]:47210"), &Sought::Authority(OURS)),
+        [],
+        "nobody knows on which interface"
+    );
+}
+
+/// A member that was away looks for the others under whichever authority they are now.
+#[test]
+fn members_of_the_own_cluster_are_found_under_another_authority() {
+    let (ours, theirs) = (Sought::Cluster("c".to_owned()), Sought::Cluster("d".to_owned()));
+    for authority in [OURS, THEIRS] {
+        assert_eq!(places(&announced(authority, "192.0.2.7:47210"), &ours), [address("192.0.2.7:47210")]);
+        assert_eq!(places(&announced(authority, "192.0.2.7:47210"), &theirs), []);
+    }
 }
 
 #[test]
@@ -41,12 +54,15 @@ async fn listening_ends_soon_after_the_first_answer_and_in_any_case() {
     let (sender, events) = flume::bounded(8);
     let begun = tokio::time::Instant::now();
     sender.send(resolved(THEIRS, "192.0.2.9:1")).unwrap();
-    assert_eq!(listen(&events, &OURS, LOOK_FOR).await, []);
+    assert_eq!(listen(&events, &Sought::Authority(OURS), LOOK_FOR).await, []);
     assert_eq!(begun.elapsed(), LOOK_FOR);
     let begun = tokio::time::Instant::now();
     sender.send(resolved(OURS, "192.0.2.1:1")).unwrap();
     sender.send(resolved(OURS, "192.0.2.2:1")).unwrap();
-    assert_eq!(listen(&events, &OURS, LOOK_FOR).await, [address("192.0.2.1:1"), address("192.0.2.2:1")]);
+    assert_eq!(
+        listen(&events, &Sought::Authority(OURS), LOOK_FOR).await,
+        [address("192.0.2.1:1"), address("192.0.2.2:1")]
+    );
     assert_eq!(begun.elapsed(), MORE_WITHIN);
 }
 
@@ -56,11 +72,15 @@ async fn listening_ends_soon_after_the_first_answer_and_in_any_case() {
 async fn a_member_that_announces_itself_is_found() {
     let stopping = CancellationToken::new();
     let bound = address("0.0.0.0:4711");
-    let announcement = Announcement { node: NodeId([9; 16]), cluster: "c".to_owned(), fingerprint: OURS, bound };
+    let home = tempfile::tempdir().unwrap();
+    let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
+    let ours = Sought::Authority(identity.fingerprint);
+    let identity = PresentIdentity::new(identity);
+    let announcement = Announcement { node: NodeId([9; 16]), cluster: "c".to_owned(), identity, bound };
     let running = tokio::spawn(announcement.run(stopping.clone()));
-    let found = find(&OURS, Duration::from_secs(10)).await.unwrap();
+    let found = find(&ours, Duration::from_secs(10)).await.unwrap();
     assert!(found.iter().any(|address| address.port() == 4711), "{found:?}");
-    assert_eq!(find(&THEIRS, Duration::from_secs(1)).await.unwrap(), []);
+    assert_eq!(find(&Sought::Authority(THEIRS), Duration::from_secs(1)).await.unwrap(), []);
     stopping.cancel();
     running.await.unwrap();
 }

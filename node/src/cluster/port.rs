@@ -1,16 +1,18 @@
 //! The cluster as a port: what it looks like from here, and how an operator changes it.
 
+use super::authority_sync;
 use super::home::{ClusterHome, HomeError};
 use super::keys_sync;
 use super::machine::disk_used_percent;
 use super::node_facts::KnownFacts;
-use super::seal::random;
+use super::seal::{DataKey, random};
 use super::token::{JoinSecret, JoinToken, MAX_ADDRESSES};
 use super::tokens;
 use super::views::Seen;
+use crate::identity::PresentIdentity;
 use async_trait::async_trait;
 use octopussy_control::{
-    ControlApplied, ControlCommand, ControlRefusal, ControlState, MAX_TOKEN_LIFETIME, MemberRecord, TokenMaker,
+    ControlApplied, ControlCommand, ControlRefusal, ControlState, KeyTag, MAX_TOKEN_LIFETIME, MemberRecord, TokenMaker,
     kept_for,
 };
 use octopussy_core::ids::{Epoch, NodeId, ShardId};
@@ -21,7 +23,7 @@ use octopussy_core::ports::{
     ShardView,
 };
 use octopussy_core::problem::{Code, Problem};
-use octopussy_core::time::Clock;
+use octopussy_core::time::{Clock, Timestamp};
 use octopussy_mesh::Impostor;
 use octopussy_placement::Group;
 use octopussy_shard::{ControlError, RecoverError, ShardHost};
@@ -37,8 +39,8 @@ const OWN_ADDRESSES: usize = 5;
 
 /// What the port is made from.
 pub(crate) struct ClusterParts {
-    /// SHA-256 of the certificate of the cluster's authority.
-    pub(crate) fingerprint: [u8; 32],
+    /// Under which authority machines are let in.
+    pub(crate) identity: PresentIdentity,
     /// The groups.
     pub(crate) shards: Arc<ShardHost>,
     /// Who answers.
@@ -100,6 +102,11 @@ impl Cluster {
         })
     }
 
+    async fn end_overlap(&self, kind: KeyKind) -> Result<ControlApplied, ControlError> {
+        let command = ControlCommand::EndKeyOverlap { kind, now: self.parts.clock.now() };
+        self.parts.shards.propose_control(command).await
+    }
+
     fn find(&self, node: &str) -> Result<(MemberRecord, Reach), Problem> {
         self.with_seen(|seen| {
             let member = seen.find(node).map_err(|error| {
@@ -147,6 +154,19 @@ impl Cluster {
     }
 }
 
+/// The command that offers a fresh key of this kind, and the key's tag.
+fn new_key(kind: KeyKind, data_key: &DataKey, now: Timestamp) -> Result<(KeyTag, ControlCommand), Problem> {
+    let failed = |error: &dyn std::fmt::Display| Problem::new(Code::Internal, error.to_string());
+    match kind {
+        KeyKind::Message | KeyKind::Token => {
+            let key = random::<32>().map(Zeroizing::new).map_err(|error| failed(&error))?;
+            let command = keys_sync::offer(kind, &key, data_key, now).map_err(|error| failed(&error))?;
+            Ok((key_tag(&key), command))
+        }
+        KeyKind::Authority => authority_sync::offer_new(data_key, now).map_err(|error| failed(&error)),
+    }
+}
+
 #[async_trait]
 impl ClusterPort for Cluster {
     fn cluster(&self) -> ClusterView {
@@ -170,7 +190,7 @@ impl ClusterPort for Cluster {
         let now = self.parts.clock.now();
         let token = JoinToken {
             addresses: self.token_addresses(),
-            fingerprint: self.parts.fingerprint,
+            fingerprint: self.parts.identity.fingerprint(),
             secret,
             expires_at: now.plus(valid_for),
         };
@@ -216,14 +236,17 @@ impl ClusterPort for Cluster {
         let data_key = self.parts.home.data_key(false).map_err(unusable)?;
         let mut begun = Vec::new();
         for kind in kinds {
-            let fresh = || random::<32>().map(Zeroizing::new);
-            let at = self.parts.clock.now();
-            let command = fresh().and_then(|key| Ok((key_tag(&key), keys_sync::offer(*kind, &key, &data_key, at)?)));
-            let (tag, command) = command.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+            if now {
+                // What is under way, or takes the room of a new one, does not hold this up.
+                match self.end_overlap(*kind).await {
+                    Ok(_) | Err(ControlError::Refused(ControlRefusal::UnknownKey)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let (tag, command) = new_key(*kind, &data_key, self.parts.clock.now())?;
             self.parts.shards.propose_control(command).await?;
             if now {
-                let command = ControlCommand::EndKeyOverlap { kind: *kind, now: self.parts.clock.now() };
-                self.parts.shards.propose_control(command).await?;
+                self.end_overlap(*kind).await?;
             }
             let overlap = if now { Duration::ZERO } else { kept_for(*kind) };
             tracing::info!(kind = kind.secret(), key = super::hex(&tag), now, "a key takes the place of another");

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-struct SetClock(Mutex<Timestamp>);
+pub(super) struct SetClock(pub(super) Mutex<Timestamp>);
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
@@ -25,7 +25,7 @@ impl Clock for SetClock {
 }
 
 impl SetClock {
-    fn advance(&self, by: Duration) {
+    pub(super) fn advance(&self, by: Duration) {
         let mut now = self.0.lock();
         *now = now.plus(by);
     }
@@ -39,7 +39,7 @@ struct Mesh {
 }
 
 /// The way to a member that answers, or to nobody.
-struct Way(Option<Admission>);
+pub(super) struct Way(pub(super) Option<Admission>);
 
 #[async_trait]
 impl Door for Way {
@@ -51,7 +51,7 @@ impl Door for Way {
     }
 }
 
-fn member(id: NodeId, role: MemberRole) -> MemberRecord {
+pub(super) fn member(id: NodeId, role: MemberRole) -> MemberRecord {
     MemberRecord {
         id,
         name: format!("n{}", id.0[0]),
@@ -84,7 +84,7 @@ fn renewer(home: &std::path::Path, identity: Identity) -> (Renewer, Arc<SetClock
     });
     let renewer = Renewer {
         home: home.to_owned(),
-        identity,
+        identity: PresentIdentity::new(identity),
         names: Vec::new(),
         show,
         group: group(&[]),
@@ -99,17 +99,17 @@ async fn a_full_member_renews_in_the_last_thirty_days_and_keeps_its_key() {
     let home = tempfile::tempdir().unwrap();
     let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
     let (node, first) = (identity.node_id, identity.certificate.clone());
-    let (mut renewer, clock, mesh) = renewer(home.path(), identity);
+    let (renewer, clock, mesh) = renewer(home.path(), identity);
     assert_eq!(renewer.look().await, LOOK_EVERY);
     clock.advance(366 * DAY);
     assert_eq!(renewer.look().await, LOOK_EVERY);
     assert!(mesh.shown.lock().is_empty(), "31 days are left");
     clock.advance(2 * DAY);
     assert_eq!(renewer.look().await, LOOK_EVERY);
-    assert_eq!(*mesh.shown.lock(), [renewer.identity.certificate.clone()]);
-    assert_ne!(renewer.identity.certificate, first);
-    assert_eq!(renewer.identity.node_id, node);
-    assert!(renewer.identity.expires_at().since(clock.now()) > 390 * DAY);
+    assert_eq!(*mesh.shown.lock(), [renewer.identity.get().certificate.clone()]);
+    assert_ne!(renewer.identity.get().certificate, first);
+    assert_eq!(renewer.identity.get().node_id, node);
+    assert!(renewer.identity.get().expires_at().since(clock.now()) > 390 * DAY);
     assert_eq!(renewer.look().await, LOOK_EVERY);
     assert_eq!(mesh.shown.lock().len(), 1, "it was renewed again at once");
 }
@@ -118,7 +118,7 @@ async fn a_full_member_renews_in_the_last_thirty_days_and_keeps_its_key() {
 async fn a_renewal_that_failed_is_tried_again_soon() {
     let home = tempfile::tempdir().unwrap();
     let identity = load_or_create(home.path(), AuthorityKey::Held, &[]).unwrap();
-    let (mut renewer, clock, mesh) = renewer(home.path(), identity);
+    let (renewer, clock, mesh) = renewer(home.path(), identity);
     clock.advance(500 * DAY);
     *mesh.broken.lock() = true;
     assert_eq!(renewer.look().await, AGAIN_AFTER);
@@ -142,30 +142,35 @@ fn guest() -> (tempfile::TempDir, Renewer, Arc<SetClock>, Arc<Mesh>, Identity) {
 }
 
 fn admission(founder: &Identity, members: &[(NodeId, MemberRole)], clock: &Arc<SetClock>) -> Way {
-    Way(Some(Admission::new(founder.clone(), group(members), Some(DataKey::generate().unwrap()), clock.clone())))
+    Way(Some(Admission::new(
+        PresentIdentity::new(founder.clone()),
+        group(members),
+        Some(DataKey::generate().unwrap()),
+        clock.clone(),
+    )))
 }
 
 #[tokio::test]
 async fn a_guest_asks_a_full_member() {
     let (home, mut renewer, clock, mesh, founder) = guest();
-    let members = [(founder.node_id, MemberRole::Full), (renewer.identity.node_id, MemberRole::Guest)];
+    let members = [(founder.node_id, MemberRole::Full), (renewer.identity.get().node_id, MemberRole::Guest)];
     renewer.group = group(&members);
-    assert_eq!(renewer.identity.renewal(clock.now()), Renewal::Elsewhere);
+    assert_eq!(renewer.identity.get().renewal(clock.now()), Renewal::Elsewhere);
     assert_eq!(renewer.look().await, AGAIN_AFTER, "nobody answers");
     renewer.door = Box::new(admission(&founder, &members, &clock));
     assert_eq!(renewer.look().await, LOOK_EVERY);
-    assert_eq!(*mesh.shown.lock(), [renewer.identity.certificate.clone()]);
-    assert!(renewer.identity.expires_at().since(clock.now()) > 800 * DAY);
+    assert_eq!(*mesh.shown.lock(), [renewer.identity.get().certificate.clone()]);
+    assert!(renewer.identity.get().expires_at().since(clock.now()) > 800 * DAY);
     let kept = load_or_create(home.path(), AuthorityKey::Elsewhere, &[]).unwrap();
-    assert_eq!(kept.certificate, renewer.identity.certificate);
+    assert_eq!(kept.certificate, renewer.identity.get().certificate);
 }
 
 /// Without a token nothing is signed but what a guest of the cluster has already.
 #[tokio::test]
 async fn nothing_is_signed_for_strangers_the_removed_or_full_members() {
     let (_home, mut renewer, clock, mesh, founder) = guest();
-    let (full, first) = ((founder.node_id, MemberRole::Full), renewer.identity.certificate.clone());
-    let me = renewer.identity.node_id;
+    let (full, first) = ((founder.node_id, MemberRole::Full), renewer.identity.get().certificate.clone());
+    let me = renewer.identity.get().node_id;
     renewer.group = group(&[full]);
     for known in [vec![full], vec![full, (me, MemberRole::Full)]] {
         renewer.door = Box::new(admission(&founder, &known, &clock));
@@ -173,9 +178,10 @@ async fn nothing_is_signed_for_strangers_the_removed_or_full_members() {
     }
     let departed = ControlState { departed: [(me, Timestamp::EPOCH)].into(), ..ControlState::default() };
     let key = DataKey::generate().unwrap();
-    let admission = Admission::new(founder, AloneInMemory::new(departed), Some(key), clock.clone());
+    let admission =
+        Admission::new(PresentIdentity::new(founder), AloneInMemory::new(departed), Some(key), clock.clone());
     renewer.door = Box::new(Way(Some(admission)));
     assert_eq!(renewer.look().await, AGAIN_AFTER, "signed for one that was removed");
-    assert_eq!(renewer.identity.certificate, first);
+    assert_eq!(renewer.identity.get().certificate, first);
     assert!(mesh.shown.lock().is_empty());
 }

@@ -1,7 +1,7 @@
 //! Looking for members that do not answer where they were last: all of a network's addresses may have changed at once.
 
 use super::PeerBook;
-use super::lan;
+use super::lan::{self, Sought};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +61,8 @@ impl Seed {
 pub(crate) struct Seeker {
     /// Places that the configuration names.
     pub(crate) seeds: Vec<Seed>,
-    /// The authority whose members are looked for on the local network, when they are.
-    pub(crate) on_lan: Option<[u8; 32]>,
+    /// The cluster whose members are looked for on the local network, when they are.
+    pub(crate) on_lan: Option<String>,
     /// Who is missing, and who dials what is found.
     pub(crate) book: Arc<PeerBook>,
 }
@@ -92,8 +92,8 @@ impl Seeker {
         for seed in &self.seeds {
             found.extend(seed.resolve().await);
         }
-        if let Some(fingerprint) = &self.on_lan {
-            match lan::find(fingerprint, lan::LOOK_FOR).await {
+        if let Some(cluster) = &self.on_lan {
+            match lan::find(&Sought::Cluster(cluster.clone()), lan::LOOK_FOR).await {
                 Ok(heard) => found.extend(heard),
                 Err(error) => tracing::debug!(%error, "members cannot be looked for on the local network"),
             }

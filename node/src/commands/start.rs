@@ -85,7 +85,7 @@ impl StartArgs {
         let home = context.home.path();
         if let Some(token) = self.token()? {
             let token: JoinToken = token.parse().map_err(|error: TokenError| Failure::new(error.to_string()))?;
-            if identity::fingerprint(home).map_err(anyhow::Error::new)? != Some(token.fingerprint) {
+            if !identity::is_under(home, &token.fingerprint).map_err(anyhow::Error::new)? {
                 return Err(Failure::new(format!("the node runs already (process {pid}), in another cluster than the token's"))
                     .hint("a home is in one cluster for good: join with a home of its own (--home DIR), or `octopussy stop`, move this home away and repeat"));
             }

@@ -4,6 +4,7 @@
 use super::services::ClusterServices;
 use crate::client::Credentials;
 use crate::home::Home;
+use crate::identity::PresentIdentity;
 use crate::private_file;
 use crate::process::{ClusterFacts, NodeFile, start_ticks};
 use octopussy_core::capability::CapabilityId;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// How long the local user's token is good for; it is renewed at a start when less than a third is left.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How often it is looked whether the token is of the key that signs: a file of a kilobyte is read for it.
+/// How often it is looked whether the credentials are up to date: a file of a kilobyte is read for it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 static CONTRACT: Contract = Contract {
@@ -71,8 +72,8 @@ provides! {
 pub(super) struct AccessConfig {
     /// The home directory.
     pub(super) home: Home,
-    /// The certificate authority that clients are to trust, as PEM.
-    pub(super) ca: String,
+    /// Who the node is: it says which authorities clients are to trust.
+    pub(super) identity: PresentIdentity,
     /// Where the node listens, once it does.
     pub(super) addresses: Arc<OnceLock<Addresses>>,
     /// The node's place in its cluster, as its file tells it.
@@ -183,10 +184,11 @@ impl Capability for AccessCapability {
         let reachable = Reachable::at(present);
         let home = &config.home;
         let who = Local::of(&config.cluster);
-        write_credentials(home, &config.ca, &reachable, &who, ports.security.as_ref(), cx.clock.as_ref())?;
+        let ca = config.identity.get().client_ca_pem;
+        write_credentials(home, &ca, &reachable, &who, ports.security.as_ref(), cx.clock.as_ref())?;
         let renewal = Renewal {
             home: home.clone(),
-            ca: config.ca,
+            identity: config.identity,
             reachable: reachable.clone(),
             who,
             security: ports.security,
@@ -241,10 +243,11 @@ impl Capability for FirstAccessCapability {
     }
 }
 
-/// Keeps the token in the credentials good while the node runs: it ends soon after the key that signed it is replaced.
+/// Keeps the credentials good while the node runs: their token ends soon after the key that signed it is replaced, and the authorities
+/// that they name change.
 struct Renewal {
     home: Home,
-    ca: String,
+    identity: PresentIdentity,
     reachable: Reachable,
     who: Local,
     security: Arc<dyn SecurityPort>,
@@ -255,17 +258,23 @@ impl Renewal {
     async fn run(self, stopping: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stopping.run_until_cancelled(look.tick()).await.is_some() {
-            let token = Credentials::load(&self.home, None).map(|credentials| credentials.token);
-            if token.is_ok_and(|token| self.security.is_current(&token)) {
+        let mut authorities = self.identity.watch();
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = look.tick() => {}
+                // At once: the node shows a certificate of the new one already.
+                changed = authorities.changed() => if changed.is_err() { return },
+            }
+            let ca = self.identity.get().client_ca_pem;
+            let present = Credentials::load(&self.home, None);
+            if present.is_ok_and(|present| present.ca == ca && self.security.is_current(&present.token)) {
                 continue;
             }
-            let Self { home, ca, reachable, who, security, clock } = &self;
-            match write_credentials(home, ca, reachable, who, security.as_ref(), clock.as_ref()) {
-                Ok(()) => tracing::info!("credentials.json has a new token"),
-                Err(error) => {
-                    tracing::warn!(%error, "credentials.json has no token of the present key; it is tried again")
-                }
+            let Self { home, reachable, who, security, clock, .. } = &self;
+            match write_credentials(home, &ca, reachable, who, security.as_ref(), clock.as_ref()) {
+                Ok(()) => tracing::info!("credentials.json has a new token, or names other authorities"),
+                Err(error) => tracing::warn!(%error, "credentials.json is not up to date; it is tried again"),
             }
         }
     }

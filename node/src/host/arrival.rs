@@ -4,7 +4,7 @@ use super::settings::NodeSettings;
 use super::substrate::VERSIONS;
 use super::{HostOptions, JoinOptions};
 use crate::cluster::{
-    ClusterHome, ClusterMembership, Door, JoinFailure, JoinToken, Joined, LOOK_FOR, LanError, Wanted, Wish,
+    ClusterHome, ClusterMembership, Door, JoinFailure, JoinToken, Joined, LOOK_FOR, LanError, Sought, Wanted, Wish,
     choose_ports, cpus, default_capacity, find_on_lan, first_free_port, local_addresses, port_is_free, reachable_at,
     wait_until_free,
 };
@@ -214,8 +214,9 @@ fn may_found(home: &ClusterHome, settings: &NodeSettings, asked: bool) -> anyhow
 async fn find(token: &JoinToken) -> anyhow::Result<Vec<SocketAddr>> {
     let hint = "members announce themselves with `mesh.announce: true` in their config.yaml; `--join env` asks where the token says";
     let refused = |message: String| anyhow::Error::new(Failure::new(message).hint(hint));
-    let found =
-        find_on_lan(&token.fingerprint, LOOK_FOR).await.map_err(|error: LanError| refused(error.to_string()))?;
+    let found = find_on_lan(&Sought::Authority(token.fingerprint), LOOK_FOR)
+        .await
+        .map_err(|error: LanError| refused(error.to_string()))?;
     if found.is_empty() {
         let seconds = LOOK_FOR.as_secs();
         return Err(refused(format!(

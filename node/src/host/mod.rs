@@ -171,6 +171,10 @@ impl Prepared {
         let key = member.as_ref().map_or(AuthorityKey::Held, |member| member.authority_key());
         let identity = crate::identity::load_or_create(home.path(), key, &settings.node.names)
             .context("the node's certificates cannot be used")?;
+        let identity = match &member {
+            Some(member) => identity.in_cluster(member.cluster.clone()),
+            None => identity,
+        };
         let Standing { capacity, zone } = Standing::of(&settings, member.as_ref());
         let look_on_lan = options.join.is_some_and(|join| join.find);
         Ok(Self { home, cluster_home, source, settings, identity, lives, capacity, zone, look_on_lan, clock, lock })

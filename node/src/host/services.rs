@@ -3,9 +3,9 @@
 use super::Prepared;
 use super::substrate::Substrate;
 use crate::cluster::{Admission, Announcement, ClusterHome, ControlGroup, Gatherer, KeysSync, SecretsSync};
-use crate::identity::Identity;
+use crate::identity::PresentIdentity;
 use anyhow::Context;
-use octopussy_core::ports::{MemberRole, OrchestratorPort, SecretsPort};
+use octopussy_core::ports::{MemberRole, MeshPort as _, OrchestratorPort, SecretsPort};
 use octopussy_core::time::Clock;
 use octopussy_execution::llm_router::LlmRouterConfig;
 use octopussy_facts::Facts;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Ready to begin once the capabilities it needs have started.
 pub(super) struct ClusterServices {
-    identity: Identity,
+    identity: PresentIdentity,
     home: ClusterHome,
     /// What opens the shared secrets; a guest does not have it.
     key: Option<crate::cluster::DataKey>,
@@ -43,7 +43,7 @@ impl ClusterServices {
         };
         let announcement = announcement(prepared, substrate)?;
         Ok(Self {
-            identity: prepared.identity.clone(),
+            identity: substrate.identity.clone(),
             key,
             home,
             group: substrate.group(),
@@ -65,10 +65,11 @@ impl ClusterServices {
         api: String,
         stopping: &CancellationToken,
     ) {
+        let node = self.mesh.incarnation().node;
         if let Some(key) = self.key.clone() {
             let key_of_keys = key.clone();
             let sync = SecretsSync {
-                node: self.identity.node_id,
+                node,
                 home: self.home,
                 key,
                 group: self.group.clone(),
@@ -76,13 +77,8 @@ impl ClusterServices {
                 clock: self.clock.clone(),
             };
             tokio::spawn(sync.run(stopping.clone()));
-            let keys = KeysSync {
-                node: self.identity.node_id,
-                key: key_of_keys,
-                group: self.group.clone(),
-                secrets,
-                clock: self.clock.clone(),
-            };
+            let keys =
+                KeysSync { node, key: key_of_keys, group: self.group.clone(), secrets, clock: self.clock.clone() };
             tokio::spawn(keys.run(stopping.clone()));
         }
         self.mesh.serve_join(Arc::new(Admission::new(self.identity, self.group, self.key, self.clock)));
@@ -103,7 +99,7 @@ fn announcement(prepared: &Prepared, substrate: &Substrate) -> anyhow::Result<Op
     Ok(Some(Announcement {
         node: identity.node_id,
         cluster: identity.cluster_id.clone(),
-        fingerprint: identity.fingerprint,
+        identity: substrate.identity.clone(),
         bound: substrate.mesh.local_addr().context("the mesh does not say where it listens")?,
     }))
 }

@@ -9,6 +9,7 @@ use crate::cluster::{
     Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
+use crate::identity::PresentIdentity;
 use crate::measures::NodeMeasures;
 use anyhow::{Context, bail};
 use octopussy_blobs::{BlobKeeper, ClusterBlobs, Holders};
@@ -37,6 +38,8 @@ const ADOPT_WITHIN: Duration = Duration::from_secs(60);
 
 /// Everything below the capabilities, open.
 pub(super) struct Substrate {
+    /// Who this node is, as it is now.
+    pub(super) identity: PresentIdentity,
     pub(super) mesh: Arc<Mesh>,
     pub(super) membership: Arc<Membership>,
     pub(super) facts: Arc<Facts>,
@@ -59,6 +62,7 @@ impl Substrate {
     /// Opens everything, and founds a cluster of this node alone when its home belongs to none.
     pub(super) async fn open(prepared: &Prepared) -> anyhow::Result<Self> {
         let Prepared { identity, settings, clock, .. } = prepared;
+        let present = PresentIdentity::new(identity.clone());
         let acquaintances = Acquaintances::open(identity.node_id, prepared.cluster_home.clone(), clock.clone())?;
         let mesh = bind(prepared, acquaintances.clone())?;
         let bound = mesh.local_addr().context("the mesh does not say where it listens")?;
@@ -102,7 +106,7 @@ impl Substrate {
         });
         let blobs = ClusterBlobs::new(Arc::new(blobs), port.clone(), holders);
         let parts = ClusterParts {
-            fingerprint: identity.fingerprint,
+            identity: present.clone(),
             shards: shards.clone(),
             reach: membership.clone(),
             mesh: port,
@@ -127,12 +131,13 @@ impl Substrate {
         let announced = settings.mesh.announce || prepared.look_on_lan;
         let seeker = Seeker {
             seeds: settings.mesh.seeds.clone(),
-            on_lan: announced.then_some(identity.fingerprint),
+            on_lan: announced.then(|| identity.cluster_id.clone()),
             book: book.clone(),
         };
         tokio::spawn(seeker.run(stopping.clone()));
         tokio::spawn(book.run(shards.watch_control(), Arc::downgrade(&membership), stopping.clone()));
         let substrate = Self {
+            identity: present,
             mesh,
             membership,
             facts,
@@ -149,7 +154,15 @@ impl Substrate {
         tokio::spawn(start.run(substrate.removed.clone(), substrate.stopping.clone()));
         let removal = substrate.removal(identity.node_id, introduced);
         tokio::spawn(removal.run(substrate.removed.clone(), substrate.stopping.clone()));
-        match substrate.belong(prepared).await {
+        let belongs = substrate.belong(prepared).await.and_then(|member| {
+            // A founder makes it, before anything is sealed with it.
+            if member.role == MemberRole::Full {
+                let home = &prepared.cluster_home;
+                home.data_key(member.founder).context("the key of the shared secrets cannot be used")?;
+            }
+            Ok(member)
+        });
+        match belongs {
             Ok(member) => {
                 tokio::spawn(substrate.backup_door(prepared, member).run(substrate.stopping.clone()));
                 tokio::spawn(substrate.reporter(prepared, bound).run(substrate.stopping.clone()));
@@ -252,7 +265,7 @@ impl Substrate {
         let mesh = self.mesh.clone();
         Renewer {
             home: prepared.home.path().to_owned(),
-            identity: prepared.identity.clone(),
+            identity: self.identity.clone(),
             names: prepared.settings.node.names.clone(),
             show: Box::new(move |certificates| mesh.renew(certificates)),
             group: self.group(),
@@ -266,7 +279,7 @@ impl Substrate {
             home: prepared.home.path().to_owned(),
             member,
             node: prepared.identity.node_id,
-            authority: prepared.identity.fingerprint,
+            identity: self.identity.clone(),
             shards: self.shards.clone(),
             blobs: self.blobs.clone(),
             clock: prepared.clock.clone(),

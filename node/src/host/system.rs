@@ -90,14 +90,14 @@ impl Prepared {
         let services = ClusterServices::new(&self, substrate)?;
         let cluster = self.cluster_facts(substrate)?;
         let orchestrator = self.orchestrator(cluster.guest, board, &addresses);
-        let Self { home, source, settings, identity, lock, .. } = self;
+        let Self { home, source, settings, lock, .. } = self;
         let configuration = ConfigurationConfig {
             section: settings.configuration,
             initial: settings.tree,
             paths: vec![source.file()],
             loader: Arc::new(move || source.load().map(|settings| settings.tree)),
         };
-        let access = AccessConfig { home, ca: identity.client_ca_pem, addresses, cluster, services };
+        let access = AccessConfig { home, identity: substrate.identity.clone(), addresses, cluster, services };
         let registry = substrate
             .registry()
             .register::<SecretsCapability>(settings.secrets)?

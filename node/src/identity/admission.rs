@@ -1,6 +1,6 @@
 //! Certificates for others: the request a machine makes, what the authority signs, and how the machine keeps what it got.
 
-use super::authority::{self, Authority, AuthorityKey};
+use super::authority::{Authority, AuthorityKey};
 use super::{IdentityError, files, leaf, node_id};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::MemberRole;
@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, CertificateSigningRequestParams, KeyPair};
 use rustls::pki_types::CertificateSigningRequestDer;
 use std::path::Path;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 /// The key of a node that has no certificate yet. It stays the same over all attempts to join, so that an answer that was
 /// lost can be asked for again.
@@ -74,8 +75,8 @@ pub(super) fn sign(
     Ok(certificate.pem())
 }
 
-/// Checks what a cluster handed over before any of it is kept: the authority is the one the token names, its key (if there is
-/// one) is its own, and the certificate is of this authority for this node's key.
+/// Checks what a cluster handed over before any of it is kept: the authority that the token names is one of those in `authority`, the key
+/// (if there is one) is the first one's, and the certificate is of that one for this node's key.
 ///
 /// # Errors
 /// [`IdentityError::Certificate`] with what does not fit.
@@ -87,12 +88,14 @@ pub(crate) fn check_credentials(
     certificate: &str,
 ) -> Result<(), IdentityError> {
     let answer = Path::new("the cluster's answer");
-    let authority = Authority::from_texts(answer, authority.to_owned(), authority_key.map(str::to_owned))?;
-    if authority.fingerprint() != fingerprint {
+    let authorities = files::parse_certificates(answer, authority)?;
+    if !authorities.iter().any(|authority| octopussy_mesh::fingerprint(authority) == fingerprint) {
         return Err(IdentityError::Certificate(
             "it comes from another cluster than the one the token names".to_owned(),
         ));
     }
+    let first = authorities.into_iter().next().ok_or_else(|| IdentityError::Certificate("it is empty".to_owned()))?;
+    let authority = Authority::new(answer, first, authority_key.map(|key| Zeroizing::new(key.to_owned())))?;
     let certificate = files::parse_certificate(answer, certificate)?;
     if !leaf::is_of(&certificate, &key.key, &authority) {
         return Err(IdentityError::Certificate("it was made for another node".to_owned()));
@@ -120,5 +123,5 @@ pub(crate) fn store_credentials(
     }
     files::write(&folder.join("ca.pem"), authority, files::PUBLIC)?;
     files::write(&folder.join("node.pem"), certificate, files::PUBLIC)?;
-    Ok(if authority_key.is_some() { authority::AuthorityKey::Held } else { AuthorityKey::Elsewhere })
+    Ok(if authority_key.is_some() { AuthorityKey::Held } else { AuthorityKey::Elsewhere })
 }

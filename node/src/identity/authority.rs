@@ -1,12 +1,13 @@
-//! The cluster's own certificate authority.
+//! One certificate authority of the cluster.
 
-use super::{IdentityError, files};
+use super::IdentityError;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData};
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
 
 /// How long the authority is valid: longer than the hardware it is made for.
 const VALIDITY: Duration = Duration::days(3_650);
@@ -31,20 +32,21 @@ pub(crate) enum AuthorityKey {
 #[derive(Debug)]
 pub(super) struct Authority {
     /// Its certificate.
-    pub(super) pem: String,
-    /// The same, in DER.
     pub(super) der: CertificateDer<'static>,
     /// Its key, in PEM; `None` at a guest.
-    pub(super) key_pem: Option<String>,
+    pub(super) key_pem: Option<Zeroizing<String>>,
     /// What signs; `None` at a guest.
     pub(super) issuer: Option<Issuer<'static, KeyPair>>,
 }
 
 impl Authority {
-    /// The authority of a certificate and its key as texts.
-    pub(super) fn from_texts(path: &Path, pem: String, key_pem: Option<String>) -> Result<Self, IdentityError> {
+    /// The authority of a certificate and, where it is, its key.
+    pub(super) fn new(
+        path: &Path,
+        der: CertificateDer<'static>,
+        key_pem: Option<Zeroizing<String>>,
+    ) -> Result<Self, IdentityError> {
         let damaged = |reason: String| IdentityError::Damaged { path: path.to_owned(), reason };
-        let der = files::parse_certificate(path, &pem)?;
         let (_, parsed) = X509Certificate::from_der(&der).map_err(|error| damaged(error.to_string()))?;
         let issuer = match &key_pem {
             None => None,
@@ -56,7 +58,28 @@ impl Authority {
                 Some(Issuer::from_ca_cert_der(&der, key).map_err(|error| damaged(error.to_string()))?)
             }
         };
-        Ok(Self { pem, der, key_pem, issuer })
+        Ok(Self { der, key_pem, issuer })
+    }
+
+    /// A new authority.
+    pub(super) fn make(path: &Path, key: &KeyPair, now: OffsetDateTime) -> Result<Self, IdentityError> {
+        let failed = |error: rcgen::Error| IdentityError::Certificate(error.to_string());
+        let made = params(key, now).self_signed(key).map_err(failed)?;
+        Self::new(path, made.der().clone(), Some(Zeroizing::new(key.serialize_pem())))
+    }
+
+    /// The certificate that `newer` has of this authority: whoever trusts this one trusts `newer` by it.
+    pub(super) fn vouch_for(
+        &self,
+        newer: &Self,
+        now: OffsetDateTime,
+    ) -> Result<CertificateDer<'static>, IdentityError> {
+        let missing = || IdentityError::Certificate("the key of an authority is not on this node".to_owned());
+        let (ours, theirs) = (self.issuer.as_ref().ok_or_else(missing)?, newer.issuer.as_ref().ok_or_else(missing)?);
+        let mut params = params(theirs.key(), now);
+        params.use_authority_key_identifier_extension = true;
+        let signed = params.signed_by(theirs.key(), ours);
+        signed.map(|signed| signed.der().clone()).map_err(|error| IdentityError::Certificate(error.to_string()))
     }
 
     /// SHA-256 of the certificate, as a join token names it.
@@ -74,55 +97,30 @@ impl Authority {
 }
 
 /// Says that the certificate in `path` begins later than now, and what can be done about it.
-fn check_begin(path: &Path, authority: &Authority, now: OffsetDateTime) {
+pub(super) fn check_begin(path: &Path, authority: &Authority, now: OffsetDateTime) {
     let Ok((_, parsed)) = X509Certificate::from_der(&authority.der) else { return };
     let validity = parsed.validity();
     if validity.not_before.timestamp() > now.unix_timestamp() {
         tracing::warn!(
             "the authority's certificate in {} begins on {}, and this machine's clock says {now}: clients will not trust it. If \
-             the clock is wrong, set it (`timedatectl`). If it was wrong when the cluster was founded, move that file away and \
-             start again, at each full member: it is made anew from the authority's key, and everybody's certificate stays good",
+             the clock is wrong, set it (`timedatectl`). If it was wrong when the cluster was founded, let `octopussy cluster \
+             rotate-ca` make another authority",
             path.display(),
             validity.not_before
         );
     }
 }
 
-/// Loads the authority from the folder, or makes one where its key has to be.
-pub(super) fn load_or_create(
-    folder: &Path,
-    held: AuthorityKey,
-    now: OffsetDateTime,
-) -> Result<Authority, IdentityError> {
-    let (key_path, path) = (folder.join("ca.key"), folder.join("ca.pem"));
-    let existing = files::read(&path)?;
-    match (existing, held) {
-        (Some(pem), AuthorityKey::Elsewhere) => Authority::from_texts(&path, pem, None),
-        (None, AuthorityKey::Elsewhere) => {
-            Err(IdentityError::Damaged { path, reason: "the authority's certificate is missing".to_owned() })
-        }
-        (Some(pem), AuthorityKey::Held) => match files::read_key(&key_path)? {
-            Some(key) => {
-                let authority = Authority::from_texts(&path, pem, Some(key))?;
-                check_begin(&path, &authority, now);
-                Ok(authority)
-            }
-            None => Err(IdentityError::Damaged { path: key_path, reason: "the authority's key is missing".to_owned() }),
-        },
-        (None, AuthorityKey::Held) => {
-            let key = files::load_or_create_key(&key_path)?;
-            let made = params(now).self_signed(&key).map_err(|error| IdentityError::Certificate(error.to_string()))?;
-            files::write(&path, &made.pem(), files::PUBLIC)?;
-            Authority::from_texts(&path, made.pem(), Some(key.serialize_pem()))
-        }
-    }
-}
-
-fn params(now: OffsetDateTime) -> CertificateParams {
+fn params(key: &impl PublicKeyData, now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
+    // Its name follows from its key: whoever is shown certificates of two authorities tells them apart, and one that is made anew from
+    // the same key has the same name.
+    let digest: [u8; 32] = Sha256::digest(key.subject_public_key_info()).into();
+    let name = format!("Octopussy cluster authority {}", crate::cluster::hex(&digest[..8]));
     params.distinguished_name.push(DnType::OrganizationName, "Octopussy");
-    params.distinguished_name.push(DnType::CommonName, "Octopussy cluster authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.distinguished_name.push(DnType::CommonName, name);
+    // The next authority stands between this one and the certificates of nodes while one takes the place of the other.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let begins = OffsetDateTime::UNIX_EPOCH + Duration::seconds(BEGINS);
     params.not_before = begins.min(now - CLOCK_SLACK);

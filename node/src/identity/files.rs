@@ -2,6 +2,7 @@
 
 use super::IdentityError;
 use rcgen::KeyPair;
+use rustls::pki_types::CertificateDer;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -70,6 +71,37 @@ pub(super) fn load_or_create_key(path: &Path) -> Result<KeyPair, IdentityError> 
     let key = KeyPair::generate().map_err(|error| IdentityError::Certificate(error.to_string()))?;
     write(path, &key.serialize_pem(), PRIVATE)?;
     Ok(key)
+}
+
+/// The certificates in the file, in its order; none when there is no such file.
+///
+/// # Errors
+/// [`IdentityError::Damaged`] also when there is a file without any certificate, unless it is empty.
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    read(path)?.map_or(Ok(Vec::new()), |pem| parse_certificates(path, &pem))
+}
+
+/// The certificates in a PEM text; none in an empty one.
+pub(super) fn parse_certificates(path: &Path, pem: &str) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    use rustls::pki_types::pem::PemObject;
+    let damaged = |reason: String| IdentityError::Damaged { path: path.to_owned(), reason };
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let parsed = parsed.map_err(|error| damaged(error.to_string()))?;
+    if parsed.is_empty() && !pem.trim().is_empty() {
+        return Err(damaged("there is no certificate in it".to_owned()));
+    }
+    Ok(parsed)
+}
+
+/// Certificates as a PEM text.
+pub(super) fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
+    use base64::Engine as _;
+    let lines = |der: &CertificateDer<'_>| {
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    };
+    certificates.iter().map(lines).collect()
 }
 
 /// The certificate in a PEM text.

@@ -133,11 +133,24 @@ pub(super) fn issue(
 
 /// Whether the certificate is this key's and of this authority.
 pub(super) fn is_of(der: &CertificateDer<'_>, key: &impl PublicKeyData, authority: &Authority) -> bool {
-    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(&authority.der))
-    else {
+    let Ok((_, leaf)) = X509Certificate::from_der(der) else { return false };
+    leaf.public_key().raw == key.subject_public_key_info() && is_signed(der, &authority.der)
+}
+
+/// Whether the certificate is signed by the one of an authority.
+pub(super) fn is_signed(der: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> bool {
+    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(der), X509Certificate::from_der(authority)) else {
         return false;
     };
-    leaf.public_key().raw == key.subject_public_key_info() && leaf.verify_signature(Some(ca.public_key())).is_ok()
+    leaf.verify_signature(Some(ca.public_key())).is_ok()
+}
+
+/// Whether both certificates are of one key.
+pub(super) fn same_key(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> bool {
+    let (Ok((_, one)), Ok((_, other))) = (X509Certificate::from_der(one), X509Certificate::from_der(other)) else {
+        return false;
+    };
+    one.public_key().raw == other.public_key().raw
 }
 
 /// Whether the certificate is this key's, of this authority, covers the names and will for a while.

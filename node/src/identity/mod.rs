@@ -1,18 +1,25 @@
 //! Who this node is: the cluster's certificate authority, the node's own certificate, and the id that follows from its key.
 
 mod admission;
+mod authorities;
 mod authority;
 mod files;
 mod leaf;
+mod present;
 mod served;
 
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use admission::{NodeKey, check_credentials, requested_node, store_credentials};
+pub(crate) use authorities::CommittedAuthority;
 pub(crate) use authority::AuthorityKey;
 pub(crate) use leaf::Renewal;
+pub(crate) use present::PresentIdentity;
 
+use authorities::Authorities;
 use authority::Authority;
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::MemberRole;
@@ -31,15 +38,13 @@ use time::OffsetDateTime;
 pub(crate) struct Identity {
     /// The first sixteen bytes of the SHA-256 of the certificate's public key. It outlives renewals: the key stays.
     pub(crate) node_id: NodeId,
-    /// The certificate of the cluster's authority, in PEM.
+    /// The certificates of the cluster's authorities, in PEM, the one that has signed this node's certificate first.
     pub(crate) ca_pem: String,
-    /// What clients of this node's interfaces trust, in PEM: the cluster's authority, or a guest's own.
+    /// What clients of this node's interfaces trust, in PEM: the cluster's authorities, or a guest's own.
     pub(crate) client_ca_pem: String,
-    /// The same, in DER: what other members trust.
-    pub(crate) ca_der: CertificateDer<'static>,
-    /// SHA-256 of that certificate, as join tokens name it.
+    /// SHA-256 of the first authority's certificate, as join tokens name it.
     pub(crate) fingerprint: [u8; 32],
-    /// The cluster's id, which follows from the authority's key.
+    /// The cluster's id, which follows from the key of the authority that it was founded with.
     pub(crate) cluster_id: String,
     /// The node's certificate.
     pub(crate) certificate: CertificateDer<'static>,
@@ -48,7 +53,7 @@ pub(crate) struct Identity {
     /// TLS as this node's interfaces speak it. It shows the newest certificate, whichever copy of the identity renewed it.
     pub(crate) server_config: Arc<rustls::ServerConfig>,
     served: Arc<Served>,
-    authority: Arc<Authority>,
+    authorities: Arc<Authorities>,
     /// Signs what a guest's interfaces show: nothing of the cluster's authority may let a guest stand for another host.
     own_authority: Option<Arc<Authority>>,
 }
@@ -57,8 +62,9 @@ impl Identity {
     /// How the node shows on the mesh who it is.
     pub(crate) fn mesh_certificates(&self) -> MeshCertificates {
         MeshCertificates {
-            authority: self.ca_der.clone(),
+            authorities: self.authorities.trusted(),
             certificate: self.certificate.clone(),
+            crosses: self.authorities.crosses.clone(),
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der())),
         }
     }
@@ -70,28 +76,85 @@ impl Identity {
 
     /// Whether the certificate is to be renewed now, and whether this node can do it.
     pub(crate) fn renewal(&self, now: Timestamp) -> Renewal {
-        leaf::renewal(self.expires_at(), self.authority.issuer.is_some(), now)
+        leaf::renewal(self.expires_at(), self.authorities.active.issuer.is_some(), now)
     }
 
-    /// The identity with a new certificate for the same key, which is kept in `home/tls` and shown to clients from now on.
+    /// The identity with a new certificate for the same key, which is kept in `home/tls` and shown to clients from now on. A guest takes
+    /// the one that is in its file, and the authority that has signed it.
     ///
     /// # Errors
     /// [`IdentityError`]; the old certificate stays in use.
     pub(crate) fn renewed(&self, home: &Path, extra_names: &[String], now: Timestamp) -> Result<Self, IdentityError> {
-        let names = leaf::names(extra_names)?;
-        let path = home.join("tls").join("node.pem");
-        let certificate = leaf::load_or_issue(&path, &self.key, &self.authority, &names, date(now)?)?;
+        let authorities = match self.own_authority {
+            None => self.authorities.clone(),
+            Some(_) => Arc::new(authorities::load_or_create(&home.join("tls"), AuthorityKey::Elsewhere, date(now)?)?),
+        };
+        self.under(authorities, home, extra_names, now)
+    }
+
+    /// The identity under these authorities of the cluster, of which the first signs; they are kept in `home/tls`, and so is a certificate
+    /// of the first where its key is here. A guest trusts them from now on, and has to ask for a certificate.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; nothing else is used or shown than before.
+    pub(crate) fn following(
+        &self,
+        committed: &[CommittedAuthority],
+        home: &Path,
+        extra_names: &[String],
+        now: Timestamp,
+    ) -> Result<Self, IdentityError> {
+        let authorities = match self.own_authority {
+            None => Authorities::signing(committed, date(now)?)?,
+            Some(_) => self.authorities.trusting(committed)?,
+        };
+        authorities.store(&home.join("tls"), &self.authorities)?;
+        self.under(Arc::new(authorities), home, extra_names, now)
+    }
+
+    fn under(
+        &self,
+        authorities: Arc<Authorities>,
+        home: &Path,
+        extra_names: &[String],
+        now: Timestamp,
+    ) -> Result<Self, IdentityError> {
+        let (names, now, folder) = (leaf::names(extra_names)?, date(now)?, home.join("tls"));
+        let certificate = leaf::load_or_issue(&folder.join("node.pem"), &self.key, &authorities.active, &names, now)?;
         let chain = match &self.own_authority {
-            None => vec![certificate.clone(), self.ca_der.clone()],
-            Some(own) => own_chain(&home.join("tls").join(OWN), own, &self.key, &names, date(now)?)?,
+            None => chain(&certificate, &authorities),
+            Some(own) => own_chain(&folder.join(OWN), own, &self.key, &names, now)?,
         };
         self.served.exchange(chain, &self.key)?;
-        Ok(Self { certificate, ..self.clone() })
+        let ca_pem = authorities.bundle();
+        let client_ca_pem = if self.own_authority.is_some() { self.client_ca_pem.clone() } else { ca_pem.clone() };
+        let fingerprint = authorities.active.fingerprint();
+        Ok(Self { certificate, ca_pem, client_ca_pem, fingerprint, authorities, ..self.clone() })
+    }
+
+    /// The identity as a member of the cluster with this id, which outlives the authority that it follows from.
+    pub(crate) fn in_cluster(self, cluster_id: String) -> Self {
+        Self { cluster_id, ..self }
+    }
+
+    /// The certificates of the authorities that this node trusts, the one that has signed its own first.
+    pub(crate) fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        self.authorities.trusted()
+    }
+
+    /// How many authorities before vouch for the one that signs now.
+    pub(crate) fn crosses(&self) -> usize {
+        self.authorities.crosses.len()
+    }
+
+    /// The certificate of the authority that has signed this node's.
+    pub(crate) fn authority(&self) -> &CertificateDer<'static> {
+        &self.authorities.active.der
     }
 
     /// The authority's key in PEM, for a member that is to admit others; `None` at a guest.
     pub(crate) fn authority_key(&self) -> Option<&str> {
-        self.authority.key_pem.as_deref()
+        self.authorities.active.key_pem.as_ref().map(|key| key.as_str())
     }
 
     /// Signs a certificate for the key that `request` (PKCS #10, in DER) carries and proves; everything else in the request
@@ -100,7 +163,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Certificate`] when the request is not one, or the authority's key is not here.
     pub(crate) fn sign(&self, request: &[u8], names: &[String], role: MemberRole) -> Result<String, IdentityError> {
-        admission::sign(&self.authority, request, names, role, OffsetDateTime::now_utc())
+        admission::sign(&self.authorities.active, request, names, role, OffsetDateTime::now_utc())
     }
 
     /// The same, at a given moment.
@@ -114,7 +177,7 @@ impl Identity {
         role: MemberRole,
         now: Timestamp,
     ) -> Result<String, IdentityError> {
-        admission::sign(&self.authority, request, names, role, date(now)?)
+        admission::sign(&self.authorities.active, request, names, role, date(now)?)
     }
 }
 
@@ -181,14 +244,28 @@ pub(crate) fn load_or_create(
     load_or_create_at(home, authority, extra_names, OffsetDateTime::now_utc())
 }
 
-/// SHA-256 of the certificate of the authority in `home`; `None` when there is none yet.
+/// Whether the authority whose certificate has this SHA-256 is one of those in `home`.
 ///
 /// # Errors
-/// [`IdentityError`] when the file is there and cannot be used.
-pub(crate) fn fingerprint(home: &Path) -> Result<Option<[u8; 32]>, IdentityError> {
-    let path = home.join("tls").join("ca.pem");
-    let Some(pem) = files::read(&path)? else { return Ok(None) };
-    Ok(Some(Authority::from_texts(&path, pem, None)?.fingerprint()))
+/// [`IdentityError`] when the file of them is there and cannot be used.
+pub(crate) fn is_under(home: &Path, fingerprint: &[u8; 32]) -> Result<bool, IdentityError> {
+    let authorities = authorities::certificates(&home.join("tls"))?;
+    Ok(authorities.iter().any(|authority| octopussy_mesh::fingerprint(authority) == *fingerprint))
+}
+
+/// Makes a new authority that is to take the place of the cluster's.
+///
+/// # Errors
+/// [`IdentityError::Certificate`]: there is no randomness.
+pub(crate) fn new_authority(now: Timestamp) -> Result<CommittedAuthority, IdentityError> {
+    let key = KeyPair::generate().map_err(|error| IdentityError::Certificate(error.to_string()))?;
+    let made = Authority::make(Path::new("a new authority"), &key, date(now)?)?;
+    Ok(CommittedAuthority { certificate: made.der, key: made.key_pem })
+}
+
+/// Certificates as a PEM text.
+pub(crate) fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
+    files::to_pem(certificates)
 }
 
 /// The id of the node whose home this is; `None` while the home has no node's key.
@@ -207,36 +284,44 @@ fn load_or_create_at(
 ) -> Result<Identity, IdentityError> {
     let folder = home.join("tls");
     files::create_folder(&folder)?;
-    let authority = authority::load_or_create(&folder, held, now)?;
+    let authorities = authorities::load_or_create(&folder, held, now)?;
     let key = files::load_or_create_key(&folder.join("node.key"))?;
     let names = leaf::names(extra_names)?;
-    let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authority, &names, now)?;
+    let certificate = leaf::load_or_issue(&folder.join("node.pem"), &key, &authorities.active, &names, now)?;
     let (own_authority, chain) = match held {
-        AuthorityKey::Held => (None, vec![certificate.clone(), authority.der.clone()]),
+        AuthorityKey::Held => (None, chain(&certificate, &authorities)),
         AuthorityKey::Elsewhere => {
             let folder = folder.join(OWN);
             files::create_folder(&folder)?;
-            let own = authority::load_or_create(&folder, AuthorityKey::Held, now)?;
+            let own = authorities::load_or_create(&folder, AuthorityKey::Held, now)?.active;
             let chain = own_chain(&folder, &own, &key, &names, now)?;
             (Some(Arc::new(own)), chain)
         }
     };
     let served = Arc::new(Served::new(chain, &key)?);
     let server_config = server_config(served.clone())?;
+    let ca_pem = authorities.bundle();
     Ok(Identity {
         node_id: node_id(&key),
-        ca_pem: authority.pem.clone(),
-        client_ca_pem: own_authority.as_ref().map_or(&authority.pem, |own| &own.pem).clone(),
-        ca_der: authority.der.clone(),
-        fingerprint: authority.fingerprint(),
-        cluster_id: authority.cluster_id()?,
+        client_ca_pem: own_authority
+            .as_ref()
+            .map_or_else(|| ca_pem.clone(), |own| files::to_pem(std::slice::from_ref(&own.der))),
+        ca_pem,
+        fingerprint: authorities.active.fingerprint(),
+        cluster_id: authorities.active.cluster_id()?,
         certificate,
         key: Arc::new(key),
         server_config: Arc::new(server_config),
         served,
-        authority: Arc::new(authority),
+        authorities: Arc::new(authorities),
         own_authority,
     })
+}
+
+/// What a full member's interfaces show: a client that trusts any of the authorities finds its way to the node.
+fn chain(certificate: &CertificateDer<'static>, authorities: &Authorities) -> Vec<CertificateDer<'static>> {
+    let leads = authorities.crosses.iter().chain([&authorities.active.der]);
+    std::iter::once(certificate).chain(leads).cloned().collect()
 }
 
 /// The folder below `tls` with a guest's own authority and what that has signed.

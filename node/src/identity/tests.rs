@@ -112,7 +112,7 @@ fn clients_that_trust_the_authority_accept_the_node() {
     assert!(!handshake(&identity, &stranger.ca_pem, "localhost"));
 }
 
-fn handshake(identity: &Identity, ca_pem: &str, name: &str) -> bool {
+pub(super) fn handshake(identity: &Identity, ca_pem: &str, name: &str) -> bool {
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod any_node;
+mod authority;
 mod crash;
 mod disk_full;
 mod documents;

@@ -193,25 +193,31 @@ pub enum KeyKind {
     Message,
     /// It signs tokens.
     Token,
+    /// It is the cluster's authority: it signs the certificates of nodes.
+    Authority,
 }
 
 impl KeyKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Message, Self::Token];
+    pub const ALL: [Self; 3] = [Self::Message, Self::Token, Self::Authority];
 
-    /// The secret under whose name each node's store holds the keys of this kind.
+    /// The kinds whose keys each full member's secret store holds.
+    pub const STORED: [Self; 2] = [Self::Message, Self::Token];
+
+    /// The name under which keys of this kind are sealed, and under which secret stores hold those of [`Self::STORED`].
     #[must_use]
     pub const fn secret(self) -> &'static str {
         match self {
             Self::Message => "message.signing_key",
             Self::Token => "jwt.signing_key",
+            Self::Authority => "cluster.authority",
         }
     }
 
     /// The kind whose keys are in the secret of this name.
     #[must_use]
     pub fn of_secret(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.secret() == name)
+        Self::STORED.into_iter().find(|kind| kind.secret() == name)
     }
 }
 

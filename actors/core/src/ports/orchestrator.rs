@@ -207,6 +207,9 @@ pub trait OrchestratorPort: Send + Sync {
     /// Begins to replace the keys of every kind; with `now`, what was signed before is good no longer.
     async fn rotate_keys(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem>;
 
+    /// Begins to replace the cluster's authority by a new one; with `now`, the one before is trusted no longer.
+    async fn rotate_authority(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem>;
+
     /// The cluster as a whole.
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem>;
 

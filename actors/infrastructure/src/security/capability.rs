@@ -78,7 +78,8 @@ async fn follow(secrets: &dyn SecretsPort, handle: &SecurityHandle, cache: NonZe
         Some(KeyKind::Token) => {
             load_tokens(secrets, handle.config(), cache).await.map(|tokens| handle.set_tokens(tokens))
         }
-        None => return,
+        // Nothing here is signed with it.
+        Some(KeyKind::Authority) | None => return,
     };
     match taken_over {
         Ok(()) => tracing::info!(secret.name = name, "the keys of the cluster are in force here"),

@@ -1,12 +1,14 @@
 //! A cluster that begins again with one node.
 
-use super::support::{add_token, at, grown, member, node};
+use super::support::{add_token, at, grown, member, node, public};
 use crate::{ControlCommand, ControlRefusal, ControlState, SealedSecret, SharedKeyPhase};
 use octopussy_core::ports::{KeyKind, TokenUse};
 
 fn offer(state: &mut ControlState, kind: KeyKind, tag: u8) {
     let sealed = SealedSecret { sealed: vec![tag], set_at: at(2_000) };
-    state.apply(ControlCommand::OfferKey { kind, tag: [tag; 16], sealed, now: at(2_000) }).unwrap();
+    state
+        .apply(ControlCommand::OfferKey { kind, tag: [tag; 16], sealed, public: public(kind), now: at(2_000) })
+        .unwrap();
 }
 
 fn anew() -> ControlState {
@@ -45,7 +47,7 @@ fn nobody_of_the_old_cluster_is_known_to_one_that_begins_anew() {
 fn the_key_that_signed_tokens_of_the_old_cluster_is_replaced_and_messages_that_wait_verify() {
     let mut state = anew();
     // What was on its way when the backup was taken comes to its end with the new member.
-    for kind in KeyKind::ALL {
+    for kind in KeyKind::STORED {
         let known = ControlCommand::KnowKey { kind, tag: [2; 16], node: node(7), now: at(3_000) };
         state.apply(known).unwrap();
     }

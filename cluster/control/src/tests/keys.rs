@@ -1,6 +1,6 @@
 //! One key takes the place of another without a gap.
 
-use super::support::{at, grown, node};
+use super::support::{at, grown, node, public};
 use crate::{
     ControlApplied, ControlCommand, ControlRefusal, ControlState, KEY_OFFER_LIMIT, MAX_KEYS, SealedSecret,
     SharedKeyPhase, TOKEN_KEY_KEPT_AFTER_THEFT, kept_for,
@@ -11,7 +11,7 @@ const KIND: KeyKind = KeyKind::Message;
 
 fn offer(state: &mut ControlState, tag: u8, now: u64) -> Result<ControlApplied, ControlRefusal> {
     let sealed = SealedSecret { sealed: vec![tag], set_at: at(now) };
-    state.apply(ControlCommand::OfferKey { kind: KIND, tag: [tag; 16], sealed, now: at(now) })
+    state.apply(ControlCommand::OfferKey { kind: KIND, tag: [tag; 16], sealed, public: public(KIND), now: at(now) })
 }
 
 fn know(state: &mut ControlState, tag: u8, number: u8) -> Result<ControlApplied, ControlRefusal> {
@@ -86,6 +86,7 @@ fn one_key_at_a_time_is_offered_and_the_same_one_twice_is_one() {
         kind: KeyKind::Token,
         tag: [3; 16],
         sealed: SealedSecret { sealed: vec![3], set_at: at(3_000) },
+        public: Vec::new(),
         now: at(3_000),
     };
     state.apply(token).unwrap();
@@ -144,7 +145,15 @@ fn tokens_of_a_stolen_key_are_good_for_minutes() {
     let mut state = grown(3);
     let token = |state: &mut ControlState, tag: u8, now| {
         let sealed = SealedSecret { sealed: vec![tag], set_at: at(now) };
-        state.apply(ControlCommand::OfferKey { kind: KeyKind::Token, tag: [tag; 16], sealed, now: at(now) }).unwrap();
+        state
+            .apply(ControlCommand::OfferKey {
+                kind: KeyKind::Token,
+                tag: [tag; 16],
+                sealed,
+                public: public(KeyKind::Token),
+                now: at(now),
+            })
+            .unwrap();
         for number in [1, 2] {
             let known =
                 ControlCommand::KnowKey { kind: KeyKind::Token, tag: [tag; 16], node: node(number), now: at(now) };

@@ -1,6 +1,6 @@
 //! Any sequence of commands: invariants, determinism, encoding.
 
-use super::support::{at, cluster, digest, guest, maker, member, node};
+use super::support::{at, cluster, digest, guest, maker, member, node, public};
 use crate::{ControlCommand, ControlState, JoinToken, MembershipStamp, ReplicaSet, SealedSecret, VersionRange};
 use octopussy_core::codec;
 use octopussy_core::ids::ShardId;
@@ -36,11 +36,11 @@ enum Intent {
 }
 
 fn keys(times: impl Strategy<Value = Timestamp> + Clone) -> impl Strategy<Value = ControlCommand> {
-    let kinds = prop_oneof![Just(KeyKind::Message), Just(KeyKind::Token)];
+    let kinds = prop_oneof![Just(KeyKind::Message), Just(KeyKind::Token), Just(KeyKind::Authority)];
     let tags = (0_u8..4).prop_map(|tag| [tag; 16]);
     prop_oneof![
         2 => (kinds.clone(), tags.clone(), times.clone()).prop_map(|(kind, tag, now)| ControlCommand::OfferKey {
-            kind, tag, sealed: SealedSecret { sealed: vec![tag[0]], set_at: now }, now,
+            kind, tag, sealed: SealedSecret { sealed: vec![tag[0]], set_at: now }, public: public(kind), now,
         }),
         4 => (kinds.clone(), tags.clone(), nodes(), times.clone()).prop_map(|(kind, tag, id, now)| {
             ControlCommand::KnowKey { kind, tag, node: node(id), now }

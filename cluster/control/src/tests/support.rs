@@ -4,7 +4,7 @@ use crate::{
     ClusterRecord, ControlCommand, ControlState, JoinToken, MemberRecord, ReplicaSet, TokenMaker, VersionRange,
 };
 use octopussy_core::ids::{NodeId, ShardCount};
-use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
+use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 
 pub(super) fn at(millis: u64) -> Timestamp {
@@ -39,6 +39,14 @@ pub(super) fn cluster(shards: u16) -> ClusterRecord {
         shards: ShardCount::new(shards).unwrap(),
         replication: 3,
         founded_at: at(1_000),
+    }
+}
+
+/// What is told of a key of this kind.
+pub(super) fn public(kind: KeyKind) -> Vec<u8> {
+    match kind {
+        KeyKind::Message | KeyKind::Token => Vec::new(),
+        KeyKind::Authority => b"a certificate".to_vec(),
     }
 }
 

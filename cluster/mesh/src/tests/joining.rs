@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Welcome;
+pub(super) struct Welcome;
 
 impl JoinHandler for Welcome {
     fn join(&self, _: SocketAddr, request: Bytes) -> BoxFuture<'static, Result<Bytes, Arc<str>>> {

@@ -1,6 +1,7 @@
 //! Meshes over loopback.
 
 mod admission;
+mod authorities;
 mod calls;
 mod guarded;
 mod joining;

@@ -31,12 +31,22 @@ pub(super) struct Node {
 impl Authority {
     pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let params = Self::params();
         let der = params.self_signed(&key).unwrap().der().clone();
         let issuer = Issuer::new(params, key);
         Self { der, issuer }
+    }
+
+    fn params() -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params
+    }
+
+    /// The certificate of another authority, signed by this one.
+    pub(super) fn cross(&self, other: &Self) -> CertificateDer<'static> {
+        Self::params().signed_by(other.issuer.key(), &self.issuer).unwrap().der().clone()
     }
 
     pub(super) fn node(&self) -> Node {
@@ -53,8 +63,9 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(key, &self.issuer).unwrap().der().clone();
         let certificates = MeshCertificates {
-            authority: self.der.clone(),
+            authorities: vec![self.der.clone()],
             certificate,
+            crosses: Vec::new(),
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         };
         Node { id: node_id(&certificates.certificate).unwrap(), certificates }

@@ -30,7 +30,10 @@ pub(super) async fn run(node: Option<&str>, force: bool, stolen: bool, context: 
     if stolen {
         context.out.line(format_args!("{} {name} is taken out, and every join token is withdrawn", paint(GOOD, "✓")));
         context.out.line(
-            "The keys that sign messages and tokens are replaced as soon as it is out (octopussy cluster members).",
+            "The keys that sign messages and tokens and the cluster's certificate authority are replaced as soon as it is out (octopussy cluster members).",
+        );
+        context.out.line(
+            "The authority before is trusted for five minutes then: clients outside the cluster need tls/ca.pem of a member.",
         );
         context.out.line(
             "Yours to do: end the keys of providers where you got them and set new ones (octopussy secret set NAME); it has read them.",

@@ -4,6 +4,7 @@ mod change;
 mod duration;
 mod leave;
 mod recover;
+mod rotate_ca;
 mod rotate_keys;
 mod show;
 mod token;
@@ -50,13 +51,20 @@ pub(crate) enum ClusterCommand {
         #[arg(long, requires = "node")]
         force: bool,
         /// Take out a node that somebody else has in hand: as with --force, and every join token is withdrawn, and the keys that it
-        /// knows are replaced as soon as it is out
+        /// knows and the cluster's authority are replaced as soon as it is out
         #[arg(long, requires = "node", conflicts_with = "force")]
         stolen: bool,
     },
     /// Replace the keys that sign messages and tokens; what was signed before is good for a while
     RotateKeys {
         /// Let nothing count that was signed before: messages on their way wait in vain, and programs need new tokens
+        #[arg(long)]
+        now: bool,
+    },
+    /// Replace the cluster's certificate authority, without an outage; clients outside the cluster need its new certificate within a week
+    RotateCa {
+        /// Trust the authority before no longer: clients that have not got the new certificate are locked out at once, and join tokens
+        /// made before are void
         #[arg(long)]
         now: bool,
     },
@@ -81,6 +89,7 @@ pub(crate) async fn run(command: ClusterCommand, context: &Context) -> Result<()
         ClusterCommand::Drain { node, undo } => change::drain(&node, undo, context).await,
         ClusterCommand::Leave { node, force, stolen } => leave::run(node.as_deref(), force, stolen, context).await,
         ClusterCommand::RotateKeys { now } => rotate_keys::run(now, context).await,
+        ClusterCommand::RotateCa { now } => rotate_ca::run(now, context).await,
         ClusterCommand::Rebalance => change::rebalance(context).await,
         ClusterCommand::Recover { yes } => recover::run(yes, context).await,
     }
