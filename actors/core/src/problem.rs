@@ -55,6 +55,10 @@ codes! {
     TokenExpired = 1101, 401, "The token has expired";
     /// The credentials do not allow this.
     Forbidden = 1102, 403, "Not allowed";
+    /// The token was valid, and was revoked.
+    TokenRevoked = 1103, 401, "The token was revoked";
+    /// The cluster knows no such token.
+    UnknownApiToken = 1104, 404, "No such token";
     /// The agent is not known.
     UnknownAgent = 1200, 404, "No such agent";
     /// The agent's directory does not validate.

@@ -9,8 +9,11 @@ use octopussy_core::contract::Contract;
 use octopussy_core::ids::{MessageId, TraceId};
 use octopussy_core::key_set::KeySet;
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{Action, AuthError, KeyKind, NoMeasures, PrincipalRole, SecretName, SecretValue};
-use octopussy_core::problem::Finding;
+use octopussy_core::ports::{
+    Action, ApiTokenInfo, ApiTokensPort, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures, PrincipalRole,
+    SecretName, SecretValue,
+};
+use octopussy_core::problem::{Finding, Problem};
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Provides, Requires, Running, StartContext, Wired};
 use serde_json::{Value, json};
@@ -23,6 +26,26 @@ impl Clock for Machine {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
+    }
+}
+
+/// Knows the id of one token that was revoked.
+#[derive(Default)]
+struct Revoked(parking_lot::Mutex<String>);
+
+#[async_trait::async_trait]
+impl ApiTokensPort for Revoked {
+    fn is_revoked(&self, id: &str) -> bool {
+        *self.0.lock() == id
+    }
+    fn list(&self) -> Vec<ApiTokenInfo> {
+        NoApiTokens.list()
+    }
+    async fn note(&self, token: NewApiToken) -> Result<(), Problem> {
+        NoApiTokens.note(token).await
+    }
+    async fn revoke(&self, id: &str, by: &str) -> Result<(), Problem> {
+        NoApiTokens.revoke(id, by).await
     }
 }
 
@@ -84,15 +107,24 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     let needs = ObservabilityNeeds { configuration: configuration.clone(), measures: Arc::new(NoMeasures) };
     let (observability, mut observing) =
         start::<ObservabilityCapability>(home.path(), ObservabilityConfig::default(), needs).await;
-    let needs = SecurityNeeds { secrets: secrets.clone(), observability: observability.observability.clone() };
+    let tokens = Arc::new(Revoked::default());
+    let needs = SecurityNeeds { secrets: secrets.clone(), observability: observability.observability.clone(),
+        api_tokens: tokens.clone() };
     let (security, mut securing) = start::<SecurityCapability>(home.path(), SecurityConfig::default(), needs).await;
     let security = security.security;
 
-    let token = security.issue_token("ada", PrincipalRole::User, Duration::from_secs(60));
+    let issued = security.issue_token("ada", PrincipalRole::User, Duration::from_secs(60)).unwrap();
+    let token = issued.token;
     let ada = security.authenticate(&token).unwrap();
     assert!(security.authorize(&ada, Action::SubmitTask));
     assert!(!security.authorize(&ada, Action::ManageSecrets));
     assert_eq!(security.authenticate("forged"), Err(AuthError::Invalid));
+    assert_eq!(ada.token, issued.id);
+    *tokens.0.lock() = issued.id.to_string();
+    assert_eq!(security.authenticate(&token), Err(AuthError::Revoked), "it is remembered, and good no longer");
+    assert!(!security.is_good(&ada) && !security.authorize(&ada, Action::SubmitTask) && !security.is_current(&token));
+    tokens.0.lock().clear();
+    assert!(security.is_good(&ada) && security.is_current(&token));
     let draft = || MessageDraft {
         message_id: MessageId::from_uuid(uuid::Uuid::now_v7()),
         sender_id: ada.party,
@@ -121,7 +153,7 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     }
     let rotated = async {
         while security.sign(draft()).key_id() == before.key_id()
-            || security.issue_token("x", PrincipalRole::Viewer, Duration::ZERO).split('.').next()
+            || security.issue_token("x", PrincipalRole::Viewer, Duration::ZERO).unwrap().token.split('.').next()
                 == token.split('.').next()
         {
             tokio::task::yield_now().await;

@@ -38,7 +38,9 @@ impl ControlState {
             ControlCommand::KnowKey { kind, tag, node, now } => self.know_key(kind, tag, node, now),
             ControlCommand::ActivateKey { kind, tag, now } => self.activate_key(kind, tag, now),
             ControlCommand::EndKeyOverlap { kind, now } => self.end_key_overlap(kind, now),
-            ControlCommand::Stolen { node, now } => self.stolen(node, now),
+            ControlCommand::Stolen { node, now } => self.stolen(node, now).inspect(|_| self.revoke_own_tokens_of(node)),
+            ControlCommand::AddApiToken { id, token, now } => self.add_api_token(id, token, now),
+            ControlCommand::RevokeApiToken { id, by, now } => self.revoke_api_token(&id, by, now),
         }?;
         self.version += 1;
         Ok(applied)
@@ -69,6 +71,7 @@ impl ControlState {
         self.pass(now);
         self.forget_tokens();
         self.forget_keys();
+        self.forget_api_tokens();
         Ok(ControlApplied::Done)
     }
 

@@ -3,7 +3,8 @@
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use crate::{
-    ClusterRecord, JoinToken, KeyTag, MemberRecord, MembershipStamp, ReplicaSet, SealedSecret, TokenId, VersionRange,
+    ApiToken, ApiTokenId, ClusterRecord, JoinToken, KeyTag, MemberRecord, MembershipStamp, ReplicaSet, SealedSecret, TokenId, TokenMaker,
+    VersionRange,
 };
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::lineage::Lineage;
@@ -85,6 +86,12 @@ pub enum ControlCommand {
     /// A member was stolen: as [`Self::SetDesired`] to `Leaving`, and every join token is withdrawn. Once it is out, members offer new keys of
     /// every kind; tokens of the key before are then good for minutes.
     Stolen { node: NodeId, now: Timestamp },
+    /// A token of the interfaces is noted. It must be of a full member that is not leaving, end later than `now`, by at most
+    /// [`MAX_API_TOKEN_LIFETIME`](octopussy_core::ports::MAX_API_TOKEN_LIFETIME), and not be revoked. Noting the same token again changes
+    /// nothing. Of too many that a node has made for itself the oldest goes; what ended a day ago is forgotten on this occasion.
+    AddApiToken { id: ApiTokenId, token: ApiToken, now: Timestamp },
+    /// A token of the interfaces is good no longer. Revoking it again changes nothing.
+    RevokeApiToken { id: ApiTokenId, by: TokenMaker, now: Timestamp },
 }
 
 impl ControlCommand {
@@ -109,6 +116,8 @@ impl ControlCommand {
             | Self::ActivateKey { now, .. }
             | Self::EndKeyOverlap { now, .. }
             | Self::Stolen { now, .. }
+            | Self::AddApiToken { now, .. }
+            | Self::RevokeApiToken { now, .. }
             | Self::Tick { now } => *now = at,
             Self::Found { .. } | Self::Plan { .. } | Self::Settle { .. } | Self::PutSecret { .. } => {}
         }

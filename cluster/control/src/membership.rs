@@ -158,6 +158,7 @@ impl ControlState {
         self.lives.remove(&node);
         self.departed.insert(node, self.now);
         self.withdraw_tokens_of(node);
+        self.revoke_own_tokens_of(node);
         self.forget_knower(node);
         self.promote_known_keys();
         // A single-use token of a node that has left can serve nobody any more.

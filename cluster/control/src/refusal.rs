@@ -110,6 +110,12 @@ pub enum ControlRefusal {
     /// No such key, or it is not offered.
     #[error("the cluster has no such key")]
     UnknownKey,
+    /// No such token of the interfaces.
+    #[error("the cluster knows no such token: it was never noted, or has ended")]
+    UnknownApiToken,
+    /// It cannot be a token of the interfaces.
+    #[error("this token cannot be: {0}")]
+    BadApiToken(String),
 }
 
 const fn wrong_role(token: MemberRole) -> &'static str {

@@ -1,6 +1,6 @@
 //! What the control group knows.
 
-use crate::SharedKey;
+use crate::{ApiToken, ApiTokenId, SharedKey};
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::lineage::Met;
 use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, TokenUse};
@@ -155,6 +155,8 @@ pub struct ControlState {
     pub now: Timestamp,
     /// The latest life of each member that has told of one.
     pub lives: BTreeMap<NodeId, Met>,
+    /// The tokens of the interfaces that are good, and those that would be had nobody revoked them.
+    pub api_tokens: BTreeMap<ApiTokenId, ApiToken>,
 }
 
 impl ControlState {

@@ -55,6 +55,8 @@ pub(crate) const ROUTES: &[&str] = &[
     "/api/v1/cluster/rebalance",
     "/api/v1/cluster/recover",
     "/api/v1/cluster/rotate-keys",
+    "/api/v1/tokens",
+    "/api/v1/tokens/{id}",
     "/api/v1/secrets",
     "/api/v1/secrets/{*name}",
     "/api/v1/secrets-rotations",

@@ -7,6 +7,7 @@ mod contract;
 mod essence;
 mod problems;
 mod secrets;
+mod tokens;
 
 /// Whether a request is within its bounds, for what is tested without an orchestrator.
 #[cfg(any(test, fuzzing))]

@@ -9,6 +9,7 @@ mod node;
 mod paging;
 mod secrets;
 mod tasks;
+mod tokens;
 mod versions;
 
 pub use describe::openapi_json;
@@ -91,6 +92,8 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::rebalance))
         .routes(routes!(cluster::recover))
         .routes(routes!(cluster::rotate_keys))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(secrets::names))
         .routes(routes!(secrets::set, secrets::delete))
         .routes(routes!(secrets::rotate))

@@ -96,6 +96,44 @@ async fn the_cluster_is_shown_to_whoever_may_look() {
 }
 
 #[tokio::test]
+async fn administrators_make_list_and_revoke_tokens_and_nobody_else_does() {
+    let rig = rig().await;
+    let cases = [
+        ("POST", "", Some(json!({"role": "USER"})), 201, Some("api token user USER 7776000")),
+        ("POST", "", Some(json!({"role": "VIEWER", "name": "wall", "valid_for_seconds": 60})), 201, Some("api token wall VIEWER 60")),
+        ("POST", "", Some(json!({"role": "user"})), 400, None),
+        ("POST", "", Some(json!({})), 400, None),
+        ("GET", "", None, 200, Some("api tokens")),
+        ("DELETE", "/00aa", None, 204, Some("revoke api token 00aa")),
+    ];
+    for (method, path, body, status, asked) in cases {
+        let send = async |token: &str| {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let request = rig.http.request(method, rig.url(&format!("/api/v1/tokens{path}"))).bearer_auth(token);
+            rig.json(if let Some(body) = &body { request.json(body) } else { request }).await
+        };
+        let (refused, problem) = send("viewer").await;
+        assert_eq!(refused, 403, "{method} {path}: {problem}");
+        assert_eq!(rig.node.cluster.asked.lock().len(), 0, "{method} {path} was carried out for a viewer");
+        let (answered, answer) = send("admin").await;
+        assert_eq!(answered, status, "{method} {path}: {answer}");
+        assert_eq!(rig.node.cluster.asked.lock().pop().as_deref(), asked, "{method} {path}");
+        match (method, status) {
+            ("POST", 201) => assert_eq!((&answer["id"], &answer["token"]), (&json!("00aa"), &json!("header.claims.signature"))),
+            ("GET", _) => {
+                let token = &answer["items"][0];
+                assert_eq!((&token["role"], &token["revoked_by"]), (&json!("USER"), &json!("ada")));
+                assert_eq!(token["token"], Value::Null, "the secret is shown again");
+            }
+            _ => {}
+        }
+    }
+    let request = rig.http.get(rig.url("/api/v1/status")).bearer_auth("revoked");
+    let (status, problem) = rig.json(request).await;
+    assert_eq!((status, &problem["code"]), (401, &json!("OCTO-1103")));
+}
+
+#[tokio::test]
 async fn administrators_change_the_cluster_and_nobody_else_does() {
     let rig = rig().await;
     let cases = [

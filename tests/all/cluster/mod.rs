@@ -20,5 +20,6 @@ mod metrics;
 mod partition;
 mod recovery;
 mod rolling;
+mod tokens;
 mod traces;
 mod upgrade;

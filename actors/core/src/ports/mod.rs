@@ -3,6 +3,7 @@
 mod actor;
 mod agent_factory;
 mod agent_lifecycle;
+mod api_tokens;
 mod blobs;
 mod cluster;
 mod configuration;
@@ -23,6 +24,9 @@ mod token_budget;
 pub use actor::ActorPort;
 pub use agent_factory::{AgentBundle, AgentChange, AgentFactoryPort, BundleFile};
 pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
+pub use api_tokens::{
+    ApiTokenInfo, ApiTokensPort, MAX_API_TOKEN_LIFETIME, MAX_API_TOKEN_NAME, NewApiToken, NoApiTokens,
+};
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
     ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired,
@@ -53,5 +57,7 @@ pub use orchestrator::{
 };
 pub use prompt::{PromptError, PromptInput, PromptPort};
 pub use secrets::{SecretError, SecretName, SecretValue, SecretsPort};
-pub use security::{Action, AuthError, GuardrailVerdict, Principal, PrincipalRole, ScanVerdict, SecurityPort};
+pub use security::{
+    Action, AuthError, GuardrailVerdict, IssuedToken, Principal, PrincipalRole, ScanVerdict, SecurityPort,
+};
 pub use token_budget::{BudgetReport, BudgetVerdict, PeriodReport, TokenBudgetPort};

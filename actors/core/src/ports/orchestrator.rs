@@ -1,8 +1,8 @@
 //! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
 
 use super::{
-    AgentBundle, AgentChange, AgentStatus, ClusterView, ControlCommand, DigestsView, EventId, JoinTokenInfo,
-    JoinTokenView, MemberRole, MemberView, Page, Principal, ProviderStatus, RecoveryView, RotationView, ShardView,
+    AgentBundle, AgentChange, AgentStatus, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, EventId, IssuedToken, JoinTokenInfo,
+    JoinTokenView, MemberRole, MemberView, Page, Principal, PrincipalRole, ProviderStatus, RecoveryView, RotationView, ShardView,
     Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
@@ -206,6 +206,21 @@ pub trait OrchestratorPort: Send + Sync {
 
     /// Begins to replace the keys of every kind; with `now`, what was signed before is good no longer.
     async fn rotate_keys(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem>;
+
+    /// Makes a token for a user or a program.
+    async fn create_token(
+        &self,
+        principal: &Principal,
+        name: &str,
+        role: PrincipalRole,
+        valid_for: Duration,
+    ) -> Result<IssuedToken, Problem>;
+
+    /// The tokens that are good, and those that would be had nobody revoked them, the newest first.
+    fn tokens(&self, principal: &Principal) -> Result<Vec<ApiTokenInfo>, Problem>;
+
+    /// Revokes a token.
+    async fn revoke_token(&self, principal: &Principal, id: &str) -> Result<(), Problem>;
 
     /// The cluster as a whole.
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem>;

@@ -40,7 +40,7 @@ impl Capability for SecurityCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let SecurityNeeds { secrets, observability } = wired.ports;
+        let SecurityNeeds { secrets, observability, api_tokens } = wired.ports;
         let Self { config, cache } = wired.inner;
         // Listening begins before the keys are read: a rotation in between is then seen twice and never missed.
         let mut rotations = secrets.rotations();
@@ -48,7 +48,7 @@ impl Capability for SecurityCapability {
             |error: SecretError| StartError::because(format!("the signing keys cannot be read: {error}"), error);
         let keyring = load_keyring(&*secrets).await.map_err(failed)?;
         let tokens = load_tokens(&*secrets, &config, cache).await.map_err(failed)?;
-        let handle = SecurityHandle::new(config, keyring, tokens, observability, cx.clock.clone());
+        let handle = SecurityHandle::new(config, keyring, tokens, (observability, api_tokens), cx.clock.clone());
         let followed = handle.clone();
         let following = tokio::spawn(async move {
             while let Some(Some(name)) = cx.stopping.run_until_cancelled(rotations.next()).await {

@@ -1,6 +1,7 @@
 //! The control machine's rules, one by one, and its invariants under any sequence of commands.
 
 mod anew;
+mod api_tokens;
 mod authority;
 mod keys;
 mod model;

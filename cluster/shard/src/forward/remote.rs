@@ -66,6 +66,8 @@ const fn is_repeatable_control(command: &ControlCommand) -> bool {
         | ControlCommand::KnowKey { .. }
         | ControlCommand::EndKeyOverlap { .. }
         | ControlCommand::Stolen { .. }
+        | ControlCommand::AddApiToken { .. }
+        | ControlCommand::RevokeApiToken { .. }
         | ControlCommand::Tick { .. }
         | ControlCommand::Start { .. } => true,
         ControlCommand::Found { .. }

@@ -1,7 +1,7 @@
 //! `octopussy cluster`: the nodes that work together, and where everything is.
 
 mod change;
-mod duration;
+pub(super) mod duration;
 mod leave;
 mod recover;
 mod rotate_keys;

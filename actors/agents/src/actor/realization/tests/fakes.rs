@@ -78,8 +78,11 @@ impl SecurityPort for FakeSecurity {
     fn authorize(&self, _: &Principal, _: Action) -> bool {
         false
     }
-    fn issue_token(&self, _: &str, _: PrincipalRole, _: Duration) -> String {
-        String::new()
+    fn is_good(&self, _: &Principal) -> bool {
+        false
+    }
+    fn issue_token(&self, _: &str, _: PrincipalRole, _: Duration) -> Option<IssuedToken> {
+        None
     }
     fn is_current(&self, _: &str) -> bool {
         true
