@@ -10,7 +10,7 @@ use octopussy_core::ids::{MessageId, TraceId};
 use octopussy_core::key_set::KeySet;
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, ApiTokenInfo, ApiTokensPort, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures, PrincipalRole,
+    Action, ApiTokenInfo, ApiTokensPort, Asker, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures, PrincipalRole,
     SecretName, SecretValue,
 };
 use octopussy_core::problem::{Finding, Problem};
@@ -44,7 +44,7 @@ impl ApiTokensPort for Revoked {
     async fn note(&self, token: NewApiToken) -> Result<(), Problem> {
         NoApiTokens.note(token).await
     }
-    async fn revoke(&self, id: &str, by: &str) -> Result<(), Problem> {
+    async fn revoke(&self, id: &str, by: &Asker) -> Result<(), Problem> {
         NoApiTokens.revoke(id, by).await
     }
 }

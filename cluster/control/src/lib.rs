@@ -7,6 +7,7 @@
 mod anew;
 mod api_tokens;
 mod apply;
+mod asked;
 mod authority;
 mod check;
 mod command;
@@ -24,12 +25,13 @@ mod tokens;
 mod tests;
 
 pub use api_tokens::{ApiToken, ApiTokenId};
+pub use asked::{AskedBy, MemberChange, MemberEvent};
 pub use authority::Who;
 pub use command::{ControlApplied, ControlCommand};
 pub use keys::{KeyTag, SharedKey, SharedKeyPhase, kept_for};
 pub use limits::{
-    KEY_OFFER_LIMIT, MAX_ADDRESSES, MAX_API_TOKENS, MAX_KEYS, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES, MAX_SECRET_BYTES, MAX_SECRETS,
-    MAX_TOKEN_LIFETIME, MAX_TOKENS, TOKEN_KEY_KEPT_AFTER_THEFT, TOKEN_MEMORY,
+    KEY_OFFER_LIMIT, MAX_ADDRESSES, MAX_API_TOKENS, MAX_HISTORY, MAX_KEYS, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES,
+    MAX_SECRET_BYTES, MAX_SECRETS, MAX_TOKEN_LIFETIME, MAX_TOKENS, TOKEN_KEY_KEPT_AFTER_THEFT, TOKEN_MEMORY,
 };
 pub use refusal::ControlRefusal;
 pub use state::{

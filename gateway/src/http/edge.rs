@@ -50,6 +50,7 @@ pub(crate) const ROUTES: &[&str] = &[
     "/api/v1/cluster/members/{node}/resume",
     "/api/v1/cluster/ring",
     "/api/v1/cluster/digests",
+    "/api/v1/cluster/history",
     "/api/v1/cluster/tokens",
     "/api/v1/cluster/tokens/{id}",
     "/api/v1/cluster/rebalance",

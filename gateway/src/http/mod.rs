@@ -7,6 +7,7 @@ mod edge;
 mod extract;
 mod failure;
 mod feed;
+mod member_change_view;
 mod task_request;
 mod token_view;
 mod view;
@@ -22,6 +23,7 @@ pub(crate) use edge::{Trace, edge};
 pub(crate) use extract::{Caller, IdempotencyKey, PathText, QueryOf, authenticate, parse_wait};
 pub(crate) use failure::{Failure, FindingBody, ProblemBody};
 pub(crate) use feed::{Feed, Item, ItemStream, LOOK_AT_TOKEN};
+pub(crate) use member_change_view::MemberChangeBody;
 pub(crate) use task_request::{TaskRequest, agent_id, with_agent_name};
 pub(crate) use token_view::{ApiTokenBody, ApiTokenInfoBody, RoleName};
 pub(crate) use view::{

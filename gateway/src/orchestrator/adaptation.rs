@@ -10,10 +10,11 @@ use octopussy_core::agent::{AgentRecord, Document};
 use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentChange, AgentQuery, AgentView, ApiTokenInfo, AuditEvent, AuditOutcome, ClusterView, ControlCommand,
-    DigestsView, EventId, IssuedToken, JoinTokenInfo, JoinTokenView, MemberRole, MemberView, NodeStatus,
-    OrchestratorPort, Page, Principal, PrincipalRole, ProposeError, ProviderStatus, RecoveryView, RotationView, ShardView, Submission,
-    SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentQuery, AgentView, ApiTokenInfo, AuditEvent, AuditOutcome, ClusterView,
+    ControlCommand, DigestsView, EventId, IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole,
+    MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole, ProposeError, ProviderStatus,
+    RecoveryView, RotationView, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
+    TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
@@ -393,6 +394,11 @@ impl OrchestratorPort for Orchestrator {
         Ok(self.ports().cluster.ring())
     }
 
+    fn member_history(&self, principal: &Principal) -> Result<Vec<MemberChangeView>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().cluster.history())
+    }
+
     async fn create_join_token(
         &self,
         principal: &Principal,
@@ -414,7 +420,7 @@ impl OrchestratorPort for Orchestrator {
 
     async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let drained = self.ports().cluster.drain(node, drain).await;
+        let drained = self.ports().cluster.drain(&principal.into(), node, drain).await;
         let action = if drain { "cluster.drain" } else { "cluster.resume" };
         self.audit(principal, action, essence::shortened(node), &drained);
         drained
@@ -422,7 +428,7 @@ impl OrchestratorPort for Orchestrator {
 
     async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let removed = self.ports().cluster.remove(node, force).await;
+        let removed = self.ports().cluster.remove(&principal.into(), node, force).await;
         let action = if force { "cluster.remove_forced" } else { "cluster.remove" };
         self.audit(principal, action, essence::shortened(node), &removed);
         removed
@@ -430,7 +436,7 @@ impl OrchestratorPort for Orchestrator {
 
     async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let removed = self.ports().cluster.remove_stolen(node).await;
+        let removed = self.ports().cluster.remove_stolen(&principal.into(), node).await;
         self.audit(principal, "cluster.remove_stolen", essence::shortened(node), &removed);
         removed
     }
@@ -450,7 +456,7 @@ impl OrchestratorPort for Orchestrator {
 
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let recovered = self.ports().cluster.recover().await;
+        let recovered = self.ports().cluster.recover(&principal.into()).await;
         self.audit(principal, "cluster.recover", self.0.node.id.to_string(), &recovered);
         recovered
     }

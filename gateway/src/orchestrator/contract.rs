@@ -3,8 +3,8 @@
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
 use octopussy_core::ports::{
-    AgentFactoryPort, AgentLifecyclePort, ApiTokensPort, BlobPort, ClusterPort, LedgerPort, LlmRouterPort, MessagingPort,
-    ObservabilityPort, OrchestratorPort, SecretsPort, SecurityPort,
+    AgentFactoryPort, AgentLifecyclePort, ApiTokensPort, BlobPort, ClusterPort, LedgerPort, LlmRouterPort,
+    MessagingPort, ObservabilityPort, OrchestratorPort, SecretsPort, SecurityPort,
 };
 use octopussy_core::time::Clock;
 use octopussy_lifecycle::{provides, requires};

@@ -44,9 +44,10 @@ impl Orchestrator {
         self.allow(principal, Action::ManageSecrets)?;
         let name = SecretName::new(name).map_err(secret_problem)?;
         let rotated = match KeyKind::of_secret(name.as_str()) {
-            Some(kind) => {
-                self.begin(&[kind], false).await.and_then(|begun| begun.into_iter().next().ok_or_else(nothing))
-            }
+            Some(kind) => self
+                .begin(principal, &[kind], false)
+                .await
+                .and_then(|begun| begun.into_iter().next().ok_or_else(nothing)),
             None => Err(self.not_generated(&name).await),
         };
         self.audit(principal, "secret.rotate", name.to_string(), &rotated);
@@ -56,14 +57,14 @@ impl Orchestrator {
     /// Begins to replace the keys of every kind.
     pub(super) async fn rotate_all(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let rotated = self.begin(&KeyKind::ALL, now).await;
+        let rotated = self.begin(principal, &KeyKind::ALL, now).await;
         let action = if now { "cluster.rotate_keys_now" } else { "cluster.rotate_keys" };
         self.audit(principal, action, String::new(), &rotated);
         rotated
     }
 
-    async fn begin(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
-        self.ports().cluster.rotate_keys(kinds, now).await
+    async fn begin(&self, principal: &Principal, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.ports().cluster.rotate_keys(&principal.into(), kinds, now).await
     }
 
     /// Why a secret that no node has made is not rotated: there would be nothing but random bytes in its place.

@@ -24,8 +24,8 @@ impl Orchestrator {
         let issued = self.ports().security.issue_token(name, role, valid_for);
         let made = match issued {
             Some(issued) => {
-                let (id, by) = (issued.id.clone(), essence::maker(&principal.name));
-                let token = NewApiToken { id, name: name.to_owned(), role, expires_at: issued.expires_at, by, own: false };
+                let (id, by) = (issued.id.clone(), principal.into());
+                let token = NewApiToken { id, name: name.to_owned(), role, expires_at: issued.expires_at, by };
                 self.ports().api_tokens.note(token).await.map(|()| issued)
             }
             None => Err(Problem::new(Code::Internal, "no token could be signed: see the node's log")),
@@ -45,7 +45,7 @@ impl Orchestrator {
     /// Revokes a token.
     pub(super) async fn end_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageTokens)?;
-        let ended = self.ports().api_tokens.revoke(id, &essence::maker(&principal.name)).await;
+        let ended = self.ports().api_tokens.revoke(id, &principal.into()).await;
         self.audit(principal, "token.revoke", essence::shortened(id), &ended);
         ended
     }
@@ -60,7 +60,7 @@ impl Orchestrator {
     ) -> Result<JoinTokenView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
         essence::token_lifetime(valid_for)?;
-        let by = essence::maker(&principal.name);
+        let by = principal.into();
         let token = self.ports().cluster.create_token(NewJoinToken { uses, role, valid_for, by }).await;
         let made = token.as_ref().map_or_else(|_| String::new(), |token| format!("{}, ", token.id));
         self.audit(principal, "cluster.token", format!("{made}{role:?}, {uses:?}, {} s", valid_for.as_secs()), &token);
@@ -70,7 +70,7 @@ impl Orchestrator {
     /// Withdraws a join token.
     pub(super) async fn end_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let revoked = self.ports().cluster.revoke_token(id).await;
+        let revoked = self.ports().cluster.revoke_token(&principal.into(), id).await;
         self.audit(principal, "cluster.revoke_token", essence::shortened(id), &revoked);
         revoked
     }

@@ -83,6 +83,7 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::show))
         .routes(routes!(cluster::members))
         .routes(routes!(cluster::ring))
+        .routes(routes!(cluster::history))
         .routes(routes!(cluster::digests))
         .routes(routes!(cluster::create_token, cluster::tokens))
         .routes(routes!(cluster::revoke_token))

@@ -74,7 +74,7 @@ impl Cluster {
 #[tokio::test]
 async fn the_cluster_is_shown_to_whoever_may_look() {
     let rig = rig().await;
-    for path in ["", "/members", "/ring"] {
+    for path in ["", "/members", "/ring", "/history"] {
         let request = rig.http.get(rig.url(&format!("/api/v1/cluster{path}"))).bearer_auth("viewer");
         let (status, body) = rig.json(request).await;
         assert_eq!(status, 200, "{path}: {body}");
@@ -88,6 +88,11 @@ async fn the_cluster_is_shown_to_whoever_may_look() {
                 assert_eq!(member["joined_at"], "2023-11-14T22:13:20.000Z");
                 assert_eq!(member["facts"]["api"], "https://10.0.0.1:47211");
             }
+            "/history" => {
+                let change = &body["items"][0];
+                assert_eq!((&change["event"], &change["by"]), (&json!("leaving"), &json!("ada")));
+                assert_eq!((&change["by_role"], &change["at_node"]), (&json!("ADMIN"), &json!("cellar")));
+            }
             _ => assert_eq!(body["items"][0]["learners"], json!(["cellar"])),
         }
     }
@@ -100,7 +105,13 @@ async fn administrators_make_list_and_revoke_tokens_and_nobody_else_does() {
     let rig = rig().await;
     let cases = [
         ("POST", "", Some(json!({"role": "USER"})), 201, Some("api token user USER 7776000")),
-        ("POST", "", Some(json!({"role": "VIEWER", "name": "wall", "valid_for_seconds": 60})), 201, Some("api token wall VIEWER 60")),
+        (
+            "POST",
+            "",
+            Some(json!({"role": "VIEWER", "name": "wall", "valid_for_seconds": 60})),
+            201,
+            Some("api token wall VIEWER 60"),
+        ),
         ("POST", "", Some(json!({"role": "user"})), 400, None),
         ("POST", "", Some(json!({})), 400, None),
         ("GET", "", None, 200, Some("api tokens")),
@@ -119,7 +130,9 @@ async fn administrators_make_list_and_revoke_tokens_and_nobody_else_does() {
         assert_eq!(answered, status, "{method} {path}: {answer}");
         assert_eq!(rig.node.cluster.asked.lock().pop().as_deref(), asked, "{method} {path}");
         match (method, status) {
-            ("POST", 201) => assert_eq!((&answer["id"], &answer["token"]), (&json!("00aa"), &json!("header.claims.signature"))),
+            ("POST", 201) => {
+                assert_eq!((&answer["id"], &answer["token"]), (&json!("00aa"), &json!("header.claims.signature")))
+            }
             ("GET", _) => {
                 let token = &answer["items"][0];
                 assert_eq!((&token["role"], &token["revoked_by"]), (&json!("USER"), &json!("ada")));

@@ -10,10 +10,10 @@ use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, T
 use octopussy_core::message::{Message, MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
     Action, AgentBundle, AgentChange, AgentView, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, Event,
-    EventId, EventKind, GroupDigestsView, IssuedToken, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired,
-    MemberRole, MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole, ProviderStatus,
-    RecoveryView, ReplicaDigestView, RotationView, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription,
-    TaskQuery, TokenUse, Topic,
+    EventId, EventKind, GroupDigestsView, IssuedToken, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView,
+    MemberDesired, MemberRole, MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole,
+    ProviderStatus, RecoveryView, ReplicaDigestView, RotationView, SecurityPort, ShardView, SubmitTask, SubmittedTask,
+    Subscription, TaskQuery, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
@@ -397,6 +397,17 @@ impl OrchestratorPort for Node {
     }
     fn ring(&self, _: &Principal) -> Result<Vec<ShardView>, Problem> {
         Ok(self.cluster.ring())
+    }
+    fn member_history(&self, _: &Principal) -> Result<Vec<MemberChangeView>, Problem> {
+        Ok(vec![MemberChangeView {
+            at: Timestamp::EPOCH,
+            node: "01ab".to_owned(),
+            name: "attic".to_owned(),
+            event: "leaving".to_owned(),
+            by: Some("ada".to_owned()),
+            by_role: Some(PrincipalRole::Admin),
+            at_node: Some("cellar".to_owned()),
+        }])
     }
     async fn create_join_token(
         &self,

@@ -300,6 +300,18 @@ pub(crate) struct JoinTokenInfo {
     pub(crate) made_at_node: String,
 }
 
+/// Something that became of a member.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct MemberChange {
+    pub(crate) at: String,
+    pub(crate) name: String,
+    pub(crate) event: String,
+    pub(crate) by: Option<String>,
+    pub(crate) by_role: Option<String>,
+    pub(crate) at_node: Option<String>,
+}
+
 /// A shard.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

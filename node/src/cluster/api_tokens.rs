@@ -4,9 +4,9 @@ use super::control_group::ControlGroup;
 use async_trait::async_trait;
 use octopussy_control::{ApiToken, ControlCommand, ControlRefusal, ControlState, TokenMaker};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{ApiTokenInfo, ApiTokensPort, NewApiToken};
+use octopussy_core::ports::{ApiTokenInfo, ApiTokensPort, Asker, NewApiToken};
 use octopussy_core::problem::{Code, Problem};
-use octopussy_core::time::Clock;
+use octopussy_core::time::{Clock, Timestamp};
 use octopussy_shard::ControlError;
 use std::sync::Arc;
 
@@ -20,6 +20,12 @@ pub(crate) struct ApiTokens {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+impl ApiTokens {
+    fn maker(&self, asker: &Asker, at: Timestamp) -> TokenMaker {
+        TokenMaker { node: self.node, principal: asker.name().unwrap_or_default().to_owned(), at }
+    }
+}
+
 #[async_trait]
 impl ApiTokensPort for ApiTokens {
     fn is_revoked(&self, id: &str) -> bool {
@@ -31,21 +37,22 @@ impl ApiTokensPort for ApiTokens {
     }
 
     async fn note(&self, token: NewApiToken) -> Result<(), Problem> {
-        let NewApiToken { id, name, role, expires_at, by, own } = token;
+        let NewApiToken { id, name, role, expires_at, by } = token;
         if self.group.control().api_tokens.contains_key(&*id) {
             return Ok(());
         }
         let now = self.clock.now();
-        let made_by = TokenMaker { node: self.node, principal: by, at: now };
+        let (own, made_by) = (by == Asker::Node, self.maker(&by, now));
         let token = ApiToken { name, role, expires_at, made_by, own, revoked: None };
-        self.group.propose(ControlCommand::AddApiToken { id: id.to_string(), token, now }).await?;
+        self.group.propose_for(by, ControlCommand::AddApiToken { id: id.to_string(), token, now }).await?;
         Ok(())
     }
 
-    async fn revoke(&self, id: &str, by: &str) -> Result<(), Problem> {
+    async fn revoke(&self, id: &str, asker: &Asker) -> Result<(), Problem> {
         let now = self.clock.now();
-        let by = TokenMaker { node: self.node, principal: by.to_owned(), at: now };
-        match self.group.propose(ControlCommand::RevokeApiToken { id: id.to_owned(), by, now }).await {
+        let by = self.maker(asker, now);
+        match self.group.propose_for(asker.clone(), ControlCommand::RevokeApiToken { id: id.to_owned(), by, now }).await
+        {
             Ok(_) => {
                 tracing::info!(token.id = id, "a token was revoked");
                 Ok(())
@@ -89,7 +96,6 @@ mod tests {
     use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
     use octopussy_core::ids::ShardCount;
     use octopussy_core::ports::{MemberDesired, MemberRole, PrincipalRole};
-    use octopussy_core::time::Timestamp;
 
     struct Fixed;
     impl Clock for Fixed {
@@ -122,32 +128,35 @@ mod tests {
         ApiTokens { node, group: AloneInMemory::new(state), clock: Arc::new(Fixed) }
     }
 
-    fn token(id: &str, own: bool) -> NewApiToken {
+    fn person(name: &str) -> Asker {
+        Asker::Principal { name: name.to_owned(), role: PrincipalRole::Admin }
+    }
+
+    fn token(id: &str, by: Asker) -> NewApiToken {
         NewApiToken {
             id: id.into(),
             name: "chat".to_owned(),
             role: PrincipalRole::User,
             expires_at: Timestamp::from_millis(9_000),
-            by: "ada".to_owned(),
-            own,
+            by,
         }
     }
 
     #[tokio::test]
     async fn a_token_is_listed_with_its_maker_and_refused_once_it_is_revoked() {
         let tokens = tokens();
-        tokens.note(token("00000000000000aa", false)).await.unwrap();
-        tokens.note(token("00000000000000aa", false)).await.unwrap();
-        tokens.note(token("00000000000000bb", true)).await.unwrap();
+        tokens.note(token("00000000000000aa", person("ada"))).await.unwrap();
+        tokens.note(token("00000000000000aa", person("ada"))).await.unwrap();
+        tokens.note(token("00000000000000bb", Asker::Node)).await.unwrap();
         let listed = tokens.list();
         let [first, second] = &listed[..] else { panic!("{listed:?}") };
         assert_eq!((first.made_by.as_str(), first.made_at_node.as_str(), first.own), ("ada", "attic", false));
         assert!(second.own && first.revoked.is_none());
         assert!(!tokens.is_revoked("00000000000000aa"));
-        tokens.revoke("00000000000000aa", "bob").await.unwrap();
+        tokens.revoke("00000000000000aa", &person("bob")).await.unwrap();
         assert!(tokens.is_revoked("00000000000000aa") && !tokens.is_revoked("00000000000000bb"));
         assert_eq!(tokens.list()[0].revoked, Some((Timestamp::from_millis(5_000), "bob".to_owned())));
-        let unknown = tokens.revoke("00000000000000cc", "bob").await.unwrap_err();
+        let unknown = tokens.revoke("00000000000000cc", &person("bob")).await.unwrap_err();
         assert_eq!(unknown.code, Code::UnknownApiToken);
     }
 }

@@ -12,6 +12,7 @@ mod digests;
 #[cfg(test)]
 mod fuzz;
 mod guest_renewal;
+mod history;
 mod home;
 mod join_defaults;
 mod join_wire;

@@ -9,7 +9,7 @@ use crate::process::{ClusterFacts, NodeFile, start_ticks};
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
 use octopussy_core::ports::{
-    ApiTokensPort, NewApiToken, OrchestratorPort, PrincipalRole, SecretsPort, SecurityPort,
+    ApiTokensPort, Asker, NewApiToken, OrchestratorPort, PrincipalRole, SecretsPort, SecurityPort,
 };
 use octopussy_core::time::Clock;
 use octopussy_gateway::Addresses;
@@ -298,8 +298,7 @@ impl Renewal {
             name: principal.name,
             role: principal.role,
             expires_at: principal.expires_at,
-            by: self.who.node.clone(),
-            own: true,
+            by: Asker::Node,
         };
         match api_tokens.note(token).await {
             Ok(()) => self.noted = Some(principal.token),

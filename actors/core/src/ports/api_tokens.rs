@@ -1,6 +1,6 @@
 //! The tokens with which clients speak to the interfaces, as the whole cluster knows them.
 
-use super::PrincipalRole;
+use super::{Asker, PrincipalRole};
 use crate::contract::{Port, PortId};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
@@ -25,10 +25,8 @@ pub struct NewApiToken {
     pub role: PrincipalRole,
     /// When it stops being good.
     pub expires_at: Timestamp,
-    /// Who asked for it.
-    pub by: String,
-    /// Whether this node made it for the credentials in its own home.
-    pub own: bool,
+    /// Who asked for it: this node by itself, for the credentials in its own home, or somebody else.
+    pub by: Asker,
 }
 
 /// A token as it is listed: without the token itself, which is shown once.
@@ -67,7 +65,7 @@ pub trait ApiTokensPort: Send + Sync {
     async fn note(&self, token: NewApiToken) -> Result<(), Problem>;
 
     /// Revokes a token: every node that belongs to the cluster's majority refuses it from then on. Revoking it again changes nothing.
-    async fn revoke(&self, id: &str, by: &str) -> Result<(), Problem>;
+    async fn revoke(&self, id: &str, by: &Asker) -> Result<(), Problem>;
 }
 
 /// Stands in where there is no cluster: while a home directory is prepared, and in tests.
@@ -88,7 +86,7 @@ impl ApiTokensPort for NoApiTokens {
         Err(Problem::new(Code::NotReady, "there is no cluster that could note a token"))
     }
 
-    async fn revoke(&self, _: &str, _: &str) -> Result<(), Problem> {
+    async fn revoke(&self, _: &str, _: &Asker) -> Result<(), Problem> {
         Err(Problem::new(Code::NotReady, "there is no cluster that could revoke a token"))
     }
 }

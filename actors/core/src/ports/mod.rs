@@ -29,7 +29,8 @@ pub use api_tokens::{
 };
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
-    ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired,
+    ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView,
+    MemberDesired,
     MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView, ReplicaDigestView,
     RotationView, ShardView, TokenUse,
 };
@@ -58,6 +59,6 @@ pub use orchestrator::{
 pub use prompt::{PromptError, PromptInput, PromptPort};
 pub use secrets::{SecretError, SecretName, SecretValue, SecretsPort};
 pub use security::{
-    Action, AuthError, GuardrailVerdict, IssuedToken, Principal, PrincipalRole, ScanVerdict, SecurityPort,
+    Action, Asker, AuthError, GuardrailVerdict, IssuedToken, Principal, PrincipalRole, ScanVerdict, SecurityPort,
 };
 pub use token_budget::{BudgetReport, BudgetVerdict, PeriodReport, TokenBudgetPort};

@@ -1,9 +1,9 @@
 //! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
 
 use super::{
-    AgentBundle, AgentChange, AgentStatus, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, EventId, IssuedToken, JoinTokenInfo,
-    JoinTokenView, MemberRole, MemberView, Page, Principal, PrincipalRole, ProviderStatus, RecoveryView, RotationView, ShardView,
-    Subscription, TaskQuery, TokenUse, Topic,
+    AgentBundle, AgentChange, AgentStatus, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, EventId,
+    IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole, MemberView, Page, Principal,
+    PrincipalRole, ProviderStatus, RecoveryView, RotationView, ShardView, Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
 use crate::capability::CapabilityId;
@@ -230,6 +230,9 @@ pub trait OrchestratorPort: Send + Sync {
 
     /// Its shards, by number.
     fn ring(&self, principal: &Principal) -> Result<Vec<ShardView>, Problem>;
+
+    /// What became of members lately, the newest first.
+    fn member_history(&self, principal: &Principal) -> Result<Vec<MemberChangeView>, Problem>;
 
     /// Makes a join token.
     async fn create_join_token(

@@ -61,6 +61,41 @@ impl Principal {
     }
 }
 
+/// Who asks for a change of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Asker {
+    /// A node by itself.
+    Node,
+    /// Somebody whom a node has authenticated.
+    Principal {
+        /// Their name.
+        name: String,
+        /// What they are allowed.
+        role: PrincipalRole,
+    },
+}
+
+impl Asker {
+    /// The longest name, in bytes; a longer one is cut.
+    pub const MAX_NAME: usize = 64;
+
+    /// Their name; none for a node.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Node => None,
+            Self::Principal { name, .. } => Some(name),
+        }
+    }
+}
+
+impl From<&Principal> for Asker {
+    fn from(principal: &Principal) -> Self {
+        let name = &principal.name[..principal.name.floor_char_boundary(Self::MAX_NAME)];
+        Self::Principal { name: name.to_owned(), role: principal.role }
+    }
+}
+
 /// A token that was made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {

@@ -68,7 +68,12 @@ fn a_revocation_is_kept_until_the_token_would_have_ended_and_then_forgotten() {
 #[test]
 fn only_what_can_be_a_token_of_a_member_is_noted() {
     let mut state = grown(2);
-    let leaves = ControlCommand::SetDesired { node: node(2), desired: MemberDesired::Leaving, now: at(2_000) };
+    let leaves = ControlCommand::SetDesired {
+        node: node(2),
+        desired: MemberDesired::Leaving,
+        now: at(2_000),
+        by: crate::AskedBy::UNTOLD,
+    };
     state.apply(leaves).unwrap();
     let year = at(2_000).plus(MAX_API_TOKEN_LIFETIME + TOKEN_MEMORY);
     for wrong in [
@@ -122,7 +127,12 @@ fn what_a_node_made_for_itself_ends_with_its_membership() {
     let mut state = grown(2);
     state.apply(add(1, own(2, 2_000))).unwrap();
     state.apply(add(2, ApiToken { made_by: maker(2), ..token(9_000) })).unwrap();
-    let leaves = ControlCommand::SetDesired { node: node(2), desired: MemberDesired::Leaving, now: at(3_000) };
+    let leaves = ControlCommand::SetDesired {
+        node: node(2),
+        desired: MemberDesired::Leaving,
+        now: at(3_000),
+        by: crate::AskedBy::UNTOLD,
+    };
     state.apply(leaves).unwrap();
     assert!(!state.is_revoked(&id(1)), "it is still at work");
     state.apply(ControlCommand::Remove { node: node(2), now: at(4_000) }).unwrap();

@@ -2,6 +2,7 @@
 
 mod anew;
 mod api_tokens;
+mod asked;
 mod authority;
 mod keys;
 mod model;

@@ -1,7 +1,9 @@
 //! Any sequence of commands: invariants, determinism, encoding.
 
 use super::support::{at, cluster, digest, guest, maker, member, node};
-use crate::{ApiToken, ControlCommand, ControlState, JoinToken, MembershipStamp, ReplicaSet, SealedSecret, VersionRange};
+use crate::{
+    ApiToken, ControlCommand, ControlState, JoinToken, MembershipStamp, ReplicaSet, SealedSecret, VersionRange,
+};
 use octopussy_core::codec;
 use octopussy_core::ids::ShardId;
 use octopussy_core::lineage::Lineage;
@@ -47,7 +49,7 @@ fn keys(times: impl Strategy<Value = Timestamp> + Clone) -> impl Strategy<Value 
         }),
         1 => (kinds.clone(), tags, times.clone()).prop_map(|(kind, tag, now)| ControlCommand::ActivateKey { kind, tag, now }),
         1 => (kinds, times.clone()).prop_map(|(kind, now)| ControlCommand::EndKeyOverlap { kind, now }),
-        1 => (nodes(), times).prop_map(|(id, now)| ControlCommand::Stolen { node: node(id), now }),
+        1 => (nodes(), times).prop_map(|(id, now)| ControlCommand::Stolen { node: node(id), now, by: crate::AskedBy::UNTOLD }),
     ]
 }
 
@@ -97,7 +99,7 @@ fn intents() -> impl Strategy<Value = Intent> {
             versions: VersionRange { min: version, max: version + 1 }, now,
         })),
         3 => (nodes(), desires(), times.clone()).prop_map(|(id, desired, now)| {
-            Intent::Command(ControlCommand::SetDesired { node: node(id), desired, now })
+            Intent::Command(ControlCommand::SetDesired { node: node(id), desired, now, by: crate::AskedBy::UNTOLD })
         }),
         2 => (nodes(), 1_u64..5, times.clone()).prop_map(|(id, epoch, now)| {
             Intent::Command(ControlCommand::Start { node: node(id), lineage: Lineage::numbered(epoch), now })
@@ -117,7 +119,7 @@ fn intents() -> impl Strategy<Value = Intent> {
         })),
         1 => times.clone().prop_map(|now| Intent::Command(ControlCommand::RemoveSecret { name: "key".to_owned(), now })),
         1 => (nodes(), prop::collection::vec(shards, 0..3), times.clone()).prop_map(|(id, shards, now)| {
-            Intent::Command(ControlCommand::Recover { node: node(id), shards, now })
+            Intent::Command(ControlCommand::Recover { node: node(id), shards, now, by: crate::AskedBy::UNTOLD })
         }),
         6 => keys(times.clone()).prop_map(Intent::Command),
         2 => api_tokens(times.clone()).prop_map(Intent::Command),

@@ -26,8 +26,6 @@ pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(10);
 /// The longest validity of a join token: whoever holds it gets into the cluster.
 const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How much of a principal's name stands in the record of what they made, in characters.
-const MAX_MAKER: usize = 60;
 /// How much of what a client called something stands in the audit log, in characters.
 const MAX_SUBJECT: usize = 64;
 /// The most attempts.
@@ -110,11 +108,6 @@ pub(in crate::orchestrator) fn api_token(name: &str, valid_for: Duration) -> Res
             MAX_API_TOKEN_LIFETIME.as_secs()
         ),
     ))
-}
-
-/// A principal's name as it stands in the record of what they made.
-pub(in crate::orchestrator) fn maker(name: &str) -> String {
-    name.chars().take(MAX_MAKER).collect()
 }
 
 /// What a client called something, as far as it belongs into the audit log.

@@ -32,6 +32,8 @@ pub(crate) enum ClusterCommand {
     Members,
     /// List the shards and the nodes that hold them
     Ring,
+    /// Who came, went and was sent away lately, and who asked for it
+    History,
     /// How the cluster is, and what ought to be done about it
     Status,
     /// Move everything off a node, so that it can be taken down without a pause; it stays in the cluster
@@ -76,6 +78,7 @@ pub(crate) async fn run(command: ClusterCommand, context: &Context) -> Result<()
         ClusterCommand::Token { action: Some(action), .. } => token::act(action, context).await,
         ClusterCommand::Token { action: None, timed, guest } => token::run(timed, guest, context).await,
         ClusterCommand::Members => show::members(context).await,
+        ClusterCommand::History => show::history(context).await,
         ClusterCommand::Ring => show::ring(context).await,
         ClusterCommand::Status => show::status(context).await,
         ClusterCommand::Drain { node, undo } => change::drain(&node, undo, context).await,
