@@ -95,6 +95,8 @@ codes! {
     Overloaded = 1503, 429, "Too many requests at once";
     /// The node holds as much unended work as it may.
     NodeFull = 1505, 429, "The node holds as much unended work as it may";
+    /// What has to be in the audit log first cannot be put there.
+    AuditUnavailable = 1506, 503, "The audit log cannot be written";
     /// It took too long.
     Timeout = 1504, 504, "The operation did not finish in time";
     /// The secret is not known.

@@ -1,8 +1,9 @@
 //! The four capabilities that need no ledger, started as a node starts them.
 
 use crate::configuration::{ConfigurationCapability, ConfigurationConfig, ConfigurationNeeds, ConfigurationSection};
+use crate::observability::{AuditVerifyError, essence::CHAIN_PURPOSE};
 use crate::observability::{ObservabilityCapability, ObservabilityConfig, ObservabilityNeeds, verify_audit};
-use crate::secrets::{SecretsCapability, SecretsConfig, SecretsNeeds};
+use crate::secrets::{SecretsCapability, SecretsConfig, SecretsNeeds, derived_key};
 use crate::security::{SecurityCapability, SecurityConfig, SecurityNeeds};
 use futures::StreamExt;
 use octopussy_core::contract::Contract;
@@ -10,8 +11,8 @@ use octopussy_core::ids::{MessageId, TraceId};
 use octopussy_core::key_set::KeySet;
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, ApiTokenInfo, ApiTokensPort, Asker, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures, PrincipalRole,
-    SecretName, SecretValue,
+    Action, ApiTokenInfo, ApiTokensPort, Asker, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures,
+    PrincipalRole, SecretName, SecretValue,
 };
 use octopussy_core::problem::{Finding, Problem};
 use octopussy_core::time::{Clock, Timestamp};
@@ -104,13 +105,25 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     assert_eq!(configuration.get("a.key").await, Some(json!("Bearer abc")));
     assert_eq!(configuration.section("a"), json!({"key": "Bearer ${secret:openai.api_key}"}));
 
-    let needs = ObservabilityNeeds { configuration: configuration.clone(), measures: Arc::new(NoMeasures) };
+    let needs = ObservabilityNeeds {
+        secrets: secrets.clone(),
+        configuration: configuration.clone(),
+        measures: Arc::new(NoMeasures),
+    };
     let (observability, mut observing) =
         start::<ObservabilityCapability>(home.path(), ObservabilityConfig::default(), needs).await;
     let tokens = Arc::new(Revoked::default());
-    let needs = SecurityNeeds { secrets: secrets.clone(), observability: observability.observability.clone(),
-        api_tokens: tokens.clone() };
-    let (security, mut securing) = start::<SecurityCapability>(home.path(), SecurityConfig::default(), needs).await;
+    let needs = SecurityNeeds {
+        secrets: secrets.clone(),
+        observability: observability.observability.clone(),
+        api_tokens: tokens.clone(),
+    };
+    let (security, mut securing) = start::<SecurityCapability>(
+        home.path(),
+        SecurityConfig { redact_output: false, ..SecurityConfig::default() },
+        needs,
+    )
+    .await;
     let security = security.security;
 
     let issued = security.issue_token("ada", PrincipalRole::User, Duration::from_secs(60)).unwrap();
@@ -179,9 +192,14 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     observing.stop(by).await.unwrap();
     watching.stop(by).await.unwrap();
     let audit = home.path().join("audit/audit.jsonl");
-    assert!(verify_audit(&audit).unwrap().records >= 3);
+    // The key is found without the node, and no other fits.
+    let key = derived_key(&home.path().join("secrets"), CHAIN_PURPOSE).unwrap().unwrap();
+    assert!(verify_audit(&audit, key).unwrap().records >= 3);
+    let other = secrets.derived_key("something else");
+    assert!(matches!(verify_audit(&audit, other), Err(AuditVerifyError::Broken { line: 1, .. })));
     let text = std::fs::read_to_string(audit).unwrap();
     assert!(text.contains("ManageSecrets") && text.contains("the token is not valid"), "{text}");
+    assert!(text.contains("security.redact_output") && !text.contains("security.scan_prompts"), "{text}");
     assert!(!text.contains(&token));
 }
 

@@ -10,11 +10,10 @@ use octopussy_core::agent::{AgentRecord, Document};
 use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentChange, AgentQuery, AgentView, ApiTokenInfo, AuditEvent, AuditOutcome, ClusterView,
-    ControlCommand, DigestsView, EventId, IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole,
-    MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole, ProposeError, ProviderStatus,
-    RecoveryView, RotationView, ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery,
-    TaskRequestDocument, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentQuery, AgentView, ApiTokenInfo, ClusterView, ControlCommand, DigestsView,
+    EventId, IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole, MemberView, NodeStatus,
+    OrchestratorPort, Page, Principal, PrincipalRole, ProposeError, ProviderStatus, RecoveryView, RotationView,
+    ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
@@ -61,21 +60,6 @@ impl Orchestrator {
             return Ok(());
         }
         Err(action.refused_to(principal))
-    }
-
-    pub(super) fn audit<T>(&self, principal: &Principal, action: &str, subject: String, result: &Result<T, Problem>) {
-        let (outcome, detail) = match result {
-            Ok(_) => (AuditOutcome::Allowed, String::new()),
-            Err(problem) => (AuditOutcome::Failed, problem.to_string()),
-        };
-        self.ports().observability.audit(AuditEvent {
-            action: action.to_owned(),
-            actor: principal.actor(),
-            subject,
-            outcome,
-            detail,
-            trace_id: None,
-        });
     }
 
     async fn choose_agent(&self, input: &str) -> Result<AgentId, Problem> {
@@ -428,14 +412,16 @@ impl OrchestratorPort for Orchestrator {
 
     async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let removed = self.ports().cluster.remove(&principal.into(), node, force).await;
         let action = if force { "cluster.remove_forced" } else { "cluster.remove" };
+        self.announce(principal, action, &essence::shortened(node)).await?;
+        let removed = self.ports().cluster.remove(&principal.into(), node, force).await;
         self.audit(principal, action, essence::shortened(node), &removed);
         removed
     }
 
     async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
+        self.announce(principal, "cluster.remove_stolen", &essence::shortened(node)).await?;
         let removed = self.ports().cluster.remove_stolen(&principal.into(), node).await;
         self.audit(principal, "cluster.remove_stolen", essence::shortened(node), &removed);
         removed
@@ -456,6 +442,7 @@ impl OrchestratorPort for Orchestrator {
 
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
+        self.announce(principal, "cluster.recover", &self.0.node.id.to_string()).await?;
         let recovered = self.ports().cluster.recover(&principal.into()).await;
         self.audit(principal, "cluster.recover", self.0.node.id.to_string(), &recovered);
         recovered

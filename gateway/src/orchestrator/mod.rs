@@ -6,6 +6,7 @@ mod capability;
 mod contract;
 mod essence;
 mod problems;
+mod records;
 mod secrets;
 mod tokens;
 

@@ -19,6 +19,7 @@ impl Orchestrator {
         self.allow(principal, Action::ManageSecrets)?;
         let value = SecretValue::new(value.into_bytes());
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.set", name.as_str()).await?;
         let set = match generated(&name) {
             Some(problem) => Err(problem),
             None => self.ports().secrets.set(&name, value).await.map_err(secret_problem),
@@ -31,6 +32,7 @@ impl Orchestrator {
     pub(super) async fn remove_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageSecrets)?;
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.delete", name.as_str()).await?;
         let removed = match generated(&name) {
             Some(problem) => Err(problem),
             None => self.ports().secrets.delete(&name).await.map_err(secret_problem),
@@ -43,6 +45,7 @@ impl Orchestrator {
     pub(super) async fn rotate_one(&self, principal: &Principal, name: &str) -> Result<RotationView, Problem> {
         self.allow(principal, Action::ManageSecrets)?;
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.rotate", name.as_str()).await?;
         let rotated = match KeyKind::of_secret(name.as_str()) {
             Some(kind) => self
                 .begin(principal, &[kind], false)
@@ -57,8 +60,9 @@ impl Orchestrator {
     /// Begins to replace the keys of every kind.
     pub(super) async fn rotate_all(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let rotated = self.begin(principal, &KeyKind::ALL, now).await;
         let action = if now { "cluster.rotate_keys_now" } else { "cluster.rotate_keys" };
+        self.announce(principal, action, "").await?;
+        let rotated = self.begin(principal, &KeyKind::ALL, now).await;
         self.audit(principal, action, String::new(), &rotated);
         rotated
     }

@@ -21,6 +21,8 @@ impl Orchestrator {
     ) -> Result<IssuedToken, Problem> {
         self.allow(principal, Action::ManageTokens)?;
         essence::api_token(name, valid_for)?;
+        let what = format!("{name}, {}, {} s", role.name(), valid_for.as_secs());
+        self.announce(principal, "token.create", &what).await?;
         let issued = self.ports().security.issue_token(name, role, valid_for);
         let made = match issued {
             Some(issued) => {
@@ -31,8 +33,7 @@ impl Orchestrator {
             None => Err(Problem::new(Code::Internal, "no token could be signed: see the node's log")),
         };
         let id = made.as_ref().map_or_else(|_| String::new(), |issued| format!("{}, ", issued.id));
-        let subject = format!("{id}{name}, {}, {} s", role.name(), valid_for.as_secs());
-        self.audit(principal, "token.create", subject, &made);
+        self.audit(principal, "token.create", format!("{id}{what}"), &made);
         made
     }
 
@@ -45,6 +46,7 @@ impl Orchestrator {
     /// Revokes a token.
     pub(super) async fn end_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageTokens)?;
+        self.announce(principal, "token.revoke", &essence::shortened(id)).await?;
         let ended = self.ports().api_tokens.revoke(id, &principal.into()).await;
         self.audit(principal, "token.revoke", essence::shortened(id), &ended);
         ended
@@ -60,16 +62,19 @@ impl Orchestrator {
     ) -> Result<JoinTokenView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
         essence::token_lifetime(valid_for)?;
+        let what = format!("{role:?}, {uses:?}, {} s", valid_for.as_secs());
+        self.announce(principal, "cluster.token", &what).await?;
         let by = principal.into();
         let token = self.ports().cluster.create_token(NewJoinToken { uses, role, valid_for, by }).await;
         let made = token.as_ref().map_or_else(|_| String::new(), |token| format!("{}, ", token.id));
-        self.audit(principal, "cluster.token", format!("{made}{role:?}, {uses:?}, {} s", valid_for.as_secs()), &token);
+        self.audit(principal, "cluster.token", format!("{made}{what}"), &token);
         token
     }
 
     /// Withdraws a join token.
     pub(super) async fn end_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageCluster)?;
+        self.announce(principal, "cluster.revoke_token", &essence::shortened(id)).await?;
         let revoked = self.ports().cluster.revoke_token(&principal.into(), id).await;
         self.audit(principal, "cluster.revoke_token", essence::shortened(id), &revoked);
         revoked

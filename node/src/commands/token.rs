@@ -140,7 +140,9 @@ mod tests {
              "made_at": "2026-11-29T00:00:00.000Z", "made_at_node": "cellar", "of_node": true,
              "revoked_at": null, "revoked_by": null}]);
         let text = table(serde_json::from_value(tokens).unwrap()).to_string();
-        for (line, parts) in [(1, ["00aa", "chat", "USER", "ada", "by bob"]), (2, ["00bb", "admin", "ADMIN", "the node", "cellar"])] {
+        for (line, parts) in
+            [(1, ["00aa", "chat", "USER", "ada", "by bob"]), (2, ["00bb", "admin", "ADMIN", "the node", "cellar"])]
+        {
             let line = text.lines().nth(line).unwrap();
             assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} are not in {text}");
         }

@@ -30,9 +30,8 @@ pub use api_tokens::{
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
     ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView,
-    MemberDesired,
-    MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView, ReplicaDigestView,
-    RotationView, ShardView, TokenUse,
+    MemberDesired, MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView,
+    ReplicaDigestView, RotationView, ShardView, TokenUse,
 };
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
 pub use led_shards::{LedShardsPort, LedgerObserver};
@@ -52,7 +51,7 @@ pub use mesh_request::{
 pub use messaging::{
     AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,
 };
-pub use observability::{AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
+pub use observability::{AuditError, AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
 pub use orchestrator::{
     AgentView, CapabilityView, NodeStatus, OrchestratorPort, SubmitTask, SubmittedTask, TaskRequestDocument,
 };

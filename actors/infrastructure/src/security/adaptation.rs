@@ -146,9 +146,12 @@ impl SecurityPort for SecurityHandle {
         let config = &self.inner.config;
         let now = self.inner.clock.now();
         let mut id = [0; 8];
-        let claims = self.inner.random.fill(&mut id).ok().map(|()| {
-            TokenClaims::new((&config.issuer, &config.audience), id, name, role, now, lifetime)
-        });
+        let claims = self
+            .inner
+            .random
+            .fill(&mut id)
+            .ok()
+            .map(|()| TokenClaims::new((&config.issuer, &config.audience), id, name, role, now, lifetime));
         let token = claims.and_then(|claims| {
             let token = self.inner.tokens.read().issue(&claims)?;
             let expires_at = claims.expires_at();

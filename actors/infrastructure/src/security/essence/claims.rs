@@ -91,8 +91,7 @@ mod tests {
 
     #[test]
     fn lifetimes_are_bounded() {
-        let claims =
-            TokenClaims::new(("i", "a"), [7; 8], "ada", PrincipalRole::User, Timestamp::EPOCH, Duration::MAX);
+        let claims = TokenClaims::new(("i", "a"), [7; 8], "ada", PrincipalRole::User, Timestamp::EPOCH, Duration::MAX);
         assert_eq!(claims.exp, MAX_API_TOKEN_LIFETIME.as_secs());
         assert_eq!(&*claims.principal().token, "0707070707070707");
     }

@@ -150,7 +150,12 @@ mod tests {
         let other = ours.issue(&TokenClaims { role: PrincipalRole::Admin, ..claims("here") }).unwrap();
         let spliced = format!("{}.{}.{}", parts[0], other.split('.').nth(1).unwrap(), parts[2]);
         let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", parts[1]);
-        for bad in [spliced, none, ours.issue(&claims("elsewhere")).unwrap(), authority(&[2], "here").issue(&claims("here")).unwrap()] {
+        for bad in [
+            spliced,
+            none,
+            ours.issue(&claims("elsewhere")).unwrap(),
+            authority(&[2], "here").issue(&claims("here")).unwrap(),
+        ] {
             assert_eq!(ours.authenticate(&bad, NOW), Err(AuthError::Invalid), "{bad}");
         }
     }

@@ -60,6 +60,9 @@ impl ObservabilityPort for FakeObservability {
     fn audit(&self, event: AuditEvent) {
         self.audits.lock().push(event);
     }
+    fn audit_durably(&self, _: AuditEvent) -> futures::future::BoxFuture<'static, Result<(), AuditError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     fn render(&self) -> String {
         String::new()
     }
