@@ -7,7 +7,8 @@ use octopussy_agents::actor::ActorCapability;
 use octopussy_core::agent::{AgentRecord, AgentSpec, Desired, UsageWindow};
 use octopussy_core::ids::AgentId;
 use octopussy_core::ports::{
-    ActorPort, BlobPort, LedShardsPort, LedgerPort, MeasuresPort, MeshPort, NoMeasures, SecurityPort,
+    ActorPort, ApiTokensPort, BlobPort, LedShardsPort, LedgerPort, MeasuresPort, MeshPort, NoApiTokens, NoMeasures,
+    SecurityPort,
 };
 use octopussy_core::task::Command;
 use octopussy_core::time::Clock;
@@ -57,6 +58,7 @@ impl Rig {
         table.insert::<dyn MeshPort>(mesh);
         table.insert::<dyn BlobPort>(Arc::new(FileBlobs::open(&home.join("data"))?));
         table.insert::<dyn MeasuresPort>(Arc::new(NoMeasures));
+        table.insert::<dyn ApiTokensPort>(Arc::new(NoApiTokens));
         let cx = StartContext { clock: Arc::clone(&clock), home: home.to_owned(), stopping: CancellationToken::new() };
         let nothing = serde_json::Value::Object(serde_json::Map::new());
         let unchanged = nothing.clone();

@@ -2,7 +2,7 @@
 
 use crate::commands::{
     self, agent, audit, backup, cluster, completions, demo, install, provider, restore, secret, start, status, stop,
-    task,
+    task, token,
 };
 use crate::failure::Failure;
 use crate::home::Home;
@@ -78,6 +78,9 @@ enum Command {
     /// Keep keys and passwords, encrypted, out of every file
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Make, list and revoke the tokens with which users and programs speak to the cluster
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// The log of what was allowed, denied and changed on this node
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -144,6 +147,7 @@ async fn dispatch(command: Command, context: Context) -> Result<(), Failure> {
         Command::Backup(args) => backup::run(args, &context).await,
         Command::Restore(args) => restore::run(args, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
+        Command::Token(command) => token::run(command, &context).await,
         Command::Audit(command) => audit::run(command, &context).await,
         Command::Provider(command) => provider::run(command, &context).await,
         Command::Demo(args) => demo::run(args, &context).await,

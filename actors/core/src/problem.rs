@@ -55,6 +55,10 @@ codes! {
     TokenExpired = 1101, 401, "The token has expired";
     /// The credentials do not allow this.
     Forbidden = 1102, 403, "Not allowed";
+    /// The token was valid, and was revoked.
+    TokenRevoked = 1103, 401, "The token was revoked";
+    /// The cluster knows no such token.
+    UnknownApiToken = 1104, 404, "No such token";
     /// The agent is not known.
     UnknownAgent = 1200, 404, "No such agent";
     /// The agent's directory does not validate.
@@ -91,6 +95,8 @@ codes! {
     Overloaded = 1503, 429, "Too many requests at once";
     /// The node holds as much unended work as it may.
     NodeFull = 1505, 429, "The node holds as much unended work as it may";
+    /// What has to be in the audit log first cannot be put there.
+    AuditUnavailable = 1506, 503, "The audit log cannot be written";
     /// It took too long.
     Timeout = 1504, 504, "The operation did not finish in time";
     /// The secret is not known.

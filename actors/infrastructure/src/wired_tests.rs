@@ -1,16 +1,20 @@
 //! The four capabilities that need no ledger, started as a node starts them.
 
 use crate::configuration::{ConfigurationCapability, ConfigurationConfig, ConfigurationNeeds, ConfigurationSection};
+use crate::observability::{AuditVerifyError, essence::CHAIN_PURPOSE};
 use crate::observability::{ObservabilityCapability, ObservabilityConfig, ObservabilityNeeds, verify_audit};
-use crate::secrets::{SecretsCapability, SecretsConfig, SecretsNeeds};
+use crate::secrets::{SecretsCapability, SecretsConfig, SecretsNeeds, derived_key};
 use crate::security::{SecurityCapability, SecurityConfig, SecurityNeeds};
 use futures::StreamExt;
 use octopussy_core::contract::Contract;
 use octopussy_core::ids::{MessageId, TraceId};
 use octopussy_core::key_set::KeySet;
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
-use octopussy_core::ports::{Action, AuthError, KeyKind, NoMeasures, PrincipalRole, SecretName, SecretValue};
-use octopussy_core::problem::Finding;
+use octopussy_core::ports::{
+    Action, ApiTokenInfo, ApiTokensPort, Asker, AuthError, KeyKind, NewApiToken, NoApiTokens, NoMeasures,
+    PrincipalRole, SecretName, SecretValue,
+};
+use octopussy_core::problem::{Finding, Problem};
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{Capability, Deadline, Provides, Requires, Running, StartContext, Wired};
 use serde_json::{Value, json};
@@ -23,6 +27,26 @@ impl Clock for Machine {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
+    }
+}
+
+/// Knows the id of one token that was revoked.
+#[derive(Default)]
+struct Revoked(parking_lot::Mutex<String>);
+
+#[async_trait::async_trait]
+impl ApiTokensPort for Revoked {
+    fn is_revoked(&self, id: &str) -> bool {
+        *self.0.lock() == id
+    }
+    fn list(&self) -> Vec<ApiTokenInfo> {
+        NoApiTokens.list()
+    }
+    async fn note(&self, token: NewApiToken) -> Result<(), Problem> {
+        NoApiTokens.note(token).await
+    }
+    async fn revoke(&self, id: &str, by: &Asker) -> Result<(), Problem> {
+        NoApiTokens.revoke(id, by).await
     }
 }
 
@@ -81,18 +105,39 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     assert_eq!(configuration.get("a.key").await, Some(json!("Bearer abc")));
     assert_eq!(configuration.section("a"), json!({"key": "Bearer ${secret:openai.api_key}"}));
 
-    let needs = ObservabilityNeeds { configuration: configuration.clone(), measures: Arc::new(NoMeasures) };
+    let needs = ObservabilityNeeds {
+        secrets: secrets.clone(),
+        configuration: configuration.clone(),
+        measures: Arc::new(NoMeasures),
+    };
     let (observability, mut observing) =
         start::<ObservabilityCapability>(home.path(), ObservabilityConfig::default(), needs).await;
-    let needs = SecurityNeeds { secrets: secrets.clone(), observability: observability.observability.clone() };
-    let (security, mut securing) = start::<SecurityCapability>(home.path(), SecurityConfig::default(), needs).await;
+    let tokens = Arc::new(Revoked::default());
+    let needs = SecurityNeeds {
+        secrets: secrets.clone(),
+        observability: observability.observability.clone(),
+        api_tokens: tokens.clone(),
+    };
+    let (security, mut securing) = start::<SecurityCapability>(
+        home.path(),
+        SecurityConfig { redact_output: false, ..SecurityConfig::default() },
+        needs,
+    )
+    .await;
     let security = security.security;
 
-    let token = security.issue_token("ada", PrincipalRole::User, Duration::from_secs(60));
+    let issued = security.issue_token("ada", PrincipalRole::User, Duration::from_secs(60)).unwrap();
+    let token = issued.token;
     let ada = security.authenticate(&token).unwrap();
     assert!(security.authorize(&ada, Action::SubmitTask));
     assert!(!security.authorize(&ada, Action::ManageSecrets));
     assert_eq!(security.authenticate("forged"), Err(AuthError::Invalid));
+    assert_eq!(ada.token, issued.id);
+    *tokens.0.lock() = issued.id.to_string();
+    assert_eq!(security.authenticate(&token), Err(AuthError::Revoked), "it is remembered, and good no longer");
+    assert!(!security.is_good(&ada) && !security.authorize(&ada, Action::SubmitTask) && !security.is_current(&token));
+    tokens.0.lock().clear();
+    assert!(security.is_good(&ada) && security.is_current(&token));
     let draft = || MessageDraft {
         message_id: MessageId::from_uuid(uuid::Uuid::now_v7()),
         sender_id: ada.party,
@@ -121,7 +166,7 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     }
     let rotated = async {
         while security.sign(draft()).key_id() == before.key_id()
-            || security.issue_token("x", PrincipalRole::Viewer, Duration::ZERO).split('.').next()
+            || security.issue_token("x", PrincipalRole::Viewer, Duration::ZERO).unwrap().token.split('.').next()
                 == token.split('.').next()
         {
             tokio::task::yield_now().await;
@@ -147,9 +192,14 @@ async fn keys_rotate_without_a_gap_and_denials_are_audited() {
     observing.stop(by).await.unwrap();
     watching.stop(by).await.unwrap();
     let audit = home.path().join("audit/audit.jsonl");
-    assert!(verify_audit(&audit).unwrap().records >= 3);
+    // The key is found without the node, and no other fits.
+    let key = derived_key(&home.path().join("secrets"), CHAIN_PURPOSE).unwrap().unwrap();
+    assert!(verify_audit(&audit, key).unwrap().records >= 3);
+    let other = secrets.derived_key("something else");
+    assert!(matches!(verify_audit(&audit, other), Err(AuditVerifyError::Broken { line: 1, .. })));
     let text = std::fs::read_to_string(audit).unwrap();
     assert!(text.contains("ManageSecrets") && text.contains("the token is not valid"), "{text}");
+    assert!(text.contains("security.redact_output") && !text.contains("security.scan_prompts"), "{text}");
     assert!(!text.contains(&token));
 }
 

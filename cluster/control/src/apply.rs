@@ -1,7 +1,10 @@
 //! What a command does to the state.
 
-use crate::{ClusterRecord, ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberRecord, ShardPlace};
-use octopussy_core::ids::ShardCount;
+use crate::{
+    AskedBy, ClusterRecord, ControlApplied, ControlCommand, ControlRefusal, ControlState, MemberEvent, MemberRecord,
+    ShardPlace,
+};
+use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::ports::{MemberDesired, MemberRole};
 use octopussy_core::time::Timestamp;
 
@@ -25,13 +28,13 @@ impl ControlState {
             ControlCommand::Report { node, addresses, capacity, zone, versions, now } => {
                 self.report(node, addresses, capacity, zone, versions, now)
             }
-            ControlCommand::SetDesired { node, desired, now } => self.set_desired(node, desired, now),
+            ControlCommand::SetDesired { node, desired, now, by } => self.desire(node, desired, now, by),
             ControlCommand::Remove { node, now } => self.remove(node, now),
             ControlCommand::Plan { table_version, moves } => self.plan(table_version, moves),
             ControlCommand::Settle { shard, place, at, planned } => self.settle(shard, place, at, planned),
             ControlCommand::PutSecret { name, secret } => self.put_secret(name, secret),
             ControlCommand::RemoveSecret { name, now } => self.remove_secret(&name, now),
-            ControlCommand::Recover { node, shards, now } => self.recover(node, &shards, now),
+            ControlCommand::Recover { node, shards, now, by } => self.recover_by(node, &shards, now, by),
             ControlCommand::Tick { now } => self.tick(now),
             ControlCommand::Start { node, lineage, now } => self.start(node, &lineage, now),
             ControlCommand::OfferKey { kind, tag, sealed, public, now } => {
@@ -40,7 +43,9 @@ impl ControlState {
             ControlCommand::KnowKey { kind, tag, node, now } => self.know_key(kind, tag, node, now),
             ControlCommand::ActivateKey { kind, tag, now } => self.activate_key(kind, tag, now),
             ControlCommand::EndKeyOverlap { kind, now } => self.end_key_overlap(kind, now),
-            ControlCommand::Stolen { node, now } => self.stolen(node, now),
+            ControlCommand::Stolen { node, now, by } => self.stolen_by(node, now, by),
+            ControlCommand::AddApiToken { id, token, now } => self.add_api_token(id, token, now),
+            ControlCommand::RevokeApiToken { id, by, now } => self.revoke_api_token(&id, by, now),
         }?;
         self.version += 1;
         Ok(applied)
@@ -64,13 +69,54 @@ impl ControlState {
         self.pass(cluster.founded_at);
         self.cluster = Some(cluster);
         self.members.insert(founder.id, founder.clone());
+        self.note_change(founder.id, founder.name.clone(), MemberEvent::Joined(founder.role), None);
         Ok(ControlApplied::Member(Box::new(founder)))
+    }
+
+    fn desire(
+        &mut self,
+        node: NodeId,
+        desired: MemberDesired,
+        now: Timestamp,
+        by: AskedBy,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        let before = self.members.get(&node).map(|member| member.desired);
+        let applied = self.set_desired(node, desired, now)?;
+        // Saying the same again is no change.
+        if before != Some(desired) {
+            self.note_change(node, self.name_of(node), MemberEvent::Desired(desired), Some(by));
+        }
+        Ok(applied)
+    }
+
+    fn stolen_by(&mut self, node: NodeId, now: Timestamp, by: AskedBy) -> Result<ControlApplied, ControlRefusal> {
+        let applied = self.stolen(node, now)?;
+        self.revoke_own_tokens_of(node);
+        self.note_change(node, self.name_of(node), MemberEvent::Stolen, Some(by));
+        Ok(applied)
+    }
+
+    fn recover_by(
+        &mut self,
+        node: NodeId,
+        shards: &[ShardId],
+        now: Timestamp,
+        by: AskedBy,
+    ) -> Result<ControlApplied, ControlRefusal> {
+        let applied = self.recover(node, shards, now)?;
+        self.note_change(node, self.name_of(node), MemberEvent::Recovered, Some(by));
+        Ok(applied)
+    }
+
+    fn name_of(&self, node: NodeId) -> String {
+        self.members.get(&node).map(|member| member.name.clone()).unwrap_or_default()
     }
 
     fn tick(&mut self, now: Timestamp) -> Result<ControlApplied, ControlRefusal> {
         self.pass(now);
         self.forget_tokens();
         self.forget_keys();
+        self.forget_api_tokens();
         Ok(ControlApplied::Done)
     }
 

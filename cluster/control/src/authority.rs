@@ -119,7 +119,10 @@ impl ControlCommand {
                 RequestKind::KeyCommand
             }
             Self::Join { .. } => RequestKind::Admission,
-            Self::AddToken { .. } | Self::RevokeToken { .. } => RequestKind::TokenCommand,
+            Self::AddToken { .. }
+            | Self::RevokeToken { .. }
+            | Self::AddApiToken { .. }
+            | Self::RevokeApiToken { .. } => RequestKind::TokenCommand,
             Self::PutSecret { .. } | Self::RemoveSecret { .. } => RequestKind::SecretCommand,
             Self::Recover { .. } => RequestKind::Recovery,
             Self::Found { .. } | Self::Remove { .. } | Self::Plan { .. } | Self::Tick { .. } => {
@@ -157,6 +160,8 @@ impl ControlState {
                 | ControlCommand::Recover { node, .. } => *node == from,
                 // A token ends with its maker's membership.
                 ControlCommand::AddToken { token, .. } => token.made_by.node == from,
+                ControlCommand::AddApiToken { token, .. } => token.made_by.node == from,
+                ControlCommand::RevokeApiToken { by, .. } => by.node == from,
                 ControlCommand::Stolen { .. } => who == Who::Member,
                 // Whoever is no member in good standing may step back, and is called back by others.
                 ControlCommand::SetDesired { node, desired, .. } => {

@@ -1,7 +1,7 @@
 //! What must always be true of a state.
 
 use crate::keys::limit_of;
-use crate::limits::{MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
+use crate::limits::{MAX_API_TOKENS, MAX_HISTORY, MAX_MEMBERS, MAX_NODES, MAX_SECRETS, MAX_TOKENS};
 use crate::{ControlState, Fault, JoinToken, MemberRecord, SharedKey, SharedKeyPhase};
 use octopussy_core::ids::{NodeId, ShardCount};
 use octopussy_core::ports::{KeyKind, TokenUse};
@@ -35,6 +35,8 @@ impl ControlState {
         self.check_table()?;
         self.check_tokens()?;
         self.check_keys()?;
+        ensure!(self.api_tokens.len() <= MAX_API_TOKENS, "{} tokens of the interfaces", self.api_tokens.len());
+        ensure!(self.history.len() <= MAX_HISTORY, "{} changes of members are remembered", self.history.len());
         ensure!(self.secrets.len() <= MAX_SECRETS, "{} secrets", self.secrets.len());
         Ok(())
     }

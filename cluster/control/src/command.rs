@@ -3,7 +3,8 @@
 //! Variants and fields are only ever appended: their order is their encoding.
 
 use crate::{
-    ClusterRecord, JoinToken, KeyTag, MemberRecord, MembershipStamp, ReplicaSet, SealedSecret, TokenId, VersionRange,
+    ApiToken, ApiTokenId, AskedBy, ClusterRecord, JoinToken, KeyTag, MemberRecord, MembershipStamp, ReplicaSet,
+    SealedSecret, TokenId, TokenMaker, VersionRange,
 };
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::lineage::Lineage;
@@ -14,7 +15,8 @@ use std::net::SocketAddr;
 
 /// A change of what the control group knows.
 ///
-/// Where a command names `now`, the group's leader sets it when it takes the command: nobody else's clock counts.
+/// Where a command names `now`, the group's leader sets it when it takes the command: nobody else's clock counts. It sets `by` as well: a node
+/// says who asked it, and the leader which node that was.
 #[expect(missing_docs, reason = "each variant's sentence names its fields")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ControlCommand {
@@ -44,7 +46,7 @@ pub enum ControlCommand {
     },
     /// What is wanted of a member. The last active full member can be neither drained nor sent away. Whoever is leaving may
     /// be called back until it is removed; the join tokens that were made there are withdrawn when it is sent away.
-    SetDesired { node: NodeId, desired: MemberDesired, now: Timestamp },
+    SetDesired { node: NodeId, desired: MemberDesired, now: Timestamp, by: AskedBy },
     /// A member is gone for good. Refused while it is not leaving, and while a shard's place or target names it. Its id is
     /// never accepted again; the uses it made of tokens are forgotten, and so is its own single-use token, and the tokens that it
     /// made are withdrawn.
@@ -66,7 +68,7 @@ pub enum ControlCommand {
     RemoveSecret { name: String, now: Timestamp },
     /// By explicit command: `node` alone is to hold these shards, since their other replicas are lost. Refused for a guest
     /// and for a shard whose place and target do not name the node. Targets are taken back.
-    Recover { node: NodeId, shards: Vec<ShardId>, now: Timestamp },
+    Recover { node: NodeId, shards: Vec<ShardId>, now: Timestamp, by: AskedBy },
     /// Time has passed: tokens that expired a day ago are forgotten, and keys that nothing of worth was signed with.
     Tick { now: Timestamp },
     /// A member has started, or has written much since. Refused when its home does not go on from the life that is known of it:
@@ -84,7 +86,13 @@ pub enum ControlCommand {
     EndKeyOverlap { kind: KeyKind, now: Timestamp },
     /// A member was stolen: as [`Self::SetDesired`] to `Leaving`, and every join token is withdrawn. Once it is out, members offer new keys of
     /// every kind; tokens of the key before are then good for minutes.
-    Stolen { node: NodeId, now: Timestamp },
+    Stolen { node: NodeId, now: Timestamp, by: AskedBy },
+    /// A token of the interfaces is noted. It must be of a full member that is not leaving, end later than `now`, by at most
+    /// [`MAX_API_TOKEN_LIFETIME`](octopussy_core::ports::MAX_API_TOKEN_LIFETIME), and not be revoked. Noting the same token again changes
+    /// nothing. Of too many that a node has made for itself the oldest goes; what ended a day ago is forgotten on this occasion.
+    AddApiToken { id: ApiTokenId, token: ApiToken, now: Timestamp },
+    /// A token of the interfaces is good no longer. Revoking it again changes nothing.
+    RevokeApiToken { id: ApiTokenId, by: TokenMaker, now: Timestamp },
 }
 
 impl ControlCommand {
@@ -109,6 +117,8 @@ impl ControlCommand {
             | Self::ActivateKey { now, .. }
             | Self::EndKeyOverlap { now, .. }
             | Self::Stolen { now, .. }
+            | Self::AddApiToken { now, .. }
+            | Self::RevokeApiToken { now, .. }
             | Self::Tick { now } => *now = at,
             Self::Found { .. } | Self::Plan { .. } | Self::Settle { .. } | Self::PutSecret { .. } => {}
         }

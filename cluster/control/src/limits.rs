@@ -11,6 +11,16 @@ pub const MAX_NODES: usize = 65_536;
 /// How many join tokens are remembered at once: an operator makes a handful, a script gone wrong is stopped here.
 pub const MAX_TOKENS: usize = 1_024;
 
+/// How many changes of the members are remembered, with whoever asked for them: what an operator looks back on, in some 30 KB.
+pub const MAX_HISTORY: usize = 256;
+
+/// How many tokens of the interfaces are remembered at once, those that were revoked included: one for each member, and as many that
+/// people have made for themselves and their programs.
+pub const MAX_API_TOKENS: usize = 2 * MAX_MEMBERS;
+
+/// How many tokens of one node's own are remembered at once. It makes another when the key is replaced or somebody has revoked it.
+pub(crate) const MAX_OWN_API_TOKENS: usize = 8;
+
 /// How many shared secrets there are at most.
 pub const MAX_SECRETS: usize = 1_024;
 

@@ -1,10 +1,10 @@
 //! Members come, report, are told what is wanted of them, and leave.
 
 use crate::limits::{MAX_ADDRESSES, MAX_MEMBERS, MAX_NAME_BYTES, MAX_NODES};
-use crate::{ControlApplied, ControlRefusal, ControlState, MemberRecord, VersionRange};
+use crate::{AskedBy, ControlApplied, ControlRefusal, ControlState, MemberEvent, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
 use octopussy_core::lineage::Lineage;
-use octopussy_core::ports::{MemberDesired, MemberRole, TokenUse};
+use octopussy_core::ports::{Asker, MemberDesired, MemberRole, PrincipalRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use std::net::SocketAddr;
 
@@ -62,6 +62,14 @@ impl ControlState {
         };
         self.pass(now);
         self.use_token(&token_id, record.id);
+        if !self.members.contains_key(&record.id) {
+            // Whoever may let nodes in has made the token.
+            let by = self.tokens.get(&token_id).map(|token| AskedBy {
+                node: token.made_by.node,
+                asker: Asker::Principal { name: token.made_by.principal.clone(), role: PrincipalRole::Admin },
+            });
+            self.note_change(record.id, record.name.clone(), MemberEvent::Joined(record.role), by);
+        }
         self.members.insert(record.id, record.clone());
         Ok(ControlApplied::Member(Box::new(record)))
     }
@@ -157,7 +165,10 @@ impl ControlState {
         self.members.remove(&node);
         self.lives.remove(&node);
         self.departed.insert(node, self.now);
+        let by = self.sent_away_by(node);
+        self.note_change(node, record.name.clone(), MemberEvent::Removed, by);
         self.withdraw_tokens_of(node);
+        self.revoke_own_tokens_of(node);
         self.forget_knower(node);
         self.promote_known_keys();
         // A single-use token of a node that has left can serve nobody any more.

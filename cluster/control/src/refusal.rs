@@ -110,6 +110,15 @@ pub enum ControlRefusal {
     /// No such key, or it is not offered.
     #[error("the cluster has no such key")]
     UnknownKey,
+    /// Whoever asks may not have that done.
+    #[error("'{0}' may not have this done to the cluster")]
+    NotAllowed(String),
+    /// No such token of the interfaces.
+    #[error("the cluster knows no such token: it was never noted, or has ended")]
+    UnknownApiToken,
+    /// It cannot be a token of the interfaces.
+    #[error("this token cannot be: {0}")]
+    BadApiToken(String),
 }
 
 const fn wrong_role(token: MemberRole) -> &'static str {

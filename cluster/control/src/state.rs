@@ -1,12 +1,12 @@
 //! What the control group knows.
 
-use crate::SharedKey;
+use crate::{ApiToken, ApiTokenId, MemberChange, SharedKey};
 use octopussy_core::ids::{NodeId, ShardCount, ShardId};
 use octopussy_core::lineage::Met;
 use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, TokenUse};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 /// The cluster itself; fixed when it is founded.
@@ -155,6 +155,10 @@ pub struct ControlState {
     pub now: Timestamp,
     /// The latest life of each member that has told of one.
     pub lives: BTreeMap<NodeId, Met>,
+    /// The tokens of the interfaces that are good, and those that would be had nobody revoked them.
+    pub api_tokens: BTreeMap<ApiTokenId, ApiToken>,
+    /// What became of members lately, the oldest first.
+    pub history: VecDeque<MemberChange>,
 }
 
 impl ControlState {

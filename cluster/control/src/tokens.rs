@@ -31,7 +31,9 @@ impl ControlState {
     /// Whether a `Tick` at `now` would forget a token or a key.
     #[must_use]
     pub fn wants_tick(&self, now: Timestamp) -> bool {
-        self.tokens.values().any(|token| token.is_forgotten(now)) || self.has_spent_keys(now)
+        self.tokens.values().any(|token| token.is_forgotten(now))
+            || self.has_spent_keys(now)
+            || self.has_ended_api_tokens(now)
     }
 
     pub(crate) fn forget_tokens(&mut self) {

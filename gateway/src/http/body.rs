@@ -43,6 +43,8 @@ purposes! {
     ManageSecrets => Action::ManageSecrets;
     /// Changes the cluster.
     ManageCluster => Action::ManageCluster;
+    /// Makes a token.
+    ManageTokens => Action::ManageTokens;
 }
 
 /// A JSON body of at most `LIMIT` bytes, of a caller who is authenticated and may do `P`.

@@ -40,7 +40,12 @@ fn token_problem(error: AuthError) -> Problem {
     let (code, hint) = match error {
         AuthError::Missing => (Code::Unauthenticated, "send the header 'Authorization: Bearer <token>'"),
         AuthError::Invalid => (Code::Unauthenticated, "the token of this node is in its credentials.json"),
-        AuthError::Expired => (Code::TokenExpired, "ask for a new token with `octopussy token`"),
+        AuthError::Expired => {
+            (Code::TokenExpired, "ask an administrator for another: `octopussy token create --role ROLE` makes one")
+        }
+        AuthError::Revoked => {
+            (Code::TokenRevoked, "ask an administrator for another: `octopussy token create --role ROLE` makes one")
+        }
     };
     Problem::new(code, error.to_string()).hint(hint)
 }

@@ -14,7 +14,8 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::time::Sleep;
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior, Sleep};
 use uuid::Uuid;
 
 /// One piece of news, ready to be sent.
@@ -34,6 +35,9 @@ pub(crate) struct Item {
     pub(crate) data: String,
 }
 
+/// How often whatever goes on for long looks whether its token is still good: one that was revoked ends within a second.
+pub(crate) const LOOK_AT_TOKEN: Duration = Duration::from_millis(500);
+
 /// News as they are sent.
 pub(crate) type ItemStream = BoxStream<'static, Item>;
 
@@ -45,6 +49,7 @@ pub(crate) struct Feed {
     news: Subscription,
     pending: VecDeque<Item>,
     expiry: Pin<Box<Sleep>>,
+    look: Interval,
     done: bool,
 }
 
@@ -57,6 +62,8 @@ impl Feed {
         after: Option<EventId>,
     ) -> Result<Self, Problem> {
         let news = context.orchestrator.watch(principal, topic, after).await?;
+        let mut look = tokio::time::interval(LOOK_AT_TOKEN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let left = principal.expires_at.since(context.clock.now());
         Ok(Self {
             context: context.clone(),
@@ -65,6 +72,7 @@ impl Feed {
             news,
             pending: VecDeque::new(),
             expiry: Box::pin(tokio::time::sleep(left)),
+            look,
             done: false,
         })
     }
@@ -94,6 +102,9 @@ impl Feed {
                     self.close("stopping", "the node is stopping: connect again and continue after the last event");
                 }
                 () = self.expiry.as_mut() => self.close("expired", "the token has expired: connect again with a new one"),
+                _ = self.look.tick() => if !self.context.security.is_good(&self.principal) {
+                    self.close("expired", "the token was revoked: connect again with another one");
+                },
                 event = self.news.next() => match event {
                     Some(event) => self.take(&event).await,
                     None => self.close("stopping", "the node hands out no more news: connect again"),

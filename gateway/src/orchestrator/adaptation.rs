@@ -10,10 +10,10 @@ use octopussy_core::agent::{AgentRecord, Document};
 use octopussy_core::ids::{AgentId, MessageId, TaskId, TraceId};
 use octopussy_core::message::{MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentChange, AgentQuery, AgentView, AuditEvent, AuditOutcome, ClusterView, ControlCommand,
-    DigestsView, EventId, JoinTokenInfo, JoinTokenView, MemberRole, MemberView, NewJoinToken, NodeStatus,
-    OrchestratorPort, Page, Principal, ProposeError, ProviderStatus, RecoveryView, RotationView, ShardView, Submission,
-    SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentQuery, AgentView, ApiTokenInfo, ClusterView, ControlCommand, DigestsView,
+    EventId, IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole, MemberView, NodeStatus,
+    OrchestratorPort, Page, Principal, PrincipalRole, ProposeError, ProviderStatus, RecoveryView, RotationView,
+    ShardView, Submission, SubmitTask, SubmittedTask, Subscription, TaskQuery, TaskRequestDocument, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Applied, Command, Refusal, TaskContent, TaskRecord};
@@ -30,8 +30,6 @@ const MAX_CANDIDATES: usize = 5000;
 const PAGE: usize = 500;
 /// For how long a CONTROL message counts: it is handled at once or not at all.
 const CONTROL_TTL: Duration = Duration::from_secs(60);
-/// How much of a principal's name stands in a join token's record, in characters.
-const MAX_MAKER: usize = 60;
 /// How long the status waits for what other nodes have to say.
 const STATUS_LIMIT: Duration = Duration::from_secs(1);
 
@@ -62,21 +60,6 @@ impl Orchestrator {
             return Ok(());
         }
         Err(action.refused_to(principal))
-    }
-
-    pub(super) fn audit<T>(&self, principal: &Principal, action: &str, subject: String, result: &Result<T, Problem>) {
-        let (outcome, detail) = match result {
-            Ok(_) => (AuditOutcome::Allowed, String::new()),
-            Err(problem) => (AuditOutcome::Failed, problem.to_string()),
-        };
-        self.ports().observability.audit(AuditEvent {
-            action: action.to_owned(),
-            actor: principal.name.clone(),
-            subject,
-            outcome,
-            detail,
-            trace_id: None,
-        });
     }
 
     async fn choose_agent(&self, input: &str) -> Result<AgentId, Problem> {
@@ -366,6 +349,24 @@ impl OrchestratorPort for Orchestrator {
         self.rotate_ca(principal, now).await
     }
 
+    async fn create_token(
+        &self,
+        principal: &Principal,
+        name: &str,
+        role: PrincipalRole,
+        valid_for: Duration,
+    ) -> Result<IssuedToken, Problem> {
+        self.make_token(principal, name, role, valid_for).await
+    }
+
+    fn tokens(&self, principal: &Principal) -> Result<Vec<ApiTokenInfo>, Problem> {
+        self.listed_tokens(principal)
+    }
+
+    async fn revoke_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
+        self.end_token(principal, id).await
+    }
+
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
         self.allow(principal, Action::Read)?;
         Ok(self.ports().cluster.cluster())
@@ -381,6 +382,11 @@ impl OrchestratorPort for Orchestrator {
         Ok(self.ports().cluster.ring())
     }
 
+    fn member_history(&self, principal: &Principal) -> Result<Vec<MemberChangeView>, Problem> {
+        self.allow(principal, Action::Read)?;
+        Ok(self.ports().cluster.history())
+    }
+
     async fn create_join_token(
         &self,
         principal: &Principal,
@@ -388,13 +394,7 @@ impl OrchestratorPort for Orchestrator {
         role: MemberRole,
         valid_for: Duration,
     ) -> Result<JoinTokenView, Problem> {
-        self.allow(principal, Action::ManageCluster)?;
-        essence::token_lifetime(valid_for)?;
-        let by = principal.name.chars().take(MAX_MAKER).collect();
-        let token = self.ports().cluster.create_token(NewJoinToken { uses, role, valid_for, by }).await;
-        let made = token.as_ref().map_or_else(|_| String::new(), |token| format!("{}, ", token.id));
-        self.audit(principal, "cluster.token", format!("{made}{role:?}, {uses:?}, {} s", valid_for.as_secs()), &token);
-        token
+        self.make_join_token(principal, uses, role, valid_for).await
     }
 
     fn join_tokens(&self, principal: &Principal) -> Result<Vec<JoinTokenInfo>, Problem> {
@@ -403,32 +403,31 @@ impl OrchestratorPort for Orchestrator {
     }
 
     async fn revoke_join_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
-        self.allow(principal, Action::ManageCluster)?;
-        let revoked = self.ports().cluster.revoke_token(id).await;
-        self.audit(principal, "cluster.revoke_token", subject(id), &revoked);
-        revoked
+        self.end_join_token(principal, id).await
     }
 
     async fn drain(&self, principal: &Principal, node: &str, drain: bool) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let drained = self.ports().cluster.drain(node, drain).await;
+        let drained = self.ports().cluster.drain(&principal.into(), node, drain).await;
         let action = if drain { "cluster.drain" } else { "cluster.resume" };
-        self.audit(principal, action, subject(node), &drained);
+        self.audit(principal, action, essence::shortened(node), &drained);
         drained
     }
 
     async fn remove_member(&self, principal: &Principal, node: &str, force: bool) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let removed = self.ports().cluster.remove(node, force).await;
         let action = if force { "cluster.remove_forced" } else { "cluster.remove" };
-        self.audit(principal, action, subject(node), &removed);
+        self.announce(principal, action, &essence::shortened(node)).await?;
+        let removed = self.ports().cluster.remove(&principal.into(), node, force).await;
+        self.audit(principal, action, essence::shortened(node), &removed);
         removed
     }
 
     async fn remove_stolen(&self, principal: &Principal, node: &str) -> Result<MemberView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let removed = self.ports().cluster.remove_stolen(node).await;
-        self.audit(principal, "cluster.remove_stolen", subject(node), &removed);
+        self.announce(principal, "cluster.remove_stolen", &essence::shortened(node)).await?;
+        let removed = self.ports().cluster.remove_stolen(&principal.into(), node).await;
+        self.audit(principal, "cluster.remove_stolen", essence::shortened(node), &removed);
         removed
     }
 
@@ -447,7 +446,8 @@ impl OrchestratorPort for Orchestrator {
 
     async fn recover(&self, principal: &Principal) -> Result<RecoveryView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let recovered = self.ports().cluster.recover().await;
+        self.announce(principal, "cluster.recover", &self.0.node.id.to_string()).await?;
+        let recovered = self.ports().cluster.recover(&principal.into()).await;
         self.audit(principal, "cluster.recover", self.0.node.id.to_string(), &recovered);
         recovered
     }
@@ -483,11 +483,6 @@ impl OrchestratorPort for Orchestrator {
                 .retry_after(Duration::from_secs(1))
         })
     }
-}
-
-/// What a client called a node, as far as it belongs into the audit log.
-fn subject(node: &str) -> String {
-    node.chars().take(64).collect()
 }
 
 const fn control_action(command: ControlCommand) -> &'static str {

@@ -3,8 +3,8 @@
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
 use octopussy_core::ports::{
-    AgentFactoryPort, AgentLifecyclePort, BlobPort, ClusterPort, LedgerPort, LlmRouterPort, MessagingPort,
-    ObservabilityPort, OrchestratorPort, SecretsPort, SecurityPort,
+    AgentFactoryPort, AgentLifecyclePort, ApiTokensPort, BlobPort, ClusterPort, LedgerPort, LlmRouterPort,
+    MessagingPort, ObservabilityPort, OrchestratorPort, SecretsPort, SecurityPort,
 };
 use octopussy_core::time::Clock;
 use octopussy_lifecycle::{provides, requires};
@@ -25,6 +25,7 @@ pub const CONTRACT: Contract = Contract {
         PortId::LlmRouter,
         PortId::AgentLifecycle,
         PortId::AgentFactory,
+        PortId::ApiTokens,
     ],
     protocols: &[
         "Every call is authorized for its principal before anything else happens.",
@@ -48,6 +49,7 @@ requires! {
         pub llm_router: dyn LlmRouterPort,
         pub agent_lifecycle: dyn AgentLifecyclePort,
         pub agent_factory: dyn AgentFactoryPort,
+        pub api_tokens: dyn ApiTokensPort,
     }
 }
 

@@ -6,7 +6,9 @@ mod capability;
 mod contract;
 mod essence;
 mod problems;
+mod records;
 mod secrets;
+mod tokens;
 
 /// Whether a request is within its bounds, for what is tested without an orchestrator.
 #[cfg(any(test, fuzzing))]

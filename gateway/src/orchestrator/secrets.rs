@@ -19,6 +19,7 @@ impl Orchestrator {
         self.allow(principal, Action::ManageSecrets)?;
         let value = SecretValue::new(value.into_bytes());
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.set", name.as_str()).await?;
         let set = match generated(&name) {
             Some(problem) => Err(problem),
             None => self.ports().secrets.set(&name, value).await.map_err(secret_problem),
@@ -31,6 +32,7 @@ impl Orchestrator {
     pub(super) async fn remove_secret(&self, principal: &Principal, name: &str) -> Result<(), Problem> {
         self.allow(principal, Action::ManageSecrets)?;
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.delete", name.as_str()).await?;
         let removed = match generated(&name) {
             Some(problem) => Err(problem),
             None => self.ports().secrets.delete(&name).await.map_err(secret_problem),
@@ -43,10 +45,12 @@ impl Orchestrator {
     pub(super) async fn rotate_one(&self, principal: &Principal, name: &str) -> Result<RotationView, Problem> {
         self.allow(principal, Action::ManageSecrets)?;
         let name = SecretName::new(name).map_err(secret_problem)?;
+        self.announce(principal, "secret.rotate", name.as_str()).await?;
         let rotated = match KeyKind::of_secret(name.as_str()) {
-            Some(kind) => {
-                self.begin(&[kind], false).await.and_then(|begun| begun.into_iter().next().ok_or_else(nothing))
-            }
+            Some(kind) => self
+                .begin(principal, &[kind], false)
+                .await
+                .and_then(|begun| begun.into_iter().next().ok_or_else(nothing)),
             None => Err(self.not_generated(&name).await),
         };
         self.audit(principal, "secret.rotate", name.to_string(), &rotated);
@@ -56,8 +60,9 @@ impl Orchestrator {
     /// Begins to replace the keys that sign messages and tokens.
     pub(super) async fn rotate_all(&self, principal: &Principal, now: bool) -> Result<Vec<RotationView>, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let rotated = self.begin(&KeyKind::STORED, now).await;
         let action = if now { "cluster.rotate_keys_now" } else { "cluster.rotate_keys" };
+        self.announce(principal, action, "").await?;
+        let rotated = self.begin(principal, &KeyKind::STORED, now).await;
         self.audit(principal, action, String::new(), &rotated);
         rotated
     }
@@ -65,16 +70,17 @@ impl Orchestrator {
     /// Begins to replace the cluster's authority.
     pub(super) async fn rotate_ca(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem> {
         self.allow(principal, Action::ManageCluster)?;
-        let rotated = self.begin(&[KeyKind::Authority], now).await;
-        let rotated = rotated.and_then(|begun| begun.into_iter().next().ok_or_else(nothing));
         let action = if now { "cluster.rotate_ca_now" } else { "cluster.rotate_ca" };
+        self.announce(principal, action, "").await?;
+        let rotated = self.begin(principal, &[KeyKind::Authority], now).await;
+        let rotated = rotated.and_then(|begun| begun.into_iter().next().ok_or_else(nothing));
         let about = rotated.as_ref().map_or_else(|_| String::new(), |rotation| rotation.key.clone());
         self.audit(principal, action, about, &rotated);
         rotated
     }
 
-    async fn begin(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
-        self.ports().cluster.rotate_keys(kinds, now).await
+    async fn begin(&self, principal: &Principal, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
+        self.ports().cluster.rotate_keys(&principal.into(), kinds, now).await
     }
 
     /// Why a secret that no node has made is not rotated: there would be nothing but random bytes in its place.

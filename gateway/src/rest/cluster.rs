@@ -4,7 +4,7 @@ use super::node::ItemsBody;
 use super::tasks::json;
 use crate::http::{
     Caller, ClusterBody, DigestsBody, Failure, JoinTokenBody, JoinTokenInfoBody, JsonBody, KeyRotationBody,
-    ManageCluster, MemberBody, MemberRoleName, PathText, QueryOf, ShardBody, TokenUseName,
+    ManageCluster, MemberBody, MemberChangeBody, MemberRoleName, PathText, QueryOf, ShardBody, TokenUseName,
 };
 use crate::serve::Context;
 use axum::extract::State;
@@ -98,6 +98,19 @@ pub(super) async fn members(
 pub(super) async fn ring(State(context): State<Arc<Context>>, Caller(principal): Caller) -> Result<Response, Failure> {
     let ring = context.orchestrator.ring(&principal)?;
     json(StatusCode::OK, &ItemsBody { items: ring.into_iter().map(ShardBody::from).collect() })
+}
+
+/// Lists what became of members lately, the newest first, with whoever asked for it.
+#[utoipa::path(
+    get, path = "/api/v1/cluster/history", tag = "cluster",
+    responses((status = 200, description = "The last changes of the members.", body = ItemsBody<MemberChangeBody>))
+)]
+pub(super) async fn history(
+    State(context): State<Arc<Context>>,
+    Caller(principal): Caller,
+) -> Result<Response, Failure> {
+    let history = context.orchestrator.member_history(&principal)?;
+    json(StatusCode::OK, &ItemsBody { items: history.into_iter().map(MemberChangeBody::from).collect() })
 }
 
 /// Compares what the replicas of all groups have applied. Every node reads all that it has stored. For administrators.

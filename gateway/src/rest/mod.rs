@@ -9,6 +9,7 @@ mod node;
 mod paging;
 mod secrets;
 mod tasks;
+mod tokens;
 mod versions;
 
 pub use describe::openapi_json;
@@ -82,6 +83,7 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::show))
         .routes(routes!(cluster::members))
         .routes(routes!(cluster::ring))
+        .routes(routes!(cluster::history))
         .routes(routes!(cluster::digests))
         .routes(routes!(cluster::create_token, cluster::tokens))
         .routes(routes!(cluster::revoke_token))
@@ -92,6 +94,8 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(cluster::recover))
         .routes(routes!(cluster::rotate_keys))
         .routes(routes!(cluster::rotate_ca))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(secrets::names))
         .routes(routes!(secrets::set, secrets::delete))
         .routes(routes!(secrets::rotate))

@@ -74,7 +74,7 @@ impl Cluster {
 #[tokio::test]
 async fn the_cluster_is_shown_to_whoever_may_look() {
     let rig = rig().await;
-    for path in ["", "/members", "/ring"] {
+    for path in ["", "/members", "/ring", "/history"] {
         let request = rig.http.get(rig.url(&format!("/api/v1/cluster{path}"))).bearer_auth("viewer");
         let (status, body) = rig.json(request).await;
         assert_eq!(status, 200, "{path}: {body}");
@@ -88,11 +88,62 @@ async fn the_cluster_is_shown_to_whoever_may_look() {
                 assert_eq!(member["joined_at"], "2023-11-14T22:13:20.000Z");
                 assert_eq!(member["facts"]["api"], "https://10.0.0.1:47211");
             }
+            "/history" => {
+                let change = &body["items"][0];
+                assert_eq!((&change["event"], &change["by"]), (&json!("leaving"), &json!("ada")));
+                assert_eq!((&change["by_role"], &change["at_node"]), (&json!("ADMIN"), &json!("cellar")));
+            }
             _ => assert_eq!(body["items"][0]["learners"], json!(["cellar"])),
         }
     }
     let (_, status) = rig.json(rig.get("/api/v1/status")).await;
     assert_eq!(status["warnings"], json!(["two nodes cannot outvote a loss"]));
+}
+
+#[tokio::test]
+async fn administrators_make_list_and_revoke_tokens_and_nobody_else_does() {
+    let rig = rig().await;
+    let cases = [
+        ("POST", "", Some(json!({"role": "USER"})), 201, Some("api token user USER 7776000")),
+        (
+            "POST",
+            "",
+            Some(json!({"role": "VIEWER", "name": "wall", "valid_for_seconds": 60})),
+            201,
+            Some("api token wall VIEWER 60"),
+        ),
+        ("POST", "", Some(json!({"role": "user"})), 400, None),
+        ("POST", "", Some(json!({})), 400, None),
+        ("GET", "", None, 200, Some("api tokens")),
+        ("DELETE", "/00aa", None, 204, Some("revoke api token 00aa")),
+    ];
+    for (method, path, body, status, asked) in cases {
+        let send = async |token: &str| {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let request = rig.http.request(method, rig.url(&format!("/api/v1/tokens{path}"))).bearer_auth(token);
+            rig.json(if let Some(body) = &body { request.json(body) } else { request }).await
+        };
+        let (refused, problem) = send("viewer").await;
+        assert_eq!(refused, 403, "{method} {path}: {problem}");
+        assert_eq!(rig.node.cluster.asked.lock().len(), 0, "{method} {path} was carried out for a viewer");
+        let (answered, answer) = send("admin").await;
+        assert_eq!(answered, status, "{method} {path}: {answer}");
+        assert_eq!(rig.node.cluster.asked.lock().pop().as_deref(), asked, "{method} {path}");
+        match (method, status) {
+            ("POST", 201) => {
+                assert_eq!((&answer["id"], &answer["token"]), (&json!("00aa"), &json!("header.claims.signature")))
+            }
+            ("GET", _) => {
+                let token = &answer["items"][0];
+                assert_eq!((&token["role"], &token["revoked_by"]), (&json!("USER"), &json!("ada")));
+                assert_eq!(token["token"], Value::Null, "the secret is shown again");
+            }
+            _ => {}
+        }
+    }
+    let request = rig.http.get(rig.url("/api/v1/status")).bearer_auth("revoked");
+    let (status, problem) = rig.json(request).await;
+    assert_eq!((status, &problem["code"]), (401, &json!("OCTO-1103")));
 }
 
 #[tokio::test]

@@ -9,16 +9,18 @@ mod rest;
 mod sockets;
 mod stand_in;
 mod streams;
+mod tokens;
 
 use crate::{Addresses, Gateway, GatewayConfig, GatewayParts, Limits};
 use clock::MachineClock;
 use futures::future::BoxFuture;
 use octopussy_core::ports::NoObservability;
 use rustls::pki_types::PrivateKeyDer;
+use stand_in::Node;
 pub(crate) use stand_in::agent_record;
-use stand_in::{Node, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
+use tokens::Tokens;
 
 /// Long enough for a loaded machine, short enough to notice that something hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,7 +1,8 @@
 //! REST: who may, what is refused and how, and what is answered.
 
 use super::clock::MachineClock;
-use super::stand_in::{AGENT, Node, Tokens};
+use super::stand_in::{AGENT, Node};
+use super::tokens::Tokens;
 use super::{config, rig, soon};
 use crate::config::TlsMode;
 use crate::http::ROUTES;

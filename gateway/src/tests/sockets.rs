@@ -64,7 +64,7 @@ impl Socket {
 #[tokio::test]
 async fn only_who_has_a_token_gets_in() {
     let rig = rig().await;
-    for token in [None, Some("nonsense"), Some("expired")] {
+    for token in [None, Some("nonsense"), Some("expired"), Some("revoked")] {
         let Err(Error::Http(response)) = connect(&rig, request(&rig, token)).await else { panic!("{token:?} got in") };
         assert_eq!(response.status(), 401);
     }
@@ -195,6 +195,8 @@ async fn a_client_that_never_reads_is_closed_with_1013() {
 #[tokio::test]
 async fn a_socket_ends_with_its_token_and_with_the_node() {
     let mut rig = rig().await;
+    let mut passing = connect(&rig, request(&rig, Some("passing"))).await.unwrap().0;
+    assert_eq!(passing.closed_with().await, 4401, "its token was revoked");
     let mut brief = connect(&rig, request(&rig, Some("brief"))).await.unwrap().0;
     assert_eq!(brief.closed_with().await, 4401);
     let mut socket = Socket::open(&rig).await;

@@ -2,19 +2,18 @@
 
 use super::clock::MachineClock;
 use super::cluster::Cluster;
+use super::tokens::Tokens;
 use async_trait::async_trait;
 use futures::StreamExt;
 use octopussy_core::agent::{AgentRecord, AgentSpec, AgentState, Desired, Usage, UsageWindow};
 use octopussy_core::ids::{AgentId, Epoch, MessageId, NodeId, PartyId, ShardId, TaskId, TraceId};
-use octopussy_core::message::{
-    KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey, VerifyError,
-};
+use octopussy_core::message::{Message, MessageDraft, MessageType, Payload, Priority};
 use octopussy_core::ports::{
-    Action, AgentBundle, AgentChange, AgentView, AuthError, ClusterView, ControlCommand, DigestsView, Event, EventId,
-    EventKind, GroupDigestsView, GuardrailVerdict, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired, MemberRole,
-    MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole, ProviderStatus, RecoveryView,
-    ReplicaDigestView, RotationView, ScanVerdict, SecurityPort, ShardView, SubmitTask, SubmittedTask, Subscription,
-    TaskQuery, TokenUse, Topic,
+    Action, AgentBundle, AgentChange, AgentView, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, Event,
+    EventId, EventKind, GroupDigestsView, IssuedToken, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView,
+    MemberDesired, MemberRole, MemberView, NodeStatus, OrchestratorPort, Page, Principal, PrincipalRole,
+    ProviderStatus, RecoveryView, ReplicaDigestView, RotationView, SecurityPort, ShardView, SubmitTask, SubmittedTask,
+    Subscription, TaskQuery, TokenUse, Topic,
 };
 use octopussy_core::problem::{Code, Finding, Problem};
 use octopussy_core::task::{Refusal, StepKind, StepOutcome, StepRecord, TaskRecord, TaskState};
@@ -27,50 +26,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
-
-/// Knows the tokens `admin`, `viewer`, `brief` (good for a moment) and `expired`.
-pub(super) struct Tokens(Keyring);
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self(Keyring::new(SigningKey::new(KeyId(1), [7; 32])))
-    }
-}
-
-impl SecurityPort for Tokens {
-    fn authenticate(&self, token: &str) -> Result<Principal, AuthError> {
-        let (role, lifetime) = match token {
-            "admin" => (PrincipalRole::Admin, Duration::from_secs(3600)),
-            "viewer" => (PrincipalRole::Viewer, Duration::from_secs(3600)),
-            "brief" => (PrincipalRole::Admin, Duration::from_millis(300)),
-            "expired" => return Err(AuthError::Expired),
-            _ => return Err(AuthError::Invalid),
-        };
-        let expires_at = MachineClock.now().plus(lifetime);
-        Ok(Principal { name: token.to_owned(), party: PartyId::from_uuid(Uuid::nil()), role, expires_at })
-    }
-    fn authorize(&self, principal: &Principal, action: Action) -> bool {
-        principal.role >= action.requires()
-    }
-    fn issue_token(&self, name: &str, _: PrincipalRole, _: Duration) -> String {
-        name.to_owned()
-    }
-    fn is_current(&self, _: &str) -> bool {
-        true
-    }
-    fn scan_prompt(&self, _: &str) -> ScanVerdict {
-        ScanVerdict::Clean
-    }
-    fn validate_output(&self, _: &str) -> GuardrailVerdict {
-        GuardrailVerdict::Pass
-    }
-    fn sign(&self, draft: MessageDraft) -> Message {
-        self.0.sign(draft)
-    }
-    fn verify(&self, message: &Message) -> Result<(), VerifyError> {
-        self.0.verify(message)
-    }
-}
 
 /// A watcher, as the node sees it.
 pub(super) struct Watcher {
@@ -410,6 +365,34 @@ impl OrchestratorPort for Node {
         self.cluster.ask(principal, format!("rotate ca {now}"))?;
         Ok(RotationView { kind: KeyKind::Authority, key: "7f".to_owned(), overlap: Duration::from_secs(60) })
     }
+    async fn create_token(
+        &self,
+        principal: &Principal,
+        name: &str,
+        role: PrincipalRole,
+        valid_for: Duration,
+    ) -> Result<IssuedToken, Problem> {
+        self.cluster.ask(principal, format!("api token {name} {} {}", role.name(), valid_for.as_secs()))?;
+        let (id, token) = ("00aa".into(), "header.claims.signature".to_owned());
+        Ok(IssuedToken { id, token, expires_at: Timestamp::EPOCH.plus(valid_for) })
+    }
+    fn tokens(&self, principal: &Principal) -> Result<Vec<ApiTokenInfo>, Problem> {
+        self.cluster.ask(principal, "api tokens".to_owned())?;
+        Ok(vec![ApiTokenInfo {
+            id: "00aa".to_owned(),
+            name: "chat".to_owned(),
+            role: PrincipalRole::User,
+            expires_at: Timestamp::EPOCH,
+            made_at: Timestamp::EPOCH,
+            made_by: "admin".to_owned(),
+            made_at_node: "cellar".to_owned(),
+            own: false,
+            revoked: Some((Timestamp::EPOCH, "ada".to_owned())),
+        }])
+    }
+    async fn revoke_token(&self, principal: &Principal, id: &str) -> Result<(), Problem> {
+        self.cluster.ask(principal, format!("revoke api token {id}"))
+    }
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem> {
         self.cluster.view(principal)
     }
@@ -418,6 +401,17 @@ impl OrchestratorPort for Node {
     }
     fn ring(&self, _: &Principal) -> Result<Vec<ShardView>, Problem> {
         Ok(self.cluster.ring())
+    }
+    fn member_history(&self, _: &Principal) -> Result<Vec<MemberChangeView>, Problem> {
+        Ok(vec![MemberChangeView {
+            at: Timestamp::EPOCH,
+            node: "01ab".to_owned(),
+            name: "attic".to_owned(),
+            event: "leaving".to_owned(),
+            by: Some("ada".to_owned()),
+            by_role: Some(PrincipalRole::Admin),
+            at_node: Some("cellar".to_owned()),
+        }])
     }
     async fn create_join_token(
         &self,

@@ -3,7 +3,7 @@
 use super::outbox::Outbox;
 use super::protocol::{self, ClientMessage, CommandName, TopicName};
 use crate::config::Limits;
-use crate::http::{Feed, ItemStream, agent_id, with_agent_name};
+use crate::http::{Feed, ItemStream, LOOK_AT_TOKEN, agent_id, with_agent_name};
 use crate::serve::Context;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures::StreamExt;
@@ -30,7 +30,7 @@ mod close {
     pub(super) const TOO_LARGE: u16 = 1009;
     /// The client does not read: it may come back.
     pub(super) const TRY_AGAIN: u16 = 1013;
-    /// The token has expired.
+    /// The token has expired, or was revoked.
     pub(super) const EXPIRED: u16 = 4401;
     /// Nothing was heard.
     pub(super) const IDLE: u16 = 4408;
@@ -87,6 +87,8 @@ impl Connection {
         let idle = Duration::from_secs(context.limits.idle_seconds);
         let expiry = tokio::time::sleep(self.principal.expires_at.since(context.clock.now()));
         tokio::pin!(expiry);
+        let mut look = tokio::time::interval(LOOK_AT_TOKEN);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let mut pings = tokio::time::interval(idle / 3);
         pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -99,6 +101,9 @@ impl Connection {
             tokio::select! {
                 () = context.stopping.cancelled() => return Some((close::GOING_AWAY, "the node is stopping")),
                 () = &mut expiry => return Some((close::EXPIRED, "the token has expired")),
+                _ = look.tick() => if !context.security.is_good(&self.principal) {
+                    return Some((close::EXPIRED, "the token was revoked"));
+                },
                 () = tokio::time::sleep_until(stalled_at), if full => {
                     return Some((close::TRY_AGAIN, "messages were left unread for too long"));
                 }

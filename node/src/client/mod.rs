@@ -17,7 +17,10 @@ pub(crate) use credentials::Credentials;
 pub(crate) use error::ClientError;
 pub(crate) use retry::{Backoff, with_retries};
 pub(crate) use sse::{EventStream, ServerEvent};
-pub(crate) use types::{Agent, Cluster, JoinTokenInfo, Member, Page, Provider, Recovered, Shard, Status, Step, Task};
+pub(crate) use types::{
+    Agent, ApiTokenInfo, Cluster, JoinTokenInfo, Member, MemberChange, Page, Provider, Recovered, Shard, Status, Step,
+    Task,
+};
 
 use crate::home::Home;
 use nodes::{Node, Nodes};

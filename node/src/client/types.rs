@@ -270,6 +270,22 @@ pub(crate) struct Facts {
     pub(crate) active_agents: u64,
 }
 
+/// A token of the interfaces as it is listed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ApiTokenInfo {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) expires_at: String,
+    pub(crate) made_at: String,
+    pub(crate) made_by: String,
+    pub(crate) made_at_node: String,
+    pub(crate) of_node: bool,
+    pub(crate) revoked_at: Option<String>,
+    pub(crate) revoked_by: Option<String>,
+}
+
 /// A join token as it is listed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -282,6 +298,18 @@ pub(crate) struct JoinTokenInfo {
     pub(crate) made_at: String,
     pub(crate) made_by: String,
     pub(crate) made_at_node: String,
+}
+
+/// Something that became of a member.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct MemberChange {
+    pub(crate) at: String,
+    pub(crate) name: String,
+    pub(crate) event: String,
+    pub(crate) by: Option<String>,
+    pub(crate) by_role: Option<String>,
+    pub(crate) at_node: Option<String>,
 }
 
 /// A shard.

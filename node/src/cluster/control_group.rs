@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use octopussy_control::{ControlApplied, ControlCommand, ControlState};
+use octopussy_core::ports::Asker;
 use octopussy_shard::{ControlError, ShardHost};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -13,8 +14,12 @@ pub(crate) trait ControlGroup: Send + Sync {
     fn control(&self) -> Arc<ControlState>;
     /// Sees every change of the copy.
     fn watch(&self) -> watch::Receiver<Arc<ControlState>>;
-    /// Commits a command.
-    async fn propose(&self, command: ControlCommand) -> Result<ControlApplied, ControlError>;
+    /// Commits a command for whoever asks for it.
+    async fn propose_for(&self, asker: Asker, command: ControlCommand) -> Result<ControlApplied, ControlError>;
+    /// Commits a command that this node gives by itself.
+    async fn propose(&self, command: ControlCommand) -> Result<ControlApplied, ControlError> {
+        self.propose_for(Asker::Node, command).await
+    }
 }
 
 #[async_trait]
@@ -27,8 +32,8 @@ impl ControlGroup for ShardHost {
         self.watch_control()
     }
 
-    async fn propose(&self, command: ControlCommand) -> Result<ControlApplied, ControlError> {
-        self.propose_control(command).await
+    async fn propose_for(&self, asker: Asker, command: ControlCommand) -> Result<ControlApplied, ControlError> {
+        self.propose_control_for(asker, command).await
     }
 }
 
@@ -54,7 +59,7 @@ impl ControlGroup for AloneInMemory {
         self.0.subscribe()
     }
 
-    async fn propose(&self, command: ControlCommand) -> Result<ControlApplied, ControlError> {
+    async fn propose_for(&self, _: Asker, command: ControlCommand) -> Result<ControlApplied, ControlError> {
         let mut state = ControlState::clone(&self.0.borrow());
         let applied = state.apply(command)?;
         self.0.send_replace(Arc::new(state));

@@ -137,7 +137,11 @@ async fn the_keys_of_a_stolen_member_are_replaced_once_it_is_out() {
     let world = World::of(3).await;
     let (first, thief) = (world.keys(2).await, NodeId([3; 16]));
     let now = world.clock.now();
-    world.group.propose(ControlCommand::Stolen { node: thief, now }).await.unwrap();
+    world
+        .group
+        .propose(ControlCommand::Stolen { node: thief, now, by: octopussy_control::AskedBy::UNTOLD })
+        .await
+        .unwrap();
     world.rounds(&[0, 1]).await;
     assert_eq!(world.keys(0).await, first, "a key was offered that the stolen member still gets");
     world.group.propose(ControlCommand::Remove { node: thief, now }).await.unwrap();

@@ -1,6 +1,7 @@
 //! The cluster as a port: what it looks like from here, and how an operator changes it.
 
 use super::authority_sync;
+use super::history;
 use super::home::{ClusterHome, HomeError};
 use super::keys_sync;
 use super::machine::disk_used_percent;
@@ -12,15 +13,15 @@ use super::views::Seen;
 use crate::identity::PresentIdentity;
 use async_trait::async_trait;
 use octopussy_control::{
-    ControlApplied, ControlCommand, ControlRefusal, ControlState, KeyTag, MAX_TOKEN_LIFETIME, MemberRecord, TokenMaker,
-    kept_for,
+    AskedBy, ControlApplied, ControlCommand, ControlRefusal, ControlState, KeyTag, MAX_TOKEN_LIFETIME, MemberRecord,
+    TokenMaker, kept_for,
 };
 use octopussy_core::ids::{Epoch, NodeId, ShardId};
 use octopussy_core::key_set::key_tag;
 use octopussy_core::ports::{
-    ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, LedShardsPort, LedgerPort,
-    MemberDesired, MemberRole, MemberView, MeshPort, NewJoinToken, Reach, ReachabilityPort, RecoveryView, RotationView,
-    ShardView,
+    Asker, ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, LedShardsPort, LedgerPort,
+    MemberChangeView, MemberDesired, MemberRole, MemberView, MeshPort, NewJoinToken, Reach, ReachabilityPort,
+    RecoveryView, RotationView, ShardView,
 };
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::time::{Clock, Timestamp};
@@ -102,9 +103,9 @@ impl Cluster {
         })
     }
 
-    async fn end_overlap(&self, kind: KeyKind) -> Result<ControlApplied, ControlError> {
+    async fn end_overlap(&self, asker: &Asker, kind: KeyKind) -> Result<ControlApplied, ControlError> {
         let command = ControlCommand::EndKeyOverlap { kind, now: self.parts.clock.now() };
-        self.parts.shards.propose_control(command).await
+        self.parts.shards.propose_control_for(asker.clone(), command).await
     }
 
     fn find(&self, node: &str) -> Result<(MemberRecord, Reach), Problem> {
@@ -116,9 +117,15 @@ impl Cluster {
         })
     }
 
-    async fn set_desired(&self, member: MemberRecord, desired: MemberDesired) -> Result<MemberView, Problem> {
-        let command = ControlCommand::SetDesired { node: member.id, desired, now: self.parts.clock.now() };
-        let changed = match self.parts.shards.propose_control(command).await? {
+    async fn set_desired(
+        &self,
+        asker: &Asker,
+        member: MemberRecord,
+        desired: MemberDesired,
+    ) -> Result<MemberView, Problem> {
+        let command =
+            ControlCommand::SetDesired { node: member.id, desired, now: self.parts.clock.now(), by: AskedBy::UNTOLD };
+        let changed = match self.parts.shards.propose_control_for(asker.clone(), command).await? {
             ControlApplied::Member(changed) => *changed,
             ControlApplied::Done => MemberRecord { desired, ..member },
         };
@@ -181,6 +188,10 @@ impl ClusterPort for Cluster {
         self.with_seen(|seen| seen.ring())
     }
 
+    fn history(&self) -> Vec<MemberChangeView> {
+        history::listed(&self.parts.shards.control())
+    }
+
     async fn create_token(&self, wanted: NewJoinToken) -> Result<JoinTokenView, Problem> {
         let NewJoinToken { uses, role, valid_for, by } = wanted;
         if valid_for.is_zero() || valid_for > MAX_TOKEN_LIFETIME {
@@ -203,11 +214,12 @@ impl ClusterPort for Cluster {
             expires_at: token.expires_at,
             used_by: Vec::new(),
             role,
-            made_by: TokenMaker { node: self.me, principal: by.clone(), at: now },
+            made_by: TokenMaker { node: self.me, principal: by.name().unwrap_or_default().to_owned(), at: now },
         };
-        self.parts.shards.propose_control(ControlCommand::AddToken { id: secret.id(), token: record, now }).await?;
+        let command = ControlCommand::AddToken { id: secret.id(), token: record, now };
+        self.parts.shards.propose_control_for(by.clone(), command).await?;
         let valid_seconds = valid_for.as_secs();
-        tracing::info!(token.id = secret.id(), ?role, ?uses, valid_seconds, %by, "a join token was made");
+        tracing::info!(token.id = secret.id(), ?role, ?uses, valid_seconds, ?by, "a join token was made");
         Ok(JoinTokenView { id: secret.id(), token: token.encode(), role, expires_at: token.expires_at, uses })
     }
 
@@ -215,13 +227,13 @@ impl ClusterPort for Cluster {
         tokens::listed(&self.parts.shards.control())
     }
 
-    async fn revoke_token(&self, id: &str) -> Result<(), Problem> {
+    async fn revoke_token(&self, asker: &Asker, id: &str) -> Result<(), Problem> {
         let unknown = || {
             Problem::new(Code::UnknownJoinToken, format!("there is no join token '{id}'"))
                 .hint("`octopussy cluster token list` shows those there are")
         };
         let command = ControlCommand::RevokeToken { id: id.to_owned(), now: self.parts.clock.now() };
-        match self.parts.shards.propose_control(command).await {
+        match self.parts.shards.propose_control_for(asker.clone(), command).await {
             Ok(_) => {
                 tracing::info!(token.id = id, "a join token was withdrawn");
                 Ok(())
@@ -231,22 +243,22 @@ impl ClusterPort for Cluster {
         }
     }
 
-    async fn rotate_keys(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
+    async fn rotate_keys(&self, asker: &Asker, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem> {
         let unusable = |error: HomeError| Problem::new(Code::StoreUnavailable, error.to_string());
         let data_key = self.parts.home.data_key(false).map_err(unusable)?;
         let mut begun = Vec::new();
         for kind in kinds {
             if now {
                 // What is under way, or takes the room of a new one, does not hold this up.
-                match self.end_overlap(*kind).await {
+                match self.end_overlap(asker, *kind).await {
                     Ok(_) | Err(ControlError::Refused(ControlRefusal::UnknownKey)) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
             let (tag, command) = new_key(*kind, &data_key, self.parts.clock.now())?;
-            self.parts.shards.propose_control(command).await?;
+            self.parts.shards.propose_control_for(asker.clone(), command).await?;
             if now {
-                self.end_overlap(*kind).await?;
+                self.end_overlap(asker, *kind).await?;
             }
             let overlap = if now { Duration::ZERO } else { kept_for(*kind) };
             tracing::info!(kind = kind.secret(), key = super::hex(&tag), now, "a key takes the place of another");
@@ -255,16 +267,16 @@ impl ClusterPort for Cluster {
         Ok(begun)
     }
 
-    async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem> {
+    async fn drain(&self, asker: &Asker, node: &str, drain: bool) -> Result<MemberView, Problem> {
         let (member, _) = self.find(node)?;
         if drain && member.desired == MemberDesired::Leaving {
             return Err(Problem::new(Code::ClusterConflict, format!("{} is leaving already", member.name)));
         }
         let desired = if drain { MemberDesired::Draining } else { MemberDesired::Active };
-        self.set_desired(member, desired).await
+        self.set_desired(asker, member, desired).await
     }
 
-    async fn remove(&self, node: &str, force: bool) -> Result<MemberView, Problem> {
+    async fn remove(&self, asker: &Asker, node: &str, force: bool) -> Result<MemberView, Problem> {
         let (member, reach) = self.find(node)?;
         match reach {
             Reach::Down | Reach::Unknown if !force => Err(Problem::new(
@@ -273,7 +285,7 @@ impl ClusterPort for Cluster {
             )
             .hint("start it again, or repeat the command with --force when it will not come back")),
             Reach::Alive | Reach::Suspect | Reach::Down | Reach::Unknown => {
-                self.set_desired(member, MemberDesired::Leaving).await
+                self.set_desired(asker, member, MemberDesired::Leaving).await
             }
         }
     }
@@ -284,10 +296,10 @@ impl ClusterPort for Cluster {
         Ok(super::digests::view(self.parts.shards.digests().await, name))
     }
 
-    async fn remove_stolen(&self, node: &str) -> Result<MemberView, Problem> {
+    async fn remove_stolen(&self, asker: &Asker, node: &str) -> Result<MemberView, Problem> {
         let (member, _) = self.find(node)?;
-        let command = ControlCommand::Stolen { node: member.id, now: self.parts.clock.now() };
-        let changed = match self.parts.shards.propose_control(command).await? {
+        let command = ControlCommand::Stolen { node: member.id, now: self.parts.clock.now(), by: AskedBy::UNTOLD };
+        let changed = match self.parts.shards.propose_control_for(asker.clone(), command).await? {
             ControlApplied::Member(changed) => *changed,
             ControlApplied::Done => member,
         };
@@ -299,10 +311,10 @@ impl ClusterPort for Cluster {
         Ok(self.parts.shards.rebalance())
     }
 
-    async fn recover(&self) -> Result<RecoveryView, Problem> {
+    async fn recover(&self, asker: &Asker) -> Result<RecoveryView, Problem> {
         // Before: those who are taken out are not found by name afterwards.
         let members = self.parts.shards.control();
-        let recovered = self.parts.shards.recover().await.map_err(|error| match error {
+        let recovered = self.parts.shards.recover(asker).await.map_err(|error| match error {
             RecoverError::Control(error) => error.into(),
             error @ RecoverError::NotMember => Problem::new(Code::ClusterConflict, error.to_string()),
             error @ RecoverError::Group { .. } => Problem::new(Code::Internal, error.to_string()),

@@ -15,3 +15,4 @@ pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod task;
+pub(crate) mod token;

@@ -9,7 +9,9 @@ use crate::private_file;
 use crate::process::{ClusterFacts, NodeFile, start_ticks};
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
-use octopussy_core::ports::{OrchestratorPort, PrincipalRole, SecretsPort, SecurityPort};
+use octopussy_core::ports::{
+    ApiTokensPort, Asker, NewApiToken, OrchestratorPort, PrincipalRole, SecretsPort, SecurityPort,
+};
 use octopussy_core::time::Clock;
 use octopussy_gateway::Addresses;
 use octopussy_lifecycle::{
@@ -30,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 static CONTRACT: Contract = Contract {
     id: CapabilityId::Cli,
     provides: &[],
-    requires: &[PortId::Secrets, PortId::Security, PortId::Orchestrator],
+    requires: &[PortId::Secrets, PortId::Security, PortId::Orchestrator, PortId::ApiTokens],
     protocols: &[
         "The credentials are readable by the node's owner alone.",
         "run/node.json is there exactly while the node serves, and is never left by a node that stopped by itself.",
@@ -53,6 +55,7 @@ requires! {
         pub(super) secrets: dyn SecretsPort,
         pub(super) security: dyn SecurityPort,
         pub(super) orchestrator: dyn OrchestratorPort,
+        pub(super) api_tokens: dyn ApiTokensPort,
     }
 }
 
@@ -193,6 +196,9 @@ impl Capability for AccessCapability {
             who,
             security: ports.security,
             clock: cx.clock.clone(),
+            // Those of a guest are good at itself alone.
+            api_tokens: (!config.cluster.guest).then_some(ports.api_tokens),
+            noted: None,
         };
         tokio::spawn(renewal.run(cx.stopping.clone()));
         let told = told_to_others(present, &config.cluster.mesh, &reachable.rest);
@@ -243,8 +249,8 @@ impl Capability for FirstAccessCapability {
     }
 }
 
-/// Keeps the credentials good while the node runs: their token ends soon after the key that signed it is replaced, and the authorities
-/// that they name change.
+/// Keeps the credentials good while the node runs, and their token known to the cluster: it ends soon after the key that signed it is
+/// replaced, and at once when somebody revokes it; and the authorities that they name change.
 struct Renewal {
     home: Home,
     identity: PresentIdentity,
@@ -252,10 +258,14 @@ struct Renewal {
     who: Local,
     security: Arc<dyn SecurityPort>,
     clock: Arc<dyn Clock>,
+    /// Where the token is noted as this node's own.
+    api_tokens: Option<Arc<dyn ApiTokensPort>>,
+    /// The id of the token that was noted last.
+    noted: Option<Arc<str>>,
 }
 
 impl Renewal {
-    async fn run(self, stopping: CancellationToken) {
+    async fn run(mut self, stopping: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut authorities = self.identity.watch();
@@ -268,7 +278,11 @@ impl Renewal {
             }
             let ca = self.identity.get().client_ca_pem;
             let present = Credentials::load(&self.home, None);
-            if present.is_ok_and(|present| present.ca == ca && self.security.is_current(&present.token)) {
+            if let Ok(present) = present
+                && present.ca == ca
+                && self.security.is_current(&present.token)
+            {
+                self.note(&present.token).await;
                 continue;
             }
             let Self { home, reachable, who, security, clock, .. } = &self;
@@ -276,6 +290,28 @@ impl Renewal {
                 Ok(()) => tracing::info!("credentials.json has a new token, or names other authorities"),
                 Err(error) => tracing::warn!(%error, "credentials.json is not up to date; it is tried again"),
             }
+        }
+    }
+}
+
+impl Renewal {
+    /// Has the cluster note the token, unless it has. Until it can, the token is good and not listed.
+    async fn note(&mut self, token: &str) {
+        let Some(api_tokens) = &self.api_tokens else { return };
+        let Ok(principal) = self.security.authenticate(token) else { return };
+        if self.noted.as_ref() == Some(&principal.token) {
+            return;
+        }
+        let token = NewApiToken {
+            id: principal.token.clone(),
+            name: principal.name,
+            role: principal.role,
+            expires_at: principal.expires_at,
+            by: Asker::Node,
+        };
+        match api_tokens.note(token).await {
+            Ok(()) => self.noted = Some(principal.token),
+            Err(error) => tracing::debug!(%error, "the token in credentials.json is not noted yet; it is tried again"),
         }
     }
 }
@@ -293,26 +329,35 @@ fn write_credentials(
         ws_url: reachable.ws.clone(),
         ca: ca.to_owned(),
         node: Some(who.node.clone()),
-        token: token(home, who.role, security, clock),
+        token: token(home, who.role, security, clock)?,
     };
     private_file::write_json(&home.credentials(), &credentials)
         .map_err(|error| StartError::because("cannot write credentials.json", error))
 }
 
 /// The token so far when it is still good for a while, otherwise a new one.
-fn token(home: &Home, role: PrincipalRole, security: &dyn SecurityPort, clock: &dyn Clock) -> String {
+fn token(
+    home: &Home,
+    role: PrincipalRole,
+    security: &dyn SecurityPort,
+    clock: &dyn Clock,
+) -> Result<String, StartError> {
     let renew_before = clock.now().plus(TOKEN_LIFETIME / 3);
     // Credentials that are missing or do not parse are replaced; there is nothing in them to lose.
     let present = Credentials::load(home, None).map(|credentials| credentials.token);
-    match present {
+    let token = match present {
         Ok(token)
             if security.is_current(&token)
                 && security.authenticate(&token).is_ok_and(|who| who.role == role && who.expires_at > renew_before) =>
         {
             token
         }
-        Ok(_) | Err(_) => security.issue_token(name_of(role), role, TOKEN_LIFETIME),
-    }
+        Ok(_) | Err(_) => {
+            let issued = security.issue_token(name_of(role), role, TOKEN_LIFETIME);
+            issued.map(|issued| issued.token).ok_or_else(|| StartError::new("no token can be signed"))?
+        }
+    };
+    Ok(token)
 }
 
 impl Running for AccessRunning {

@@ -9,7 +9,7 @@ use crate::home::Home;
 use crate::identity::AuthorityKey;
 use crate::ownership;
 use anyhow::Context;
-use octopussy_core::ports::{MeasuresPort, NoMeasures};
+use octopussy_core::ports::{ApiTokensPort, MeasuresPort, NoApiTokens, NoMeasures};
 use octopussy_gateway::{Addresses, GatewayConfig, TlsMode};
 use octopussy_infrastructure::configuration::{ConfigurationCapability, ConfigurationConfig};
 use octopussy_infrastructure::observability::{ObservabilityCapability, init_logging};
@@ -54,6 +54,7 @@ pub(crate) async fn bootstrap(home: &Path, port_offset: Option<u16>) -> anyhow::
     };
     let registry = Registry::new()
         .with_substrate::<dyn MeasuresPort>(Arc::new(NoMeasures))
+        .with_substrate::<dyn ApiTokensPort>(Arc::new(NoApiTokens))
         .register::<SecretsCapability>(settings.secrets)?
         .register::<ConfigurationCapability>(configuration)?
         .register::<ObservabilityCapability>(settings.observability)?

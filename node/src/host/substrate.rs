@@ -5,8 +5,8 @@ use super::opening::{bind, membership_settings, open_shards};
 use super::{Prepared, removed};
 use crate::backup::BackupDoor;
 use crate::cluster::{
-    Acquaintances, BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup, PeerBook, Removal,
-    Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
+    Acquaintances, ApiTokens, BlobUpkeep, Cluster, ClusterHome, ClusterMembership, ClusterParts, ControlGroup,
+    PeerBook, Removal, Renewer, Reporter, Seeker, SoleStart, local_addresses, reachable_at,
 };
 use crate::failure::Failure;
 use crate::identity::PresentIdentity;
@@ -16,8 +16,9 @@ use octopussy_blobs::{BlobKeeper, ClusterBlobs, Holders};
 use octopussy_control::{ClusterRecord, MemberRecord, VersionRange};
 use octopussy_core::ids::NodeId;
 use octopussy_core::ports::{
-    BlobPort, ClusterPort, LedShardsPort, LedgerPort, MeasuresPort, MemberDesired, MemberRole, MeshPort,
+    ApiTokensPort, BlobPort, ClusterPort, LedShardsPort, LedgerPort, MeasuresPort, MemberDesired, MemberRole, MeshPort,
 };
+use octopussy_core::time::Clock;
 use octopussy_facts::{Facts, FactsConfig};
 use octopussy_lifecycle::{Open, Registry};
 use octopussy_membership::{AddressObserver, Membership};
@@ -48,6 +49,7 @@ pub(super) struct Substrate {
     blobs: Arc<dyn BlobPort>,
     /// Where this node's mesh endpoint is reached, the likeliest first.
     pub(super) addresses: Vec<SocketAddr>,
+    clock: Arc<dyn Clock>,
     /// The home directory, and what it keeps about the cluster.
     home: (PathBuf, ClusterHome),
     /// Cancelled when this node must not go on: it was removed from its cluster, or this start of it must not be.
@@ -145,6 +147,7 @@ impl Substrate {
             shards,
             blobs,
             addresses,
+            clock: clock.clone(),
             home: (prepared.home.path().to_owned(), prepared.cluster_home.clone()),
             removed: CancellationToken::new(),
             disowned: Arc::default(),
@@ -333,6 +336,10 @@ impl Substrate {
         self.shards.clone()
     }
 
+    fn api_tokens(&self) -> ApiTokens {
+        ApiTokens { node: self.mesh.incarnation().node, group: self.group(), clock: self.clock.clone() }
+    }
+
     fn measures(&self) -> NodeMeasures {
         let Self { mesh, shards, membership, .. } = self;
         NodeMeasures { mesh: mesh.clone(), shards: shards.clone(), membership: membership.clone() }
@@ -347,6 +354,7 @@ impl Substrate {
             .with_substrate::<dyn MeshPort>(self.mesh.clone())
             .with_substrate::<dyn ClusterPort>(self.cluster.clone())
             .with_substrate::<dyn MeasuresPort>(Arc::new(self.measures()))
+            .with_substrate::<dyn ApiTokensPort>(Arc::new(self.api_tokens()))
     }
 
     /// Hands over what this node leads, says goodbye, and lets go of files and ports. What is not done within `limit` is left

@@ -4,6 +4,7 @@ use super::{NodeFile, terminate};
 use crate::client::{Client, ClientError};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
+use crate::private_file;
 use octopussy_core::problem::Finding;
 use octopussy_infrastructure::observability::{LOG_BYTES, put_log_aside};
 use serde::{Deserialize, Serialize};
@@ -34,10 +35,7 @@ pub(crate) struct StartError {
 impl StartError {
     /// Writes it to where the parent looks.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(path, serde_json::to_vec(self)?)
+        private_file::write_json(path, self)
     }
 }
 

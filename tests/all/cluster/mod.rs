@@ -21,5 +21,6 @@ mod metrics;
 mod partition;
 mod recovery;
 mod rolling;
+mod tokens;
 mod traces;
 mod upgrade;

@@ -1,6 +1,7 @@
 //! Tests over the real binary, as its user meets it: processes, ports, files, signals.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod audit;
 mod backup;
 mod bad_input;
 mod bad_start;

@@ -41,6 +41,7 @@ ports! {
     Mesh "mesh" Provider::Substrate;
     Cluster "cluster" Provider::Substrate;
     Measures "measures" Provider::Substrate;
+    ApiTokens "api_tokens" Provider::Substrate;
     Secrets "secrets" Provider::Capability(CapabilityId::Secrets);
     Configuration "configuration" Provider::Capability(CapabilityId::Configuration);
     Observability "observability" Provider::Capability(CapabilityId::Observability);

@@ -1,5 +1,6 @@
 //! The cluster, as an operator sees and changes it.
 
+use super::{Asker, PrincipalRole};
 use crate::contract::{Port, PortId};
 use crate::ids::{Epoch, NodeId, ShardId};
 use crate::problem::Problem;
@@ -165,6 +166,25 @@ pub struct DigestsView {
     pub silent: Vec<String>,
 }
 
+/// Something that became of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberChangeView {
+    /// When.
+    pub at: Timestamp,
+    /// The member's id.
+    pub node: String,
+    /// Its name then.
+    pub name: String,
+    /// What: `joined as guest`, `leaving`, `removed` and the like.
+    pub event: String,
+    /// Who asked for it; `None` for what nodes do by themselves, and for what is too long ago.
+    pub by: Option<String>,
+    /// The role of whoever asked.
+    pub by_role: Option<PrincipalRole>,
+    /// The name of the member where it was asked for.
+    pub at_node: Option<String>,
+}
+
 /// The cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterView {
@@ -252,7 +272,7 @@ pub struct NewJoinToken {
     /// For how long it is accepted.
     pub valid_for: Duration,
     /// Who asks for it.
-    pub by: String,
+    pub by: Asker,
 }
 
 /// A join token as it is listed: without the secret, which is shown once.
@@ -299,7 +319,8 @@ pub trait ReachabilityPort: Send + Sync {
     fn down_for(&self, node: NodeId) -> Option<Duration>;
 }
 
-/// What the cluster looks like from here, and how an operator changes it.
+/// What the cluster looks like from here, and how an operator changes it. `asker` is who wants it changed: the leader of the control group looks
+/// whether they may, whichever node asks it.
 #[async_trait]
 pub trait ClusterPort: Send + Sync {
     /// The cluster as a whole.
@@ -308,28 +329,30 @@ pub trait ClusterPort: Send + Sync {
     fn members(&self) -> Vec<MemberView>;
     /// Its shards, by number.
     fn ring(&self) -> Vec<ShardView>;
+    /// What became of members lately, the newest first, and who asked for it.
+    fn history(&self) -> Vec<MemberChangeView>;
     /// Makes a join token.
     async fn create_token(&self, wanted: NewJoinToken) -> Result<JoinTokenView, Problem>;
     /// The join tokens that may still be used or have expired less than a day ago, the newest first.
     fn tokens(&self) -> Vec<JoinTokenInfo>;
     /// Withdraws the join token with this id. Whoever has joined with it stays.
-    async fn revoke_token(&self, id: &str) -> Result<(), Problem>;
+    async fn revoke_token(&self, asker: &Asker, id: &str) -> Result<(), Problem>;
     /// Begins to replace the keys of these kinds by new ones. Each signs once every member has it, and the one before verifies for a while;
     /// with `now`, it signs at once and nothing that was signed before is good any more.
-    async fn rotate_keys(&self, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem>;
+    async fn rotate_keys(&self, asker: &Asker, kinds: &[KeyKind], now: bool) -> Result<Vec<RotationView>, Problem>;
     /// Moves everything off `node` (an id, a unique beginning of one, or a name), or lets it take part again.
-    async fn drain(&self, node: &str, drain: bool) -> Result<MemberView, Problem>;
+    async fn drain(&self, asker: &Asker, node: &str, drain: bool) -> Result<MemberView, Problem>;
     /// Removes `node` once everything is moved off it. A node that is down is removed at once when `force` is set.
-    async fn remove(&self, node: &str, force: bool) -> Result<MemberView, Problem>;
+    async fn remove(&self, asker: &Asker, node: &str, force: bool) -> Result<MemberView, Problem>;
     /// Removes `node`, which somebody else has in hand: every join token is withdrawn at once, and the shared keys are replaced as soon as it
     /// is out.
-    async fn remove_stolen(&self, node: &str) -> Result<MemberView, Problem>;
+    async fn remove_stolen(&self, asker: &Asker, node: &str) -> Result<MemberView, Problem>;
     /// Answers how many shards are moving or have yet to, as the answering node sees it. The cluster moves them by itself, a
     /// few at a time; what this node leads is looked at at once.
     async fn rebalance(&self) -> Result<usize, Problem>;
     /// Makes this node the only voter of every group whose quorum is lost for good. What only the lost nodes knew is lost, and
     /// they are taken out of the cluster.
-    async fn recover(&self) -> Result<RecoveryView, Problem>;
+    async fn recover(&self, asker: &Asker) -> Result<RecoveryView, Problem>;
     /// Compares what the replicas of all groups have applied. Each node reads all that it has stored.
     async fn digests(&self) -> Result<DigestsView, Problem>;
     /// The epoch under which the shard is led here, for display.

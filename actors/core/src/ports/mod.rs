@@ -3,6 +3,7 @@
 mod actor;
 mod agent_factory;
 mod agent_lifecycle;
+mod api_tokens;
 mod blobs;
 mod cluster;
 mod configuration;
@@ -23,11 +24,14 @@ mod token_budget;
 pub use actor::ActorPort;
 pub use agent_factory::{AgentBundle, AgentChange, AgentFactoryPort, BundleFile};
 pub use agent_lifecycle::{AgentHealth, AgentLifecyclePort, AgentStatus};
+pub use api_tokens::{
+    ApiTokenInfo, ApiTokensPort, MAX_API_TOKEN_LIFETIME, MAX_API_TOKEN_NAME, NewApiToken, NoApiTokens,
+};
 pub use blobs::{BlobError, BlobPort, MAX_BLOB_BYTES};
 pub use cluster::{
-    ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberDesired,
-    MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView, ReplicaDigestView,
-    RotationView, ShardView, TokenUse,
+    ClusterPort, ClusterView, DigestsView, GroupDigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView,
+    MemberDesired, MemberRole, MemberView, NewJoinToken, NodeFactsView, Reach, ReachabilityPort, RecoveryView,
+    ReplicaDigestView, RotationView, ShardView, TokenUse,
 };
 pub use configuration::{ConfigurationError, ConfigurationPort, Reloaded};
 pub use led_shards::{LedShardsPort, LedgerObserver};
@@ -47,11 +51,13 @@ pub use mesh_request::{
 pub use messaging::{
     AgentHost, AgentLive, ControlCommand, Event, EventId, EventKind, MessagingPort, Submission, Subscription, Topic,
 };
-pub use observability::{AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
+pub use observability::{AuditError, AuditEvent, AuditOutcome, Metric, NoObservability, ObservabilityPort};
 pub use orchestrator::{
     AgentView, CapabilityView, NodeStatus, OrchestratorPort, SubmitTask, SubmittedTask, TaskRequestDocument,
 };
 pub use prompt::{PromptError, PromptInput, PromptPort};
 pub use secrets::{SecretError, SecretName, SecretValue, SecretsPort};
-pub use security::{Action, AuthError, GuardrailVerdict, Principal, PrincipalRole, ScanVerdict, SecurityPort};
+pub use security::{
+    Action, Asker, AuthError, GuardrailVerdict, IssuedToken, Principal, PrincipalRole, ScanVerdict, SecurityPort,
+};
 pub use token_budget::{BudgetReport, BudgetVerdict, PeriodReport, TokenBudgetPort};

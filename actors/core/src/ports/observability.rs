@@ -1,6 +1,7 @@
 //! Metrics and audit. Logs and spans go through the `tracing` facade, which needs no port.
 
 use crate::contract::{Port, PortId};
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 /// A named measurement: `octopussy_<name>_<unit>`; counters end in `_total`.
@@ -46,6 +47,8 @@ pub enum AuditOutcome {
     Denied,
     /// It was allowed and failed.
     Failed,
+    /// It was allowed, and is about to be done: another record says how it came out.
+    Begun,
 }
 
 /// A security event, for the append-only audit log.
@@ -65,7 +68,12 @@ pub struct AuditEvent {
     pub trace_id: Option<String>,
 }
 
-/// Takes measurements and audit records. Nothing in here blocks or fails its caller.
+/// A record is not in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AuditError(pub String);
+
+/// Takes measurements and audit records. Nothing in here blocks or fails its caller, but for what asks for that.
 pub trait ObservabilityPort: Send + Sync {
     /// Adds to a counter.
     fn count(&self, metric: Metric, label: &'static str, by: u64);
@@ -78,6 +86,10 @@ pub trait ObservabilityPort: Send + Sync {
 
     /// Writes an audit record.
     fn audit(&self, event: AuditEvent);
+
+    /// Writes an audit record, and answers once it is on the disk: for what must not be done without one. There may be no answer while the disk
+    /// is stuck, so that whoever waits has a limit.
+    fn audit_durably(&self, event: AuditEvent) -> BoxFuture<'static, Result<(), AuditError>>;
 
     /// All metrics in the OpenMetrics text format.
     fn render(&self) -> String;
@@ -92,6 +104,9 @@ impl ObservabilityPort for NoObservability {
     fn gauge(&self, _: Metric, _: i64) {}
     fn observe(&self, _: Metric, _: &'static str, _: f64) {}
     fn audit(&self, _: AuditEvent) {}
+    fn audit_durably(&self, _: AuditEvent) -> BoxFuture<'static, Result<(), AuditError>> {
+        Box::pin(std::future::ready(Err(AuditError("observability could not start".to_owned()))))
+    }
     fn render(&self) -> String {
         "# EOF\n".to_owned()
     }

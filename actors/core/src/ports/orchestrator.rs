@@ -1,9 +1,9 @@
 //! The one door behind every interface: REST, WebSocket and the OpenAI-compatible API call nothing else.
 
 use super::{
-    AgentBundle, AgentChange, AgentStatus, ClusterView, ControlCommand, DigestsView, EventId, JoinTokenInfo,
-    JoinTokenView, MemberRole, MemberView, Page, Principal, ProviderStatus, RecoveryView, RotationView, ShardView,
-    Subscription, TaskQuery, TokenUse, Topic,
+    AgentBundle, AgentChange, AgentStatus, ApiTokenInfo, ClusterView, ControlCommand, DigestsView, EventId,
+    IssuedToken, JoinTokenInfo, JoinTokenView, MemberChangeView, MemberRole, MemberView, Page, Principal,
+    PrincipalRole, ProviderStatus, RecoveryView, RotationView, ShardView, Subscription, TaskQuery, TokenUse, Topic,
 };
 use crate::agent::{AgentRecord, AgentState};
 use crate::capability::CapabilityId;
@@ -210,6 +210,21 @@ pub trait OrchestratorPort: Send + Sync {
     /// Begins to replace the cluster's authority by a new one; with `now`, the one before is trusted no longer.
     async fn rotate_authority(&self, principal: &Principal, now: bool) -> Result<RotationView, Problem>;
 
+    /// Makes a token for a user or a program.
+    async fn create_token(
+        &self,
+        principal: &Principal,
+        name: &str,
+        role: PrincipalRole,
+        valid_for: Duration,
+    ) -> Result<IssuedToken, Problem>;
+
+    /// The tokens that are good, and those that would be had nobody revoked them, the newest first.
+    fn tokens(&self, principal: &Principal) -> Result<Vec<ApiTokenInfo>, Problem>;
+
+    /// Revokes a token.
+    async fn revoke_token(&self, principal: &Principal, id: &str) -> Result<(), Problem>;
+
     /// The cluster as a whole.
     fn cluster(&self, principal: &Principal) -> Result<ClusterView, Problem>;
 
@@ -218,6 +233,9 @@ pub trait OrchestratorPort: Send + Sync {
 
     /// Its shards, by number.
     fn ring(&self, principal: &Principal) -> Result<Vec<ShardView>, Problem>;
+
+    /// What became of members lately, the newest first.
+    fn member_history(&self, principal: &Principal) -> Result<Vec<MemberChangeView>, Problem>;
 
     /// Makes a join token.
     async fn create_join_token(

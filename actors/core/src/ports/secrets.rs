@@ -118,6 +118,10 @@ pub trait SecretsPort: Send + Sync {
     /// All names, sorted.
     async fn list(&self) -> Result<Vec<SecretName>, SecretError>;
 
+    /// A key for one purpose of this node's own, which follows from the key of the store: it is the same after every start, and tells nothing of
+    /// that key or of those for other purposes.
+    fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]>;
+
     /// The names of secrets as they change. A listener that falls behind loses the oldest news, never the newest.
     fn rotations(&self) -> BoxStream<'static, SecretName>;
 }

@@ -5,6 +5,7 @@ use crate::ids::PartyId;
 use crate::message::{Message, MessageDraft, VerifyError};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a principal is allowed as a whole; each includes the ones before it.
@@ -21,6 +22,22 @@ pub enum PrincipalRole {
     Admin,
 }
 
+impl PrincipalRole {
+    /// Every role, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::User, Self::Operator, Self::Admin];
+
+    /// The role as users write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "VIEWER",
+            Self::User => "USER",
+            Self::Operator => "OPERATOR",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
 /// Somebody whose credentials have been verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -32,6 +49,68 @@ pub struct Principal {
     pub role: PrincipalRole,
     /// Until when the credentials hold.
     pub expires_at: Timestamp,
+    /// The id of the token that they showed.
+    pub token: Arc<str>,
+}
+
+impl Principal {
+    /// Who it is, for records of what was done: several may have one name, and each has tokens of its own.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        format!("{} (token {})", self.name, self.token)
+    }
+}
+
+/// Who asks for a change of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Asker {
+    /// A node by itself.
+    Node,
+    /// Somebody whom a node has authenticated.
+    Principal {
+        /// Their name.
+        name: String,
+        /// What they are allowed.
+        role: PrincipalRole,
+    },
+}
+
+impl Asker {
+    /// The longest name, in bytes; a longer one is cut.
+    pub const MAX_NAME: usize = 64;
+
+    /// Their name; none for a node.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Node => None,
+            Self::Principal { name, .. } => Some(name),
+        }
+    }
+}
+
+impl From<&Principal> for Asker {
+    fn from(principal: &Principal) -> Self {
+        let name = &principal.name[..principal.name.floor_char_boundary(Self::MAX_NAME)];
+        Self::Principal { name: name.to_owned(), role: principal.role }
+    }
+}
+
+/// A token that was made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// Its id, which stands in it.
+    pub id: Arc<str>,
+    /// The token. It is a secret.
+    pub token: String,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IssuedToken({}, until {:?})", self.id, self.expires_at)
+    }
 }
 
 /// Something a principal may want to do.
@@ -49,6 +128,8 @@ pub enum Action {
     ManageSecrets,
     /// Make join tokens, drain and remove nodes, move shards.
     ManageCluster,
+    /// Make, list and revoke the tokens of users and programs.
+    ManageTokens,
 }
 
 impl Action {
@@ -59,7 +140,7 @@ impl Action {
             Self::Read => PrincipalRole::Viewer,
             Self::SubmitTask => PrincipalRole::User,
             Self::ManageAgents | Self::ManageDeadLetters => PrincipalRole::Operator,
-            Self::ManageSecrets | Self::ManageCluster => PrincipalRole::Admin,
+            Self::ManageSecrets | Self::ManageCluster | Self::ManageTokens => PrincipalRole::Admin,
         }
     }
 
@@ -84,6 +165,9 @@ pub enum AuthError {
     /// They were good once.
     #[error("the token has expired")]
     Expired,
+    /// They would be good, and somebody has revoked them.
+    #[error("the token was revoked")]
+    Revoked,
 }
 
 /// What the injection scan says of a text.
@@ -123,10 +207,15 @@ pub trait SecurityPort: Send + Sync {
     /// Whether the principal may do this; a denial is audited.
     fn authorize(&self, principal: &Principal, action: Action) -> bool;
 
-    /// A token for a user. `lifetime` is bounded to a year.
-    fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> String;
+    /// Whether credentials that were good when they were shown still are: they have neither expired nor been revoked. What goes on for
+    /// long asks this all the while.
+    fn is_good(&self, principal: &Principal) -> bool;
 
-    /// Whether the token says that the key has signed it that signs now: another one ends with its key.
+    /// A token for a user. `lifetime` is bounded to [`MAX_API_TOKEN_LIFETIME`](super::MAX_API_TOKEN_LIFETIME). `None` when none can be
+    /// made: the key does not sign, or there is no randomness.
+    fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> Option<IssuedToken>;
+
+    /// Whether the token is good and the key that signs now has signed it: one of another key ends with that.
     fn is_current(&self, token: &str) -> bool;
 
     /// Looks for attempts to take an agent over.

@@ -1,7 +1,8 @@
 //! Observability as a port.
 
 use super::realization::{AuditSender, Metrics};
-use octopussy_core::ports::{AuditEvent, MeasuresPort, Metric, ObservabilityPort};
+use futures::future::BoxFuture;
+use octopussy_core::ports::{AuditError, AuditEvent, MeasuresPort, Metric, ObservabilityPort};
 use octopussy_core::time::Clock;
 use std::sync::Arc;
 
@@ -35,6 +36,11 @@ impl ObservabilityPort for ObservabilityHandle {
 
     fn audit(&self, event: AuditEvent) {
         self.audit.send(self.clock.now(), event);
+    }
+
+    fn audit_durably(&self, event: AuditEvent) -> BoxFuture<'static, Result<(), AuditError>> {
+        let written = self.audit.send_durably(self.clock.now(), event);
+        Box::pin(async move { written?.await.unwrap_or_else(|_| Err(AuditError("the node is stopping".to_owned()))) })
     }
 
     fn render(&self) -> String {

@@ -1,5 +1,6 @@
 //! Observability from its configuration to its running half.
 
+use super::essence::{CHAIN_PURPOSE, ChainKey};
 use super::realization::{AuditWriter, Exporter, init_logging, set_tracer};
 use super::{LogConfig, ObservabilityConfig, ObservabilityHandle, ObservabilityNeeds, ObservabilityProvides};
 use futures::StreamExt;
@@ -55,7 +56,8 @@ impl Capability for ObservabilityCapability {
             tracing::warn!(%error, "observability.log is not in force");
         }
         let (path, clock, audit) = (cx.home.join("audit/audit.jsonl"), cx.clock.clone(), config.audit.clone());
-        let (sender, audit) = tokio::task::spawn_blocking(move || AuditWriter::start(&path, &audit, clock))
+        let key = ChainKey::new(wired.ports.secrets.derived_key(CHAIN_PURPOSE));
+        let (sender, audit) = tokio::task::spawn_blocking(move || AuditWriter::start(&path, &audit, key, clock))
             .await
             .map_err(|error| StartError::because("the audit log could not be opened", error))?
             .map_err(|error| StartError::because(format!("the audit log could not be opened: {error}"), error))?;

@@ -9,10 +9,11 @@ use std::path::PathBuf;
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::Observability,
     provides: &[PortId::Observability],
-    requires: &[PortId::Configuration, PortId::Measures],
+    requires: &[PortId::Secrets, PortId::Configuration, PortId::Measures],
     protocols: &[
-        "Nothing blocks or fails its caller; what cannot be kept is counted and the loss is recorded.",
-        "Audit records are appended in order, each bound to the one before by its hash, and reach the disk within a second.",
+        "Nothing blocks or fails its caller who did not ask for that; what cannot be kept is counted and the loss is recorded.",
+        "Audit records are appended in order, each bound to the one before by a hash that takes the node's key, and reach the disk within a second.",
+        "A record that is waited for is on the disk when that is answered.",
         "A change of observability.log in the configuration takes effect without a restart.",
     ],
     envelope: Envelope::initial(),
@@ -114,6 +115,7 @@ impl Default for AuditConfig {
 octopussy_lifecycle::requires! {
     /// What Observability takes.
     pub struct ObservabilityNeeds {
+        pub secrets: dyn octopussy_core::ports::SecretsPort,
         pub configuration: dyn octopussy_core::ports::ConfigurationPort,
         pub measures: dyn octopussy_core::ports::MeasuresPort,
     }

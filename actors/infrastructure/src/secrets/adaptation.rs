@@ -8,6 +8,7 @@ use octopussy_core::ports::{SecretError, SecretName, SecretValue, SecretsPort};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::broadcast;
+use zeroize::Zeroizing;
 
 /// How many rotations a listener may be behind: there are a handful of secrets, and only the newest news matters.
 const ROTATIONS_BOUND: usize = 64;
@@ -83,6 +84,10 @@ impl SecretsPort for SecretsHandle {
 
     async fn list(&self) -> Result<Vec<SecretName>, SecretError> {
         self.on_store(|store| Ok(store.list())).await
+    }
+
+    fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        self.store.lock().derived_key(purpose)
     }
 
     fn rotations(&self) -> BoxStream<'static, SecretName> {

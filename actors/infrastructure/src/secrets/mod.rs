@@ -16,3 +16,5 @@ pub use capability::{SecretsCapability, SecretsRunning};
 pub use contract::{CONTRACT, SecretsBackend, SecretsConfig};
 #[cfg(feature = "realization")]
 pub use contract::{SecretsNeeds, SecretsProvides};
+#[cfg(feature = "realization")]
+pub use realization::derived_key;

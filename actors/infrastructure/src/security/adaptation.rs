@@ -5,11 +5,12 @@ use super::essence::{Guardrail, Limiter, Scanner, TokenClaims};
 use super::realization::TokenAuthority;
 use octopussy_core::message::{Keyring, Message, MessageDraft, VerifyError};
 use octopussy_core::ports::{
-    Action, AuditEvent, AuditOutcome, AuthError, GuardrailVerdict, ObservabilityPort, Principal, PrincipalRole,
-    ScanVerdict, SecurityPort,
+    Action, ApiTokensPort, AuditEvent, AuditOutcome, AuthError, GuardrailVerdict, IssuedToken, ObservabilityPort,
+    Principal, PrincipalRole, ScanVerdict, SecurityPort,
 };
 use octopussy_core::time::Clock;
 use parking_lot::{Mutex, RwLock};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ struct Inner {
     failures: Mutex<Limiter>,
     denials: Mutex<Limiter>,
     observability: Arc<dyn ObservabilityPort>,
+    /// Which tokens were revoked.
+    api_tokens: Arc<dyn ApiTokensPort>,
+    random: SystemRandom,
     clock: Arc<dyn Clock>,
 }
 
@@ -39,7 +43,7 @@ impl SecurityHandle {
         config: SecurityConfig,
         keyring: Keyring,
         tokens: TokenAuthority,
-        observability: Arc<dyn ObservabilityPort>,
+        (observability, api_tokens): (Arc<dyn ObservabilityPort>, Arc<dyn ApiTokensPort>),
         clock: Arc<dyn Clock>,
     ) -> Self {
         let inner = Inner {
@@ -51,6 +55,8 @@ impl SecurityHandle {
             failures: Mutex::new(Limiter::new(AUDITED_PER_SECOND)),
             denials: Mutex::new(Limiter::new(AUDITED_PER_SECOND)),
             observability,
+            api_tokens,
+            random: SystemRandom::new(),
             clock,
         };
         Self { inner: Arc::new(inner) }
@@ -79,6 +85,20 @@ impl SecurityHandle {
         }
     }
 
+    fn principal(&self, token: &str) -> Result<Principal, AuthError> {
+        let tokens = self.inner.tokens.read().clone();
+        let principal = tokens.authenticate(token, self.inner.clock.now())?;
+        if self.inner.api_tokens.is_revoked(&principal.token) { Err(AuthError::Revoked) } else { Ok(principal) }
+    }
+
+    /// Why credentials that were good are not good any more.
+    fn ended(&self, principal: &Principal) -> Option<AuthError> {
+        if self.inner.clock.now() > principal.expires_at {
+            return Some(AuthError::Expired);
+        }
+        self.inner.api_tokens.is_revoked(&principal.token).then_some(AuthError::Revoked)
+    }
+
     fn audit_failure(&self, error: AuthError) {
         let event = AuditEvent {
             action: "security.authenticate".to_owned(),
@@ -94,22 +114,20 @@ impl SecurityHandle {
 
 impl SecurityPort for SecurityHandle {
     fn authenticate(&self, token: &str) -> Result<Principal, AuthError> {
-        let tokens = self.inner.tokens.read().clone();
-        tokens.authenticate(token, self.inner.clock.now()).inspect_err(|error| self.audit_failure(*error))
+        self.principal(token).inspect_err(|error| self.audit_failure(*error))
     }
 
     fn authorize(&self, principal: &Principal, action: Action) -> bool {
-        let expired = self.inner.clock.now() > principal.expires_at;
-        let allowed = !expired && principal.role >= action.requires();
+        let ended = self.ended(principal);
+        let allowed = ended.is_none() && principal.role >= action.requires();
         if !allowed {
-            let detail = if expired {
-                "the credentials have expired".to_owned()
-            } else {
-                format!("needs {:?}, has {:?}", action.requires(), principal.role)
-            };
+            let detail = ended.map_or_else(
+                || format!("needs {:?}, has {:?}", action.requires(), principal.role),
+                |error| error.to_string(),
+            );
             let event = AuditEvent {
                 action: "security.authorize".to_owned(),
-                actor: principal.name.clone(),
+                actor: principal.actor(),
                 subject: format!("{action:?}"),
                 outcome: AuditOutcome::Denied,
                 detail,
@@ -120,22 +138,30 @@ impl SecurityPort for SecurityHandle {
         allowed
     }
 
-    fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> String {
+    fn is_good(&self, principal: &Principal) -> bool {
+        self.ended(principal).is_none()
+    }
+
+    fn issue_token(&self, name: &str, role: PrincipalRole, lifetime: Duration) -> Option<IssuedToken> {
         let config = &self.inner.config;
         let now = self.inner.clock.now();
-        let token = self.inner.tokens.read().issue(&TokenClaims::new(
-            &config.issuer,
-            &config.audience,
-            name,
-            role,
-            now,
-            lifetime,
-        ));
+        let mut id = [0; 8];
+        let claims = self
+            .inner
+            .random
+            .fill(&mut id)
+            .ok()
+            .map(|()| TokenClaims::new((&config.issuer, &config.audience), id, name, role, now, lifetime));
+        let token = claims.and_then(|claims| {
+            let token = self.inner.tokens.read().issue(&claims)?;
+            let expires_at = claims.expires_at();
+            Some(IssuedToken { id: claims.jti.into(), token, expires_at })
+        });
         self.inner.observability.audit(AuditEvent {
             action: "security.issue_token".to_owned(),
             actor: "node".to_owned(),
-            subject: name.to_owned(),
-            outcome: if token.is_empty() { AuditOutcome::Failed } else { AuditOutcome::Allowed },
+            subject: token.as_ref().map_or_else(|| name.to_owned(), |token| format!("{name} (token {})", token.id)),
+            outcome: if token.is_none() { AuditOutcome::Failed } else { AuditOutcome::Allowed },
             detail: format!("{role:?} for {} seconds", lifetime.as_secs()),
             trace_id: None,
         });
@@ -143,7 +169,7 @@ impl SecurityPort for SecurityHandle {
     }
 
     fn is_current(&self, token: &str) -> bool {
-        self.inner.tokens.read().is_current(token)
+        self.inner.tokens.read().is_current(token) && self.principal(token).is_ok()
     }
 
     fn scan_prompt(&self, text: &str) -> ScanVerdict {

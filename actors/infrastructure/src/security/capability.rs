@@ -4,7 +4,7 @@ use super::realization::{TokenAuthority, TokenKey, load_keyring, load_keys};
 use super::{SecurityConfig, SecurityHandle, SecurityNeeds, SecurityProvides};
 use futures::StreamExt;
 use octopussy_core::contract::Contract;
-use octopussy_core::ports::{KeyKind, SecretError, SecretsPort};
+use octopussy_core::ports::{AuditEvent, AuditOutcome, KeyKind, ObservabilityPort, SecretError, SecretsPort};
 use octopussy_lifecycle::{Capability, Deadline, InitializeError, Running, StartContext, StartError, StopError, Wired};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Capability for SecurityCapability {
     }
 
     async fn start(wired: Wired<Self>, cx: StartContext) -> Result<(Self::Provides, Self::Running), StartError> {
-        let SecurityNeeds { secrets, observability } = wired.ports;
+        let SecurityNeeds { secrets, observability, api_tokens } = wired.ports;
         let Self { config, cache } = wired.inner;
         // Listening begins before the keys are read: a rotation in between is then seen twice and never missed.
         let mut rotations = secrets.rotations();
@@ -48,7 +48,8 @@ impl Capability for SecurityCapability {
             |error: SecretError| StartError::because(format!("the signing keys cannot be read: {error}"), error);
         let keyring = load_keyring(&*secrets).await.map_err(failed)?;
         let tokens = load_tokens(&*secrets, &config, cache).await.map_err(failed)?;
-        let handle = SecurityHandle::new(config, keyring, tokens, observability, cx.clock.clone());
+        record_what_is_off(&config, &*observability);
+        let handle = SecurityHandle::new(config, keyring, tokens, (observability, api_tokens), cx.clock.clone());
         let followed = handle.clone();
         let following = tokio::spawn(async move {
             while let Some(Some(name)) = cx.stopping.run_until_cancelled(rotations.next()).await {
@@ -56,6 +57,22 @@ impl Capability for SecurityCapability {
             }
         });
         Ok((SecurityProvides { security: Arc::new(handle) }, SecurityRunning { following }))
+    }
+}
+
+/// Leaves a record of what the configuration has switched off.
+fn record_what_is_off(config: &SecurityConfig, observability: &dyn ObservabilityPort) {
+    let off = [("security.scan_prompts", config.scan_prompts), ("security.redact_output", config.redact_output)];
+    for (setting, _) in off.into_iter().filter(|(_, is_on)| !is_on) {
+        tracing::warn!(setting, "switched off by the configuration");
+        observability.audit(AuditEvent {
+            action: "security.configure".to_owned(),
+            actor: "node".to_owned(),
+            subject: setting.to_owned(),
+            outcome: AuditOutcome::Allowed,
+            detail: "switched off by the configuration".to_owned(),
+            trace_id: None,
+        });
     }
 }
 

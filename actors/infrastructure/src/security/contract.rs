@@ -8,11 +8,11 @@ use serde::Deserialize;
 pub const CONTRACT: Contract = Contract {
     id: CapabilityId::Security,
     provides: &[PortId::Security],
-    requires: &[PortId::Secrets, PortId::Observability],
+    requires: &[PortId::Secrets, PortId::Observability, PortId::ApiTokens],
     protocols: &[
         "What no role is named for is denied; every denial is audited.",
         "Keys rotate without a gap: what the key before has signed still verifies.",
-        "A token that has expired stops counting at that moment, remembered or not.",
+        "A token that has expired or was revoked stops counting at that moment, remembered or not.",
         "The scan sees through spacing, look-alike letters, leetspeak and base64.",
     ],
     envelope: Envelope::initial(),
@@ -52,6 +52,7 @@ octopussy_lifecycle::requires! {
     pub struct SecurityNeeds {
         pub secrets: dyn octopussy_core::ports::SecretsPort,
         pub observability: dyn octopussy_core::ports::ObservabilityPort,
+        pub api_tokens: dyn octopussy_core::ports::ApiTokensPort,
     }
 }
 

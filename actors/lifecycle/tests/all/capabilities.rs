@@ -5,8 +5,8 @@ use futures::stream::{BoxStream, StreamExt as _};
 use octopussy_core::capability::CapabilityId;
 use octopussy_core::contract::{Contract, Envelope, PortId};
 use octopussy_core::ports::{
-    AuditEvent, ConfigurationError, ConfigurationPort, Metric, ObservabilityPort, Reloaded, SecretError, SecretName,
-    SecretValue, SecretsPort,
+    AuditError, AuditEvent, ConfigurationError, ConfigurationPort, Metric, ObservabilityPort, Reloaded, SecretError,
+    SecretName, SecretValue, SecretsPort,
 };
 use octopussy_core::time::{Clock, Timestamp};
 use octopussy_lifecycle::{
@@ -146,6 +146,9 @@ impl SecretsPort for Fake {
     async fn list(&self) -> Result<Vec<SecretName>, SecretError> {
         Ok(vec![])
     }
+    fn derived_key(&self, _: &str) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new([0; 32])
+    }
     fn rotations(&self) -> BoxStream<'static, SecretName> {
         futures::stream::empty().boxed()
     }
@@ -172,6 +175,9 @@ impl ObservabilityPort for Fake {
     fn gauge(&self, _: Metric, _: i64) {}
     fn observe(&self, _: Metric, _: &'static str, _: f64) {}
     fn audit(&self, _: AuditEvent) {}
+    fn audit_durably(&self, _: AuditEvent) -> futures::future::BoxFuture<'static, Result<(), AuditError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     fn render(&self) -> String {
         "measured".into()
     }

@@ -73,7 +73,7 @@ fn two_rotations_at_once_are_one_and_a_member_that_is_down_is_waited_for_a_bound
 #[test]
 fn a_thief_costs_the_authority_which_is_trusted_for_minutes_then() {
     let mut state = cluster();
-    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000) }).unwrap();
+    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000), by: crate::AskedBy::UNTOLD }).unwrap();
     assert!(!state.owes_key(KIND), "the thief would see the new one");
     state.apply(ControlCommand::Remove { node: node(3), now: at(4_000) }).unwrap();
     assert!(state.owes_key(KIND));

@@ -69,7 +69,12 @@ fn state() -> ControlState {
         state.apply(join(guest(number), 90, 2_000)).unwrap();
     }
     for number in [3, 5] {
-        let leaves = ControlCommand::SetDesired { node: node(number), desired: MemberDesired::Leaving, now: at(3_000) };
+        let leaves = ControlCommand::SetDesired {
+            node: node(number),
+            desired: MemberDesired::Leaving,
+            now: at(3_000),
+            by: crate::AskedBy::UNTOLD,
+        };
         state.apply(leaves).unwrap();
     }
     state.apply(ControlCommand::Remove { node: node(5), now: at(4_000) }).unwrap();
@@ -95,7 +100,12 @@ fn a_node_reports_and_recovers_for_itself_only() {
         versions: crate::VersionRange { min: 1, max: 1 },
         now: at(5_000),
     };
-    let recover = |number| ControlCommand::Recover { node: node(number), shards: Vec::new(), now: at(5_000) };
+    let recover = |number| ControlCommand::Recover {
+        node: node(number),
+        shards: Vec::new(),
+        now: at(5_000),
+        by: crate::AskedBy::UNTOLD,
+    };
     let start = |number| ControlCommand::Start { node: node(number), lineage: Lineage::numbered(1), now: at(5_000) };
     for (from, about, reports, recovers) in [
         (1, 1, true, true),
@@ -115,7 +125,12 @@ fn a_node_reports_and_recovers_for_itself_only() {
 #[test]
 fn only_a_member_in_good_standing_decides_about_others() {
     let state = state();
-    let desire = |number, desired| ControlCommand::SetDesired { node: node(number), desired, now: at(5_000) };
+    let desire = |number, desired| ControlCommand::SetDesired {
+        node: node(number),
+        desired,
+        now: at(5_000),
+        by: crate::AskedBy::UNTOLD,
+    };
     for from in [3, 4, 5, 9] {
         assert!(!state.may_propose(node(from), &desire(1, MemberDesired::Leaving)), "{from} sends 1 away");
         assert!(!state.may_propose(node(from), &desire(from, MemberDesired::Active)), "{from} calls itself back");
@@ -126,7 +141,7 @@ fn only_a_member_in_good_standing_decides_about_others() {
         add_token(7, TokenUse::Timed, 60_000),
         ControlCommand::RemoveSecret { name: "a".to_owned(), now: at(5_000) },
         join(guest(6), 90, 5_000),
-        ControlCommand::Stolen { node: node(2), now: at(5_000) },
+        ControlCommand::Stolen { node: node(2), now: at(5_000), by: crate::AskedBy::UNTOLD },
         ControlCommand::EndKeyOverlap { kind: KeyKind::Token, now: at(5_000) },
     ] {
         assert!(state.may_propose(node(1), &command), "{command:?}");

@@ -57,7 +57,14 @@ fn whoever_leaves_is_not_waited_for() {
     offer(&mut state, 2, 3_000).unwrap();
     know(&mut state, 2, 1).unwrap();
     know(&mut state, 2, 2).unwrap();
-    state.apply(ControlCommand::SetDesired { node: node(3), desired: MemberDesired::Leaving, now: at(3_000) }).unwrap();
+    state
+        .apply(ControlCommand::SetDesired {
+            node: node(3),
+            desired: MemberDesired::Leaving,
+            now: at(3_000),
+            by: crate::AskedBy::UNTOLD,
+        })
+        .unwrap();
     assert_eq!(active(&state), 2);
     state.apply(ControlCommand::Remove { node: node(3), now: at(3_000) }).unwrap();
     state.check().unwrap();
@@ -119,7 +126,7 @@ fn a_stolen_member_costs_every_token_and_every_key() {
     let mut state = cluster();
     rotate(&mut state, 2, 3_000);
     assert!(!state.tokens.is_empty());
-    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000) }).unwrap();
+    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000), by: crate::AskedBy::UNTOLD }).unwrap();
     assert!(state.tokens.is_empty(), "a token counts that the thief may know");
     assert_eq!(state.members[&node(3)].desired, MemberDesired::Leaving);
     offer(&mut state, 3, 4_000).unwrap();
@@ -161,7 +168,7 @@ fn tokens_of_a_stolen_key_are_good_for_minutes() {
         }
     };
     token(&mut state, 1, 2_000);
-    state.apply(ControlCommand::Stolen { node: node(3), now: at(3_000) }).unwrap();
+    state.apply(ControlCommand::Stolen { node: node(3), now: at(3_000), by: crate::AskedBy::UNTOLD }).unwrap();
     state.apply(ControlCommand::Remove { node: node(3), now: at(3_000) }).unwrap();
     token(&mut state, 2, 3_000);
     assert!(!state.wants_tick(at(3_000)), "nodes have had no time for tokens of the new key");
@@ -173,8 +180,15 @@ fn tokens_of_a_stolen_key_are_good_for_minutes() {
 #[test]
 fn whoever_is_called_back_was_not_stolen() {
     let mut state = cluster();
-    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000) }).unwrap();
-    state.apply(ControlCommand::SetDesired { node: node(3), desired: MemberDesired::Active, now: at(4_000) }).unwrap();
+    state.apply(ControlCommand::Stolen { node: node(3), now: at(4_000), by: crate::AskedBy::UNTOLD }).unwrap();
+    state
+        .apply(ControlCommand::SetDesired {
+            node: node(3),
+            desired: MemberDesired::Active,
+            now: at(4_000),
+            by: crate::AskedBy::UNTOLD,
+        })
+        .unwrap();
     assert!(state.stolen.is_empty());
 }
 

@@ -1,11 +1,13 @@
 //! Any sequence of commands: invariants, determinism, encoding.
 
 use super::support::{at, cluster, digest, guest, maker, member, node, public};
-use crate::{ControlCommand, ControlState, JoinToken, MembershipStamp, ReplicaSet, SealedSecret, VersionRange};
+use crate::{
+    ApiToken, ControlCommand, ControlState, JoinToken, MembershipStamp, ReplicaSet, SealedSecret, VersionRange,
+};
 use octopussy_core::codec;
 use octopussy_core::ids::ShardId;
 use octopussy_core::lineage::Lineage;
-use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, TokenUse};
+use octopussy_core::ports::{KeyKind, MemberDesired, MemberRole, PrincipalRole, TokenUse};
 use octopussy_core::time::{STANDS_STILL, Timestamp};
 use proptest::prelude::*;
 
@@ -47,7 +49,22 @@ fn keys(times: impl Strategy<Value = Timestamp> + Clone) -> impl Strategy<Value 
         }),
         1 => (kinds.clone(), tags, times.clone()).prop_map(|(kind, tag, now)| ControlCommand::ActivateKey { kind, tag, now }),
         1 => (kinds, times.clone()).prop_map(|(kind, now)| ControlCommand::EndKeyOverlap { kind, now }),
-        1 => (nodes(), times).prop_map(|(id, now)| ControlCommand::Stolen { node: node(id), now }),
+        1 => (nodes(), times).prop_map(|(id, now)| ControlCommand::Stolen { node: node(id), now, by: crate::AskedBy::UNTOLD }),
+    ]
+}
+
+fn api_tokens(times: impl Strategy<Value = Timestamp> + Clone) -> impl Strategy<Value = ControlCommand> {
+    let ids = (0_u8..4).prop_map(|number| format!("{number:016x}"));
+    let added = (ids.clone(), nodes(), any::<bool>(), times.clone(), times.clone());
+    prop_oneof![
+        2 => added.prop_map(|(id, by, own, expires_at, now)| {
+            let (name, role) = ("chat".to_owned(), PrincipalRole::User);
+            let token = ApiToken { name, role, expires_at, made_by: maker(by), own, revoked: None };
+            ControlCommand::AddApiToken { id, token, now }
+        }),
+        1 => (ids, nodes(), times).prop_map(|(id, by, now)| {
+            ControlCommand::RevokeApiToken { id, by: maker(by), now }
+        }),
     ]
 }
 
@@ -82,7 +99,7 @@ fn intents() -> impl Strategy<Value = Intent> {
             versions: VersionRange { min: version, max: version + 1 }, now,
         })),
         3 => (nodes(), desires(), times.clone()).prop_map(|(id, desired, now)| {
-            Intent::Command(ControlCommand::SetDesired { node: node(id), desired, now })
+            Intent::Command(ControlCommand::SetDesired { node: node(id), desired, now, by: crate::AskedBy::UNTOLD })
         }),
         2 => (nodes(), 1_u64..5, times.clone()).prop_map(|(id, epoch, now)| {
             Intent::Command(ControlCommand::Start { node: node(id), lineage: Lineage::numbered(epoch), now })
@@ -102,9 +119,10 @@ fn intents() -> impl Strategy<Value = Intent> {
         })),
         1 => times.clone().prop_map(|now| Intent::Command(ControlCommand::RemoveSecret { name: "key".to_owned(), now })),
         1 => (nodes(), prop::collection::vec(shards, 0..3), times.clone()).prop_map(|(id, shards, now)| {
-            Intent::Command(ControlCommand::Recover { node: node(id), shards, now })
+            Intent::Command(ControlCommand::Recover { node: node(id), shards, now, by: crate::AskedBy::UNTOLD })
         }),
         6 => keys(times.clone()).prop_map(Intent::Command),
+        2 => api_tokens(times.clone()).prop_map(Intent::Command),
         1 => times.prop_map(|now| Intent::Command(ControlCommand::Tick { now })),
     ]
 }

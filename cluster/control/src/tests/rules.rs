@@ -25,7 +25,7 @@ fn settle(state: &mut ControlState, place: ReplicaSet) -> Result<ControlApplied,
 }
 
 fn desire(state: &mut ControlState, number: u8, desired: MemberDesired) -> Result<ControlApplied, ControlRefusal> {
-    state.apply(ControlCommand::SetDesired { node: node(number), desired, now: at(3_000) })
+    state.apply(ControlCommand::SetDesired { node: node(number), desired, now: at(3_000), by: crate::AskedBy::UNTOLD })
 }
 
 fn remove(state: &mut ControlState, number: u8) -> Result<ControlApplied, ControlRefusal> {
@@ -362,6 +362,7 @@ fn recovery_names_one_node_that_has_a_replica() {
         node: node(number),
         shards: shards.iter().copied().map(ShardId).collect(),
         now: at(9_000),
+        by: crate::AskedBy::UNTOLD,
     };
     assert!(matches!(state.apply(recover(3, &[2])), Err(ControlRefusal::BadPlace { .. })));
     assert!(matches!(state.apply(recover(2, &[2, 3])), Err(ControlRefusal::BadPlace { shard: ShardId(3), .. })));

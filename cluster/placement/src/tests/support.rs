@@ -81,7 +81,12 @@ pub(crate) fn join(member: MemberRecord, now: Timestamp) -> ControlCommand {
 }
 
 pub(crate) fn desire(number: u8, desired: MemberDesired) -> ControlCommand {
-    ControlCommand::SetDesired { node: node(number), desired, now: Timestamp::EPOCH }
+    ControlCommand::SetDesired {
+        node: node(number),
+        desired,
+        now: Timestamp::EPOCH,
+        by: octopussy_control::AskedBy::UNTOLD,
+    }
 }
 
 /// Members 1 to `members`, and the table as it is once every shard is settled on `places`.

@@ -27,7 +27,7 @@ mod tests {
     use crate::groups::LeaderWord;
     use octopussy_control::ControlRefusal;
     use octopussy_core::ids::ShardId;
-    use octopussy_core::ports::{AgentQuery, ProposeError, TaskQuery};
+    use octopussy_core::ports::{AgentQuery, Asker, ProposeError, TaskQuery};
     use octopussy_core::task::{Command, Refusal};
     use octopussy_corpus::replay;
     use serde::Serialize;
@@ -65,7 +65,7 @@ mod tests {
                 "word-given",
                 of_kind(1, &Answer::Ok(Reply::Word(Some(LeaderWord { at: log_id(4, 16), nodes: [ME].into() })))),
             ),
-            ("control", of_kind(2, &ControlRequest::Propose(control_command()))),
+            ("control", of_kind(2, &ControlRequest::Propose(Asker::Node, control_command()))),
             ("standing", of_kind(2, &ControlRequest::Standing(ME))),
             (
                 "control-failed",

@@ -7,9 +7,9 @@ use crate::error::ControlError;
 use crate::groups::{Core, Fault, Item, Outcome, Urgency};
 use crate::raft::GroupId;
 use bytes::Bytes;
-use octopussy_control::{ControlApplied, ControlCommand, Who};
+use octopussy_control::{AskedBy, ControlApplied, ControlCommand, ControlRefusal, Who};
 use octopussy_core::ids::{NodeId, ShardId};
-use octopussy_core::ports::{Lane, MAX_FRAME_BYTES, MeshError, MeshPort, ProposeError, Reach, RequestKind};
+use octopussy_core::ports::{Asker, Lane, MAX_FRAME_BYTES, MeshError, MeshPort, ProposeError, Reach, RequestKind};
 use octopussy_core::task::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,8 @@ const fn is_repeatable_control(command: &ControlCommand) -> bool {
         | ControlCommand::KnowKey { .. }
         | ControlCommand::EndKeyOverlap { .. }
         | ControlCommand::Stolen { .. }
+        | ControlCommand::AddApiToken { .. }
+        | ControlCommand::RevokeApiToken { .. }
         | ControlCommand::Tick { .. }
         | ControlCommand::Start { .. } => true,
         ControlCommand::Found { .. }
@@ -245,11 +247,16 @@ pub(super) async fn ask_about_shards(
 
 /// Commits a command of the control group, here or at another node. One that may be given again is, when its leader is
 /// lost, as long as the patience lasts.
-pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -> Result<ControlApplied, ControlError> {
+pub(crate) async fn propose_control(
+    core: &Arc<Core>,
+    asker: Asker,
+    command: ControlCommand,
+) -> Result<ControlApplied, ControlError> {
     let mut patience = Patience::new(core.context.config.patience);
-    let request = ControlRequest::Propose(command.clone());
+    let request = ControlRequest::Propose(asker.clone(), command.clone());
     let frame = wire::encode_request(&request).map_err(ControlError::Store)?;
     let frame = fitting(frame).map_err(ControlError::too_large)?;
+    let asked_by = AskedBy { node: core.me(), asker };
     let mut uncertain = false;
     // What only the leader decides is decided anew by the next one.
     let is_leaders_own = command.request_kind() == RequestKind::ControlLeaderCommand;
@@ -257,7 +264,7 @@ pub(crate) async fn propose_control(core: &Arc<Core>, command: ControlCommand) -
         if core.stopping.is_cancelled() {
             return Err(if uncertain { ControlError::Uncertain } else { ControlError::Stopping });
         }
-        let asked = match control_here(core, command.clone()).await {
+        let asked = match control_here(core, asked_by.clone(), command.clone()).await {
             // Without a leader it may be this node in a moment, as when it has just begun alone.
             Err(ControlRejection::NotLeader(None)) if is_leaders_own => Asked::Elsewhere,
             Err(ControlRejection::NotLeader(Some(_))) if is_leaders_own => {
@@ -299,8 +306,18 @@ pub(crate) async fn ask_standing(mesh: &dyn MeshPort, asked: NodeId, about: Node
     wire::decode(&answer).ok()
 }
 
-/// Commits a command of the control group when this node leads it.
-pub(super) async fn control_here(core: &Core, command: ControlCommand) -> ControlAnswer {
+/// What whoever asks hears who may not have that done.
+pub(super) fn not_allowed(asker: &Asker) -> ControlAnswer {
+    let name = asker.name().unwrap_or("a node by itself").to_owned();
+    Err(ControlRejection::Failed(ControlError::Refused(ControlRefusal::NotAllowed(name))))
+}
+
+/// Commits a command of the control group when this node leads it, and whoever asks may have that done.
+pub(super) async fn control_here(core: &Core, asked_by: AskedBy, mut command: ControlCommand) -> ControlAnswer {
+    if !command.may_be_asked_by(&asked_by.asker) {
+        return not_allowed(&asked_by.asker);
+    }
+    command.set_asked_by(asked_by);
     let group = core.registry.get(GroupId::CONTROL).ok_or(ControlRejection::NotLeader(None))?;
     let rejected = |fault: Fault| match fault {
         Fault::NotLeader(leader) => ControlRejection::NotLeader(leader),

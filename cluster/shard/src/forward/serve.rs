@@ -7,6 +7,7 @@ use crate::groups::Core;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use octopussy_control::AskedBy;
 use octopussy_core::ids::{NodeId, ShardId};
 use octopussy_core::ports::{LaneHandler, ProposeError};
 use octopussy_core::task::Command;
@@ -89,8 +90,8 @@ impl ControlLane {
 
 impl LaneHandler for ControlLane {
     fn handle(&self, from: NodeId, request: Bytes, within: Duration) -> Response {
-        let command = match wire::decode_request(&request) {
-            Ok(ControlRequest::Propose(command)) => command,
+        let (asker, command) = match wire::decode_request(&request) {
+            Ok(ControlRequest::Propose(asker, command)) => (asker, command),
             Ok(ControlRequest::Standing(node)) => {
                 let standing: StandingAnswer = self.core.control.borrow().who(node);
                 return ready(wire::encode(&standing)).boxed();
@@ -101,6 +102,11 @@ impl LaneHandler for ControlLane {
             tracing::warn!(%from, kind = command.request_kind().name(), "refused a command about somebody else");
             return ready(Err(Arc::from("a node may not ask that about another"))).boxed();
         }
+        // The leader looks again; here nothing is put in line for whoever may not.
+        if !command.may_be_asked_by(&asker) {
+            tracing::warn!(%from, ?asker, kind = command.request_kind().name(), "refused a command to whoever asks for it");
+            return ready(wire::encode(&remote::not_allowed(&asker))).boxed();
+        }
         let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
             let busy = ControlAnswer::Err(ControlRejection::Failed(ControlError::Busy));
             return ready(wire::encode(&busy)).boxed();
@@ -109,7 +115,9 @@ impl LaneHandler for ControlLane {
         let within = within.saturating_sub(RESERVE);
         async move {
             let _permit = permit;
-            match tokio::time::timeout(within, remote::control_here(&core, command)).await {
+            match tokio::time::timeout(within, remote::control_here(&core, AskedBy { node: from, asker }, command))
+                .await
+            {
                 Ok(answer) => wire::encode(&answer),
                 Err(_) => wire::encode(&ControlAnswer::Err(ControlRejection::Failed(ControlError::Uncertain))),
             }

@@ -11,7 +11,7 @@ use octopussy_control::{ControlApplied, ControlCommand, Who};
 use octopussy_core::agent::AgentRecord;
 use octopussy_core::codec;
 use octopussy_core::ids::{AgentId, NodeId, ShardId, TaskId};
-use octopussy_core::ports::{self, AgentQuery, MeshRequest, Page, ProposeError, RequestKind, TaskQuery};
+use octopussy_core::ports::{self, AgentQuery, Asker, MeshRequest, Page, ProposeError, RequestKind, TaskQuery};
 use octopussy_core::task::{Applied, Command, TaskRecord};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -97,8 +97,8 @@ pub(super) type Answer = Result<Reply, Rejection>;
 /// Something for the control group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum ControlRequest {
-    /// Commit a command.
-    Propose(ControlCommand),
+    /// Commit a command, for whoever asks the node that brings it.
+    Propose(Asker, ControlCommand),
     /// What is this node, as the one that is asked knows it?
     Standing(NodeId),
 }
@@ -106,7 +106,7 @@ pub(super) enum ControlRequest {
 impl MeshRequest for ControlRequest {
     fn kind(&self) -> RequestKind {
         match self {
-            Self::Propose(command) => command.request_kind(),
+            Self::Propose(_, command) => command.request_kind(),
             Self::Standing(_) => RequestKind::Standing,
         }
     }

@@ -5,6 +5,7 @@ use crate::error::{ControlError, OpenError};
 use crate::forward::propose_control;
 use crate::raft::GroupId;
 use octopussy_control::{ClusterRecord, ControlCommand, ControlRefusal, MemberRecord};
+use octopussy_core::ports::Asker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub(super) async fn found(core: &Arc<Core>, cluster: ClusterRecord, founder: Mem
         let members = BTreeMap::from([(core.me(), control.replica())]);
         control.raft().initialize(members).await.map_err(|error| failed(error.to_string()))?;
     }
-    match propose_control(core, ControlCommand::Found { cluster, founder }).await {
+    match propose_control(core, Asker::Node, ControlCommand::Found { cluster, founder }).await {
         // One that was interrupted is gone on with.
         Ok(_) | Err(ControlError::Refused(ControlRefusal::Founded)) => {}
         Err(error) => return Err(failed(error.to_string())),

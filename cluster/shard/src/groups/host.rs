@@ -24,7 +24,9 @@ use crate::stores::Opener;
 use crate::work;
 use octopussy_control::{ClusterRecord, ControlApplied, ControlCommand, ControlState, MemberRecord};
 use octopussy_core::ids::{BlobId, NodeId, ShardId};
-use octopussy_core::ports::{Lane, LedShardsPort, LedgerPort, MeshPort, ProposeError, ReachabilityPort, StreamKind};
+use octopussy_core::ports::{
+    Asker, Lane, LedShardsPort, LedgerPort, MeshPort, ProposeError, ReachabilityPort, StreamKind,
+};
 use octopussy_core::time::Clock;
 use octopussy_placement::GroupView;
 use octopussy_store::{Engine, StoreOptions};
@@ -204,12 +206,24 @@ impl ShardHost {
         self.core.control.clone()
     }
 
-    /// Commits a command of the control group, from any node, and answers when it is applied at its leader.
+    /// Commits a command of the control group that this node gives by itself, from any node, and answers when it is applied at its leader.
     ///
     /// # Errors
     /// [`ControlError`]; its variants say what is known of the command.
     pub async fn propose_control(&self, command: ControlCommand) -> Result<ControlApplied, ControlError> {
-        propose_control(&self.core, command).await
+        self.propose_control_for(Asker::Node, command).await
+    }
+
+    /// The same for whoever asks: the leader looks whether they may have it done, and it is noted of what changes members.
+    ///
+    /// # Errors
+    /// As for [`Self::propose_control`].
+    pub async fn propose_control_for(
+        &self,
+        asker: Asker,
+        command: ControlCommand,
+    ) -> Result<ControlApplied, ControlError> {
+        propose_control(&self.core, asker, command).await
     }
 
     /// The ledger of the cluster. What no leader can be reached for is answered after `config.patience`.
@@ -289,12 +303,12 @@ impl ShardHost {
 
     /// Makes this node the only voter of every group of which it holds a replica and whose quorum does not answer: the
     /// control group first. What only the lost nodes knew is lost; those of them that had copies of these groups are told to
-    /// leave the cluster.
+    /// leave the cluster. `asker` is who wants it.
     ///
     /// # Errors
     /// [`RecoverError`]; what was recovered before it stays so.
-    pub async fn recover(&self) -> Result<Recovered, RecoverError> {
-        recovery::recover(&self.core).await
+    pub async fn recover(&self, asker: &Asker) -> Result<Recovered, RecoverError> {
+        recovery::recover(&self.core, asker).await
     }
 
     /// Hands over what this node leads, stops the groups, stores everything and lets go of the files. Answers whether that

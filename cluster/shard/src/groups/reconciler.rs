@@ -7,6 +7,7 @@ use crate::forward::propose_control;
 use crate::raft::{GroupId, Replica, TypeConfig};
 use octopussy_control::MembershipStamp;
 use octopussy_core::ids::NodeId;
+use octopussy_core::ports::Asker;
 use octopussy_core::time::Timestamp;
 use octopussy_placement::{Action, GroupView, Limits, MembershipView, Situation, decide, outstanding};
 use openraft::alias::LogIdOf;
@@ -202,7 +203,7 @@ fn begin(core: &Arc<Core>, action: Action) {
 async fn act(core: &Arc<Core>, group: &Arc<Group>, action: &Action) -> Result<(), String> {
     match action {
         Action::Propose(command) => {
-            propose_control(core, command.clone()).await.map(drop).map_err(|error| error.to_string())
+            propose_control(core, Asker::Node, command.clone()).await.map(drop).map_err(|error| error.to_string())
         }
         Action::AddLearner { node, .. } => {
             let replica = introduced(core, group, *node).await?;

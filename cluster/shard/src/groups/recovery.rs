@@ -6,9 +6,9 @@ use super::places;
 use crate::error::RecoverError;
 use crate::forward::propose_control;
 use crate::raft::GroupId;
-use octopussy_control::{ControlCommand, ControlState};
+use octopussy_control::{AskedBy, ControlCommand, ControlState};
 use octopussy_core::ids::NodeId;
-use octopussy_core::ports::{MemberDesired, Reach};
+use octopussy_core::ports::{Asker, MemberDesired, Reach};
 use octopussy_placement::Group;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::collections::BTreeSet;
@@ -33,8 +33,8 @@ pub struct Recovered {
 }
 
 /// Makes this node the only voter of every group that has lost its quorum, the control group first. What an earlier
-/// recovery that was cut short has left undone is done as well.
-pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError> {
+/// recovery that was cut short has left undone is done as well. `asker` is who wants it.
+pub(super) async fn recover(core: &Arc<Core>, asker: &Asker) -> Result<Recovered, RecoverError> {
     let state = core.control();
     if !state.members.contains_key(&core.me()) {
         return Err(RecoverError::NotMember);
@@ -62,11 +62,17 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<Recovered, RecoverError>
     // A shard that has no replica here may have one at another node that lives.
     let now = core.context.clocks.own();
     if !shards.is_empty() {
-        propose_control(core, ControlCommand::Recover { node: core.me(), shards, now }).await?;
+        propose_control(
+            core,
+            asker.clone(),
+            ControlCommand::Recover { node: core.me(), shards, now, by: AskedBy::UNTOLD },
+        )
+        .await?;
     }
     for node in recovered.lost.iter().filter(|node| state.members.contains_key(*node)) {
-        let leaves = ControlCommand::SetDesired { node: *node, desired: MemberDesired::Leaving, now };
-        propose_control(core, leaves).await?;
+        let leaves =
+            ControlCommand::SetDesired { node: *node, desired: MemberDesired::Leaving, now, by: AskedBy::UNTOLD };
+        propose_control(core, asker.clone(), leaves).await?;
     }
     Ok(recovered)
 }

@@ -107,7 +107,7 @@ impl TestCluster {
         let sponsor = self.node(1);
         let now = sponsor.clock.now();
         let (added, token) = join_token(&[number], sponsor.id, now);
-        sponsor.host.propose_control(added).await.unwrap();
+        sponsor.host.propose_control_for(admin(), added).await.unwrap();
         let member = Box::new(member(node_id(number)));
         sponsor.host.propose_control(ControlCommand::Join { member, token, now }).await.unwrap();
         self.node(number).host.adopt(LIMIT).await.unwrap();

@@ -85,9 +85,13 @@ async fn draining_moves_everything_off_a_node() {
     let task = cluster.node(1).accept_one(agent).await;
     let leaving = cluster.leader(cluster.node(1).shard_of(agent)).unwrap();
     let node = node_id(leaving);
-    let command =
-        ControlCommand::SetDesired { node, desired: MemberDesired::Draining, now: cluster.node(1).clock.now() };
-    cluster.node(1).host.propose_control(command).await.unwrap();
+    let command = ControlCommand::SetDesired {
+        node,
+        desired: MemberDesired::Draining,
+        now: cluster.node(1).clock.now(),
+        by: octopussy_control::AskedBy::UNTOLD,
+    };
+    cluster.node(1).host.propose_control_for(admin(), command).await.unwrap();
     cluster
         .until("the draining", MOVE, || {
             let state = cluster.node(leaving).host.control();

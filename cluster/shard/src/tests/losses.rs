@@ -106,7 +106,7 @@ async fn comes_back(seed: u64, loss: Loss) {
     cluster.until("a leader", LIMIT, || led(&cluster)).await;
     let task = cluster.node(1).accept_one(agent).await;
     let (token, digest) = join_token(b"later", node_id(1), cluster.node(1).clock.now());
-    cluster.node(1).host.propose_control(token).await.unwrap();
+    cluster.node(1).host.propose_control_for(admin(), token).await.unwrap();
     let has = |cluster: &TestCluster, number| {
         let host = &cluster.node(number).host;
         host.core().context.state.task(task).is_ok_and(|task| task.is_some())
@@ -180,7 +180,7 @@ async fn a_replica_that_has_committed_something_else_is_installed_anew() {
     let before = cluster.node(2).host.control().version;
     for number in 0_u8..8 {
         let (token, _) = join_token(&[b'n', number], node_id(2), cluster.node(2).clock.now());
-        cluster.node(2).host.propose_control(token).await.unwrap();
+        cluster.node(2).host.propose_control_for(admin(), token).await.unwrap();
     }
     cluster.restart(1).await;
     cluster.until("the new replica", MOVE, || cluster.counts(1, GroupId::CONTROL)).await;
@@ -262,7 +262,7 @@ async fn a_lone_voter_that_has_lost_its_log_goes_on_by_command_only() {
         assert!(!node.leads_any(), "what it had acknowledged may be gone, and nobody has said so");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    assert_eq!(node.host.recover().await.unwrap().groups.len(), 5);
+    assert_eq!(node.host.recover(&admin()).await.unwrap().groups.len(), 5);
     eventually("the lead of all shards", || node.leads_all()).await;
     assert!(node.ledger.task(task).await.unwrap().is_some());
     node.run(agent).await;

@@ -28,7 +28,7 @@ async fn lost_with(
     stall(cluster, true);
     let host = std::sync::Arc::clone(&cluster.node(asker).host);
     let command = command(cluster, asker);
-    let proposal = tokio::spawn(async move { host.propose_control(command).await });
+    let proposal = tokio::spawn(async move { host.propose_control_for(admin(), command).await });
     cluster.until("the command to arrive", LIMIT, || last() > before).await;
     drop(group);
     cluster.crash_unwritten(leader).await;
@@ -52,7 +52,12 @@ async fn what_became_of_a_command_that_may_not_be_given_again_is_left_open() {
     let mut cluster = TestCluster::of(42, 1, 3).await;
     let recovery = |cluster: &TestCluster, asker: u8| {
         let now = cluster.node(asker).clock.now();
-        ControlCommand::Recover { node: node_id(asker), shards: Vec::new(), now }
+        ControlCommand::Recover {
+            node: node_id(asker),
+            shards: Vec::new(),
+            now,
+            by: octopussy_control::AskedBy::UNTOLD,
+        }
     };
     let (_, answer) = lost_with(&mut cluster, recovery).await;
     assert_eq!(answer, Err(ControlError::Uncertain));

@@ -61,8 +61,13 @@ impl Calling {
 
     async fn desire(&self, desired: MemberDesired) {
         let node = self.node();
-        let command = ControlCommand::SetDesired { node: node.id, desired, now: node.clock.now() };
-        node.host.propose_control(command).await.unwrap();
+        let command = ControlCommand::SetDesired {
+            node: node.id,
+            desired,
+            now: node.clock.now(),
+            by: octopussy_control::AskedBy::UNTOLD,
+        };
+        node.host.propose_control_for(admin(), command).await.unwrap();
     }
 
     /// Drains the node that leads, and waits until that waits for the call.

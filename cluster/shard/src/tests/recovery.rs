@@ -34,14 +34,14 @@ async fn goes_on(cluster: TestCluster, left: u8, agent: AgentId, task: TaskId, r
     node.run(agent).await;
     let gone = || recovered.lost.iter().all(|lost| node.host.control().departed.contains_key(lost));
     cluster.until("the lost to be taken out", LIMIT, gone).await;
-    assert_eq!(node.host.recover().await.unwrap(), Recovered::default(), "there is nothing left to recover");
+    assert_eq!(node.host.recover(&admin()).await.unwrap(), Recovered::default(), "there is nothing left to recover");
     cluster.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_left_alone_recovers_by_command() {
     let (cluster, left, agent, task) = left_alone(25).await;
-    let recovered = cluster.node(left).host.recover().await.unwrap();
+    let recovered = cluster.node(left).host.recover(&admin()).await.unwrap();
     assert_eq!(recovered.groups, ALL);
     goes_on(cluster, left, agent, task, recovered).await;
 }
@@ -52,13 +52,14 @@ async fn a_recovery_that_is_cut_short_is_finished_by_the_next() {
     let node = cluster.node(left);
     // The last shard is its own before it has elected this node, and that is before anything is written down.
     let last = || node.host.core().group(ShardId(1)).is_some_and(|group| group.voters() == [node.id]);
+    let asker = admin();
     tokio::select! {
         biased;
         () = cluster.until("the last group", LIMIT, last) => {}
-        recovered = node.host.recover() => panic!("it was not cut short: {recovered:?}"),
+        recovered = node.host.recover(&asker) => panic!("it was not cut short: {recovered:?}"),
     }
     assert_eq!(node.host.control().table[1].current.voters.len(), 3, "it was cut short too late");
-    let recovered = node.host.recover().await.unwrap();
+    let recovered = node.host.recover(&admin()).await.unwrap();
     assert!(ALL[1..].iter().all(|shard| recovered.groups.contains(shard)), "{recovered:?}");
     goes_on(cluster, left, agent, task, recovered).await;
 }

@@ -8,7 +8,8 @@ use octopussy_core::message::{
     DEFAULT_TTL, KeyId, Keyring, Message, MessageDraft, MessageType, Payload, Priority, SigningKey,
 };
 use octopussy_core::ports::{
-    LedShardsPort, LedgerPort, MemberDesired, MemberRole, ProposeError, Reach, ReachabilityPort, TokenUse,
+    Asker, LedShardsPort, LedgerPort, MemberDesired, MemberRole, PrincipalRole, ProposeError, Reach, ReachabilityPort,
+    TokenUse,
 };
 use octopussy_core::task::{Applied, Command, NewTask, Outcome, StepKind, StepOutcome, StepRecord, TaskRecord};
 use octopussy_core::time::{Clock, Timestamp};
@@ -97,6 +98,11 @@ pub(crate) fn member(id: NodeId) -> MemberRecord {
 /// The command that makes a join token for a full member of this secret, and the digest by which a node joins with it.
 pub(crate) fn join_token(secret: &[u8], maker: NodeId, now: Timestamp) -> (ControlCommand, [u8; 32]) {
     token_for(MemberRole::Full, secret, maker, now)
+}
+
+/// An administrator, who asks for whatever changes the cluster.
+pub(crate) fn admin() -> Asker {
+    Asker::Principal { name: "admin".to_owned(), role: PrincipalRole::Admin }
 }
 
 /// The same for a guest.

@@ -1,7 +1,7 @@
 //! The bounds of a task request.
 
 use octopussy_core::message::DEFAULT_TTL;
-use octopussy_core::ports::SubmitTask;
+use octopussy_core::ports::{MAX_API_TOKEN_LIFETIME, MAX_API_TOKEN_NAME, SubmitTask};
 use octopussy_core::problem::{Code, Problem};
 use octopussy_core::task::MAX_ATTEMPTS;
 use std::time::Duration;
@@ -22,10 +22,12 @@ pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// The longest time to live.
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The shortest validity of a join token: a person has to carry it to another machine.
+/// The shortest validity of a token: a person has to carry it somewhere else.
 const MIN_TOKEN_LIFETIME: Duration = Duration::from_secs(10);
 /// The longest validity of a join token: whoever holds it gets into the cluster.
 const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How much of what a client called something stands in the audit log, in characters.
+const MAX_SUBJECT: usize = 64;
 /// The most attempts.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -84,6 +86,33 @@ pub(in crate::orchestrator) fn token_lifetime(valid_for: Duration) -> Result<(),
             MAX_TOKEN_LIFETIME.as_secs()
         ),
     ))
+}
+
+/// Checks whose a token of the interfaces is to be, and for how long it is to be good.
+pub(in crate::orchestrator) fn api_token(name: &str, valid_for: Duration) -> Result<(), Problem> {
+    if name.is_empty() || name.len() > MAX_API_TOKEN_NAME || name.chars().any(char::is_control) {
+        return Err(Problem::new(
+            Code::Unprocessable,
+            format!("'name' has 1 to {MAX_API_TOKEN_NAME} bytes and no control characters"),
+        ));
+    }
+    if (MIN_TOKEN_LIFETIME..=MAX_API_TOKEN_LIFETIME).contains(&valid_for) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Unprocessable,
+        format!(
+            "'valid_for_seconds' is {}, expected {} to {}",
+            valid_for.as_secs(),
+            MIN_TOKEN_LIFETIME.as_secs(),
+            MAX_API_TOKEN_LIFETIME.as_secs()
+        ),
+    ))
+}
+
+/// What a client called something, as far as it belongs into the audit log.
+pub(in crate::orchestrator) fn shortened(text: &str) -> String {
+    text.chars().take(MAX_SUBJECT).collect()
 }
 
 /// How often the request may be begun.

@@ -11,7 +11,7 @@ pub use acceptable::{
     MAX_CONSTRAINTS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, MAX_HISTORY, MAX_IDEMPOTENCY_KEY, MAX_INPUT_BYTES, MAX_TTL,
     MIN_TTL,
 };
-pub(super) use acceptable::{attempts, check, token_lifetime, ttl};
+pub(super) use acceptable::{api_token, attempts, check, shortened, token_lifetime, ttl};
 pub(super) use choose::choose;
 pub(super) use fingerprint::fingerprint;
 pub(super) use key_budget::KeyBudget;

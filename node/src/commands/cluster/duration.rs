@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `90s`, `30m`, `24h` or `7d`.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(in crate::commands) fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is not a duration: expected a number and a unit, such as 90s, 30m, 24h or 7d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match text.get(digits.len()..) {

@@ -1,7 +1,7 @@
 //! `octopussy cluster`: the nodes that work together, and where everything is.
 
 mod change;
-mod duration;
+pub(super) mod duration;
 mod leave;
 mod recover;
 mod rotate_ca;
@@ -33,6 +33,8 @@ pub(crate) enum ClusterCommand {
     Members,
     /// List the shards and the nodes that hold them
     Ring,
+    /// Who came, went and was sent away lately, and who asked for it
+    History,
     /// How the cluster is, and what ought to be done about it
     Status,
     /// Move everything off a node, so that it can be taken down without a pause; it stays in the cluster
@@ -84,6 +86,7 @@ pub(crate) async fn run(command: ClusterCommand, context: &Context) -> Result<()
         ClusterCommand::Token { action: Some(action), .. } => token::act(action, context).await,
         ClusterCommand::Token { action: None, timed, guest } => token::run(timed, guest, context).await,
         ClusterCommand::Members => show::members(context).await,
+        ClusterCommand::History => show::history(context).await,
         ClusterCommand::Ring => show::ring(context).await,
         ClusterCommand::Status => show::status(context).await,
         ClusterCommand::Drain { node, undo } => change::drain(&node, undo, context).await,

@@ -1,7 +1,7 @@
-//! `octopussy cluster members`, `ring` and `status`.
+//! `octopussy cluster members`, `ring`, `history` and `status`.
 
 use crate::cli::Context;
-use crate::client::{Client, Cluster, Member, Page, Shard, decode};
+use crate::client::{Client, Cluster, Member, MemberChange, Page, Shard, decode};
 use crate::failure::Failure;
 use crate::output::{BOLD, DIM, GOOD, Table, WARN, duration_ms, paint, printable};
 
@@ -46,6 +46,28 @@ fn members_table(members: Vec<Member>) -> Table {
 /// How a member is, and what is wanted of it where that is not that it takes part.
 pub(super) fn state(member: &Member) -> String {
     if member.desired == "active" { member.reach.clone() } else { format!("{}, {}", member.reach, member.desired) }
+}
+
+/// Lists the last changes of the members.
+pub(super) async fn history(context: &Context) -> Result<(), Failure> {
+    let client = Client::of_cluster(&context.home, context.port_offset)?;
+    let value = client.get("/api/v1/cluster/history").await?;
+    let page: Page<MemberChange> = decode(&value)?;
+    context.out.document(&value);
+    let mut table = Table::new(["when", "member", "what", "asked by", "role", "at"]);
+    for change in page.items {
+        let text = |text: Option<String>| text.as_deref().map(printable).unwrap_or_default();
+        table.row([
+            printable(&change.at),
+            printable(&change.name),
+            printable(&change.event),
+            text(change.by),
+            text(change.by_role),
+            text(change.at_node),
+        ]);
+    }
+    context.out.line(table);
+    Ok(())
 }
 
 /// Lists the shards.

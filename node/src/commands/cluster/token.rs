@@ -40,6 +40,7 @@ pub(super) async fn run(timed: Option<Duration>, guest: bool, context: &Context)
     let until = printable(value["expires_at"].as_str().unwrap_or_default());
     context.out.note(paint(DIM, format_args!("Lets {uses} in {what}, until {until}. It is a secret.")));
     context.out.note("Next, on the other machine: octopussy start --join TOKEN");
+    context.out.note("Where others use it too:     octopussy start --join env   (the token in OCTOPUSSY_JOIN_TOKEN)");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::shared::{AgentShared, Material};
 use crate::actor::essence::{Checks, Verdict, inbound};
 use futures::FutureExt;
 use octopussy_core::agent::{AgentContent, AgentRecord, AgentVersion};
+use octopussy_core::ids::AgentId;
 use octopussy_core::message::{MessageType, VerifyError};
 use octopussy_core::ports::{BlobPort, BudgetVerdict, ScanVerdict};
 use octopussy_core::task::{Command, Outcome, TaskContent, TaskRecord};
@@ -201,7 +202,10 @@ struct TaskChecks<'a> {
 
 impl Checks for TaskChecks<'_> {
     fn signature(&mut self) -> Result<(), VerifyError> {
-        self.run.host.ports.security.verify(&self.run.task.message)
+        let task = &self.run.task;
+        self.run.host.ports.security.verify(&task.message)?;
+        // What is not signed must not say something else than what is: a message to one agent is no task of another.
+        if AgentId::from(task.message.recipient_id()) == task.agent { Ok(()) } else { Err(VerifyError::BadSignature) }
     }
 
     fn is_expired(&mut self) -> bool {

@@ -1,12 +1,38 @@
-//! The audit chain: each record is one line that ends with the SHA-256 of everything before its hash, and everything before
-//! it includes the hash of the record before. Changing, removing or inserting a line breaks every line after it.
+//! The audit chain: each record is one line that ends with a keyed hash (HMAC-SHA-256) of everything before its hash, and everything before
+//! it includes the hash of the record before. Changing, removing or inserting a line breaks every line after it, and whoever does not have
+//! the node's key cannot mend that.
 //!
-//! What the chain cannot show is a cut at the end; whoever needs that keeps the last hash elsewhere.
+//! What the chain cannot show is a cut at the end; whoever needs that keeps the last hash elsewhere. Nor does it bind those who can read the
+//! node's key.
 
+use hmac::{Hmac, KeyInit, Mac};
 use octopussy_core::ports::AuditEvent;
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The purpose for which the key of the chain is derived.
+pub const CHAIN_PURPOSE: &str = "audit chain";
+
+/// The key of a chain.
+#[derive(Clone)]
+pub struct ChainKey(Zeroizing<[u8; 32]>);
+
+impl ChainKey {
+    /// The key with these bytes.
+    #[must_use]
+    pub const fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
+    fn hash(&self, text: &str) -> String {
+        // HMAC takes a key of any length; the error type exists for fixed-length MACs.
+        let mut mac: Hmac<Sha256> = Hmac::new_from_slice(&*self.0).expect("HMAC accepts a 32-byte key");
+        mac.update(text.as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
 
 /// What the first record names as its predecessor's hash.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -63,8 +89,11 @@ pub enum ChainBreak {
     #[error("it is not an audit record")]
     Malformed,
     /// Its hash does not fit its text.
-    #[error("its text was changed after it was written")]
+    #[error("its text was changed after it was written, or another node's key has written it")]
     Changed,
+    /// Its hash fits its text, and was made without the key.
+    #[error("the chain was rebuilt without the node's key, from here on at the latest")]
+    Rebuilt,
     /// It does not follow the line before.
     #[error("it does not follow the record before it: records were removed, inserted or reordered")]
     Unlinked,
@@ -98,12 +127,12 @@ impl ChainState {
 
     /// The next record as a line without its line break; the state moves on.
     #[must_use]
-    pub fn append(&mut self, at: Timestamp, body: &AuditBody) -> String {
+    pub fn append(&mut self, key: &ChainKey, at: Timestamp, body: &AuditBody) -> String {
         let head = RecordHead { seq: self.next_seq, at: at.as_millis(), prev: &self.last_hash, body };
         // Serializing plain structs of strings and numbers cannot fail.
         let mut line = serde_json::to_string(&head).unwrap_or_default();
         line.pop();
-        let hash = hex::encode(Sha256::digest(line.as_bytes()));
+        let hash = key.hash(&line);
         line.push_str(HASH_KEY);
         line.push_str(&hash);
         line.push_str("\"}");
@@ -116,8 +145,8 @@ impl ChainState {
     ///
     /// # Errors
     /// [`ChainBreak`].
-    pub fn follow(&mut self, line: &str) -> Result<(), ChainBreak> {
-        let hash = read_hash(line)?;
+    pub fn follow(&mut self, key: &ChainKey, line: &str) -> Result<(), ChainBreak> {
+        let hash = read_hash(key, line)?;
         let links: RecordLinks = serde_json::from_str(line).map_err(|_| ChainBreak::Malformed)?;
         if links.seq != self.next_seq || links.prev != self.last_hash {
             return Err(ChainBreak::Unlinked);
@@ -145,20 +174,24 @@ impl ChainState {
     ///
     /// # Errors
     /// [`ChainBreak`] when the line itself does not hold.
-    pub fn resume(line: &str) -> Result<Self, ChainBreak> {
-        let last_hash = read_hash(line)?;
+    pub fn resume(key: &ChainKey, line: &str) -> Result<Self, ChainBreak> {
+        let last_hash = read_hash(key, line)?;
         let links: RecordLinks = serde_json::from_str(line).map_err(|_| ChainBreak::Malformed)?;
         Ok(Self { next_seq: links.seq.checked_add(1).ok_or(ChainBreak::Malformed)?, last_hash })
     }
 }
 
 /// The line's hash, checked against its text.
-fn read_hash(line: &str) -> Result<String, ChainBreak> {
+fn read_hash(key: &ChainKey, line: &str) -> Result<String, ChainBreak> {
     let body = line.strip_suffix("\"}").ok_or(ChainBreak::Malformed)?;
     let split = body.len().checked_sub(64).filter(|at| body.is_char_boundary(*at)).ok_or(ChainBreak::Malformed)?;
     let (head, hash) = body.split_at(split);
     let text = head.strip_suffix(HASH_KEY).ok_or(ChainBreak::Malformed)?;
-    if hex::encode(Sha256::digest(text.as_bytes())) == hash { Ok(hash.to_owned()) } else { Err(ChainBreak::Changed) }
+    if key.hash(text) == hash {
+        return Ok(hash.to_owned());
+    }
+    let rebuilt = hex::encode(Sha256::digest(text.as_bytes())) == hash;
+    Err(if rebuilt { ChainBreak::Rebuilt } else { ChainBreak::Changed })
 }
 
 #[cfg(test)]
@@ -166,14 +199,53 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn key(byte: u8) -> ChainKey {
+        ChainKey::new(Zeroizing::new([byte; 32]))
+    }
+
     fn chain(losses: &[u64]) -> Vec<String> {
+        chain_of(&key(1), losses)
+    }
+
+    fn chain_of(key: &ChainKey, losses: &[u64]) -> Vec<String> {
         let mut state = ChainState::default();
-        losses.iter().map(|lost| state.append(Timestamp::from_millis(*lost), &AuditBody::Gap { lost: *lost })).collect()
+        let gap = |lost: &u64| state.append(key, Timestamp::from_millis(*lost), &AuditBody::Gap { lost: *lost });
+        losses.iter().map(gap).collect()
+    }
+
+    /// The same lines with hashes that need no key.
+    fn rebuilt(lines: &[String]) -> Vec<String> {
+        let mut last = GENESIS.to_owned();
+        let again = |line: &String| {
+            let (text, _) = line.split_once(HASH_KEY).unwrap();
+            let at = text.find("\"prev\":\"").unwrap() + 8;
+            let text = format!("{}{last}{}", &text[..at], &text[at + 64..]);
+            last = hex::encode(Sha256::digest(text.as_bytes()));
+            format!("{text}{HASH_KEY}{last}\"}}")
+        };
+        lines.iter().map(again).collect()
+    }
+
+    #[test]
+    fn a_chain_that_was_rebuilt_without_the_key_is_told_from_one_that_was_changed() {
+        let lines = chain(&[1, 2, 3]);
+        assert_eq!(verify(&rebuilt(&lines)), Err(ChainBreak::Rebuilt));
+        // The records that the key has written still hold; those after them do not.
+        let mut mixed = lines.clone();
+        mixed[2].clone_from(&rebuilt(&lines)[2]);
+        assert_eq!(verify(&mixed), Err(ChainBreak::Rebuilt));
+        assert_eq!(verify(&lines[..2]), Ok(2));
+        assert_eq!(verify(&chain_of(&key(2), &[1, 2, 3])), Err(ChainBreak::Changed));
+        assert_eq!(
+            ChainState::resume(&key(1), &rebuilt(&lines)[2]),
+            Err(ChainBreak::Rebuilt),
+            "the node goes on from it"
+        );
     }
 
     fn verify(lines: &[String]) -> Result<u64, ChainBreak> {
         let mut state = ChainState::default();
-        lines.iter().try_for_each(|line| state.follow(line))?;
+        lines.iter().try_for_each(|line| state.follow(&key(1), line))?;
         Ok(state.count())
     }
 
@@ -182,7 +254,7 @@ mod tests {
         fn an_untouched_chain_holds_and_resumes(losses in prop::collection::vec(any::<u64>(), 1..20)) {
             let lines = chain(&losses);
             prop_assert_eq!(verify(&lines), Ok(losses.len() as u64));
-            let resumed = ChainState::resume(lines.last().unwrap()).unwrap();
+            let resumed = ChainState::resume(&key(1), lines.last().unwrap()).unwrap();
             prop_assert_eq!(resumed.count(), losses.len() as u64);
         }
 
@@ -203,7 +275,7 @@ mod tests {
 
         #[test]
         fn no_line_makes_it_panic(line in "\\PC{0,120}") {
-            prop_assert!(ChainState::default().follow(&line).is_err());
+            prop_assert!(ChainState::default().follow(&key(1), &line).is_err());
         }
     }
 }

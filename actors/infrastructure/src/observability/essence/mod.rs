@@ -3,5 +3,5 @@
 mod chain;
 mod metric;
 
-pub use chain::{AuditBody, ChainBreak, ChainState, GENESIS};
+pub use chain::{AuditBody, CHAIN_PURPOSE, ChainBreak, ChainKey, ChainState, GENESIS};
 pub use metric::{ALL_METRICS, MetricKind, MetricShape, known_labels, shape};

@@ -2,7 +2,7 @@
 
 use super::audit_verify::put_aside;
 use crate::observability::AuditConfig;
-use crate::observability::essence::{AuditBody, ChainState};
+use crate::observability::essence::{AuditBody, ChainKey, ChainState};
 use octopussy_core::time::Timestamp;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -15,6 +15,7 @@ const TAIL_BYTES: u64 = 1024 * 1024;
 /// The open file and the end of its chain.
 pub(super) struct AuditFile {
     path: PathBuf,
+    key: ChainKey,
     /// From which size on it is put aside.
     limit: u64,
     /// How many files that were put aside are kept.
@@ -28,23 +29,23 @@ pub(super) struct AuditFile {
 impl AuditFile {
     /// Opens the log for this process alone. What a crash left unfinished at the end is moved to a file beside it, and a
     /// record says so.
-    pub(super) fn open(path: &Path, config: &AuditConfig, now: Timestamp) -> std::io::Result<Self> {
+    pub(super) fn open(path: &Path, config: &AuditConfig, key: ChainKey, now: Timestamp) -> std::io::Result<Self> {
         if let Some(directory) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
         let mut file = open_locked(path)?;
         let total = file.metadata()?.len();
-        let (length, mut state) = find_end(&mut file, total)?;
+        let (length, mut state) = find_end(&mut file, total, &key)?;
         if length == 0
             && let Some(last) = put_aside(path)?.pop()
         {
             // A crash right after it was put aside: the chain goes on from there.
             let mut last = File::open(last)?;
             let total = last.metadata()?.len();
-            (_, state) = find_end(&mut last, total)?;
+            (_, state) = find_end(&mut last, total, &key)?;
         }
         let (limit, keep) = (config.rotate_mb.saturating_mul(1024 * 1024), config.keep_files);
-        let mut audit = Self { path: path.to_owned(), limit, keep, file, length, state, dirty: false };
+        let mut audit = Self { path: path.to_owned(), key, limit, keep, file, length, state, dirty: false };
         if length < total {
             let moved = path.with_extension(format!("unfinished-{}", now.as_millis()));
             audit.file.seek(SeekFrom::Start(length))?;
@@ -64,7 +65,7 @@ impl AuditFile {
         let mut state = self.state.clone();
         let mut text = String::with_capacity(records.len() * 384);
         for (at, body) in records {
-            text.push_str(&state.append(*at, body));
+            text.push_str(&state.append(&self.key, *at, body));
             text.push('\n');
         }
         self.file.seek(SeekFrom::Start(self.length))?;
@@ -134,7 +135,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Where the last line ends that holds by itself, and the chain's state there. Nothing holds: the beginning.
-fn find_end(file: &mut File, total: u64) -> std::io::Result<(u64, ChainState)> {
+fn find_end(file: &mut File, total: u64, key: &ChainKey) -> std::io::Result<(u64, ChainState)> {
     let from = total.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
@@ -143,7 +144,7 @@ fn find_end(file: &mut File, total: u64) -> std::io::Result<(u64, ChainState)> {
     while let Some(line_end) = tail[..end].iter().rposition(|byte| *byte == b'\n') {
         let begin = tail[..line_end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let line = std::str::from_utf8(&tail[begin..line_end]).ok();
-        if let Some(state) = line.and_then(|line| ChainState::resume(line).ok()) {
+        if let Some(state) = line.and_then(|line| ChainState::resume(key, line).ok()) {
             return Ok((from + line_end as u64 + 1, state));
         }
         end = line_end;

@@ -1,9 +1,10 @@
 //! Verifies an audit log: all of its files, oldest first, as one chain.
 
-use crate::observability::essence::{ChainBreak, ChainState};
+use crate::observability::essence::{AuditBody, ChainBreak, ChainKey, ChainState};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The longest line that is read as a record.
 const MAX_LINE: u64 = 1024 * 1024;
@@ -37,26 +38,47 @@ pub struct AuditVerified {
     pub files: usize,
     /// The hash of the last one. A cut at the end shows only to whoever keeps it elsewhere.
     pub last_hash: String,
+    /// The file into which everything was moved that was there before the first record, since nothing in it held. A crash at the very first record
+    /// leaves that behind; a longer file is a log that somebody has made unreadable.
+    pub begun_anew_beside: Option<String>,
 }
 
-/// Checks every record of the audit log at `path`, and of the files that were put aside from it, against the one before it.
+/// What has been seen of a chain.
+#[derive(Default)]
+struct Seen {
+    state: Option<ChainState>,
+    first: u64,
+    begun_anew_beside: Option<String>,
+}
+
+/// The first record of a chain that begins with bytes that were moved away.
+#[derive(serde::Deserialize)]
+struct FirstRecord {
+    #[serde(flatten)]
+    body: AuditBody,
+}
+
+/// Checks every record of the audit log at `path`, and of the files that were put aside from it, against the one before it, with the key that the
+/// node derives for [`CHAIN_PURPOSE`](crate::observability::essence::CHAIN_PURPOSE).
 ///
 /// # Errors
 /// [`AuditVerifyError`] at the first line that does not hold.
-pub fn verify_audit(path: &Path) -> Result<AuditVerified, AuditVerifyError> {
+pub fn verify_audit(path: &Path, key: Zeroizing<[u8; 32]>) -> Result<AuditVerified, AuditVerifyError> {
+    let key = ChainKey::new(key);
     let mut files = put_aside(path)?;
     files.push(path.to_owned());
-    let mut state: Option<ChainState> = None;
-    let mut first = 1;
+    let mut seen = Seen { first: 1, ..Seen::default() };
     for file in &files {
-        verify_file(file, &mut state, &mut first)?;
+        verify_file(file, &key, &mut seen)?;
     }
+    let Seen { state, first, begun_anew_beside } = seen;
     let state = state.unwrap_or_default();
     let records = (state.count() + 1).saturating_sub(first);
-    Ok(AuditVerified { records, first, files: files.len(), last_hash: state.last_hash().to_owned() })
+    let last_hash = state.last_hash().to_owned();
+    Ok(AuditVerified { records, first, files: files.len(), last_hash, begun_anew_beside })
 }
 
-fn verify_file(file: &Path, state: &mut Option<ChainState>, first: &mut u64) -> Result<(), AuditVerifyError> {
+fn verify_file(file: &Path, key: &ChainKey, seen: &mut Seen) -> Result<(), AuditVerifyError> {
     let mut reader = BufReader::new(File::open(file)?);
     let mut line = Vec::new();
     for number in 1.. {
@@ -66,21 +88,30 @@ fn verify_file(file: &Path, state: &mut Option<ChainState>, first: &mut u64) -> 
         }
         let text = line.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
         let followed = text.ok_or(ChainBreak::Malformed).and_then(|text| {
-            let mut next = match state.take() {
+            let mut next = match seen.state.take() {
                 Some(state) => state,
                 None => {
                     let before = ChainState::before(text)?;
-                    *first = before.count() + 1;
+                    seen.first = before.count() + 1;
+                    seen.begun_anew_beside = moved_away(text).filter(|_| seen.first == 1);
                     before
                 }
             };
-            next.follow(text)?;
-            *state = Some(next);
+            next.follow(key, text)?;
+            seen.state = Some(next);
             Ok(())
         });
         followed.map_err(|reason| AuditVerifyError::Broken { file: file.to_owned(), line: number, reason })?;
     }
     Ok(())
+}
+
+/// Where that is now which was in the log before this record, when the record says so.
+fn moved_away(text: &str) -> Option<String> {
+    match serde_json::from_str::<FirstRecord>(text).ok()?.body {
+        AuditBody::Recovered { moved_to, .. } => Some(moved_to),
+        AuditBody::Event(_) | AuditBody::Gap { .. } | AuditBody::Rotated { .. } => None,
+    }
 }
 
 /// The files that were put aside from the log at `path`, oldest first.

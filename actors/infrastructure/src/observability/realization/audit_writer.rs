@@ -2,8 +2,8 @@
 
 use super::audit_file::AuditFile;
 use crate::observability::AuditConfig;
-use crate::observability::essence::AuditBody;
-use octopussy_core::ports::AuditEvent;
+use crate::observability::essence::{AuditBody, ChainKey};
+use octopussy_core::ports::{AuditError, AuditEvent};
 use octopussy_core::time::{Clock, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +11,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How many records are written at once: enough to make one write of a burst, few enough to keep its buffer small.
 const BATCH: usize = 512;
 
 /// The longest a written record waits for its fsync.
 const SYNC_AFTER: Duration = Duration::from_secs(1);
+
+/// Who waits until a record is on the disk.
+type Waiting = oneshot::Sender<Result<(), AuditError>>;
+
+/// An event on its way into the log.
+struct Queued {
+    at: Timestamp,
+    event: AuditEvent,
+    waiting: Option<Waiting>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -29,15 +40,31 @@ struct Shared {
 /// Takes events for the writer. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct AuditSender {
-    queue: SyncSender<(Timestamp, AuditEvent)>,
+    queue: SyncSender<Queued>,
     shared: Arc<Shared>,
 }
 
 impl AuditSender {
     /// Queues an event; when there is no room it is counted, and a gap record will say so.
     pub(crate) fn send(&self, at: Timestamp, event: AuditEvent) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send((at, event)) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.queue.try_send(Queued { at, event, waiting: None })
+        {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Queues an event and answers once it is on the disk. When there is no room, nothing is written.
+    pub(crate) fn send_durably(
+        &self,
+        at: Timestamp,
+        event: AuditEvent,
+    ) -> Result<oneshot::Receiver<Result<(), AuditError>>, AuditError> {
+        let (waiting, written) = oneshot::channel();
+        match self.queue.try_send(Queued { at, event, waiting: Some(waiting) }) {
+            Ok(()) => Ok(written),
+            Err(TrySendError::Full(_)) => Err(AuditError("too many records wait for the disk".to_owned())),
+            Err(TrySendError::Disconnected(_)) => Err(AuditError("the node is stopping".to_owned())),
         }
     }
 
@@ -58,9 +85,10 @@ impl AuditWriter {
     pub(crate) fn start(
         path: &Path,
         config: &AuditConfig,
+        key: ChainKey,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<(AuditSender, Self)> {
-        let file = AuditFile::open(path, config, clock.now())?;
+        let file = AuditFile::open(path, config, key, clock.now())?;
         let shared = Arc::new(Shared::default());
         let (sender, receiver) = sync_channel(config.queue);
         let writer = Writer { file, receiver, shared: shared.clone(), clock };
@@ -82,7 +110,7 @@ impl AuditWriter {
 
 struct Writer {
     file: AuditFile,
-    receiver: Receiver<(Timestamp, AuditEvent)>,
+    receiver: Receiver<Queued>,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
 }
@@ -117,13 +145,13 @@ impl Writer {
         self.sync();
     }
 
-    fn write(&mut self, first: Option<(Timestamp, AuditEvent)>) -> std::io::Result<()> {
-        let mut records: Vec<_> = first.into_iter().map(|(at, event)| (at, AuditBody::Event(event))).collect();
-        while !records.is_empty() && records.len() < BATCH {
-            match self.receiver.try_recv() {
-                Ok((at, event)) => records.push((at, AuditBody::Event(event))),
-                Err(_) => break,
-            }
+    fn write(&mut self, first: Option<Queued>) -> std::io::Result<()> {
+        let (mut records, mut waiting) = (Vec::new(), Vec::new());
+        let mut next = first;
+        while let Some(queued) = next {
+            records.push((queued.at, AuditBody::Event(queued.event)));
+            waiting.extend(queued.waiting);
+            next = if records.len() < BATCH { self.receiver.try_recv().ok() } else { None };
         }
         let events = records.len() as u64;
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
@@ -142,6 +170,16 @@ impl Writer {
             Ok(()) => self.shared.written.fetch_add(events, Ordering::Relaxed),
             Err(_) => self.shared.lost.fetch_add(lost + events, Ordering::Relaxed),
         };
+        if !waiting.is_empty() {
+            let on_disk = match &written {
+                Ok(()) => self.file.sync().map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            for waiting in waiting {
+                // Whoever has stopped waiting has not done what was to be recorded.
+                drop(waiting.send(on_disk.clone().map_err(AuditError)));
+            }
+        }
         written
     }
 
@@ -154,10 +192,21 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::audit_verify::{AuditVerifyError, put_aside, verify_audit};
+    use super::super::audit_verify::{AuditVerified, AuditVerifyError, put_aside, verify_audit};
     use super::*;
     use octopussy_core::ports::AuditOutcome;
     use std::os::unix::fs::PermissionsExt;
+    use zeroize::Zeroizing;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn key() -> ChainKey {
+        ChainKey::new(Zeroizing::new(KEY))
+    }
+
+    fn verify(path: &Path) -> Result<AuditVerified, AuditVerifyError> {
+        verify_audit(path, Zeroizing::new(KEY))
+    }
 
     struct Fixed;
     impl Clock for Fixed {
@@ -186,7 +235,7 @@ mod tests {
     }
 
     fn write_with(path: &Path, config: &AuditConfig, events: usize) {
-        let (sender, mut writer) = AuditWriter::start(path, config, Arc::new(Fixed)).unwrap();
+        let (sender, mut writer) = AuditWriter::start(path, config, key(), Arc::new(Fixed)).unwrap();
         for number in 0..events {
             sender.send(Timestamp::from_millis(1), event(number));
         }
@@ -199,7 +248,7 @@ mod tests {
         let path = home.path().join("audit/audit.jsonl");
         write(&path, 64, 10);
         write(&path, 64, 10);
-        assert_eq!(verify_audit(&path).unwrap().records, 20);
+        assert_eq!(verify(&path).unwrap().records, 20);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -215,7 +264,7 @@ mod tests {
         let mut records = 0;
         for round in 1..=3 {
             write_with(&path, &eager(), 1);
-            let verified = verify_audit(&path).unwrap();
+            let verified = verify(&path).unwrap();
             assert_eq!((verified.first, verified.files), (1, round), "{verified:?}");
             assert!(verified.records > records, "{verified:?}");
             records = verified.records;
@@ -223,16 +272,16 @@ mod tests {
         for _ in 0..4 {
             write_with(&path, &eager(), 1);
         }
-        let verified = verify_audit(&path).unwrap();
+        let verified = verify(&path).unwrap();
         assert_eq!(verified.files, 4);
         assert!(verified.first > 1, "the oldest are gone: {verified:?}");
         let aside = put_aside(&path).unwrap();
         let middle = std::fs::read_to_string(&aside[1]).unwrap();
         std::fs::write(&aside[1], middle.replace("\"subject\":\"0\"", "\"subject\":\"1\"")).unwrap();
-        let broken = verify_audit(&path).unwrap_err();
+        let broken = verify(&path).unwrap_err();
         assert!(matches!(&broken, AuditVerifyError::Broken { file, .. } if *file == aside[1]), "{broken}");
         std::fs::remove_file(&aside[1]).unwrap();
-        let broken = verify_audit(&path).unwrap_err();
+        let broken = verify(&path).unwrap_err();
         assert!(matches!(&broken, AuditVerifyError::Broken { file, line: 1, .. } if *file == aside[2]), "{broken}");
     }
 
@@ -243,7 +292,7 @@ mod tests {
         write(&path, 64, 5);
         std::fs::rename(&path, home.path().join("audit-000000000000005.jsonl")).unwrap();
         write(&path, 64, 2);
-        let verified = verify_audit(&path).unwrap();
+        let verified = verify(&path).unwrap();
         assert_eq!((verified.records, verified.files), (7, 2));
     }
 
@@ -252,7 +301,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("audit.jsonl");
         write(&path, 16, 5_000);
-        verify_audit(&path).unwrap();
+        verify(&path).unwrap();
         let (mut kept, mut lost) = (0, 0);
         for line in std::fs::read_to_string(&path).unwrap().lines() {
             let record: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -271,10 +320,10 @@ mod tests {
             let mut text = std::fs::read(&path).unwrap();
             text.extend(torn.as_bytes());
             std::fs::write(&path, text).unwrap();
-            assert!(verify_audit(&path).is_err());
-            let (_, mut writer) = AuditWriter::start(&path, &config(64), Arc::new(Fixed)).unwrap();
+            assert!(verify(&path).is_err());
+            let (_, mut writer) = AuditWriter::start(&path, &config(64), key(), Arc::new(Fixed)).unwrap();
             writer.stop();
-            assert_eq!(verify_audit(&path).unwrap().records, 4);
+            assert_eq!(verify(&path).unwrap().records, 4);
             let moved = path.with_extension("unfinished-7");
             assert_eq!(std::fs::read(&moved).unwrap(), torn.as_bytes());
             std::fs::remove_file(moved).unwrap();
@@ -289,6 +338,46 @@ mod tests {
         write(&path, 64, 5);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("\"subject\":\"2\"", "\"subject\":\"9\"", 1)).unwrap();
-        assert!(matches!(verify_audit(&path), Err(AuditVerifyError::Broken { line: 3, .. })));
+        assert!(matches!(verify(&path), Err(AuditVerifyError::Broken { line: 3, .. })));
+    }
+
+    #[test]
+    fn a_log_of_which_nothing_holds_is_not_taken_for_an_empty_one() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        write(&path, 64, 3);
+        assert_eq!(verify(&path).unwrap().begun_anew_beside, None);
+        // Whoever may write the file and has no key makes it unreadable, so that the node begins anew.
+        std::fs::write(&path, "x".repeat(2 * 1024 * 1024)).unwrap();
+        write(&path, 64, 1);
+        let verified = verify(&path).unwrap();
+        assert_eq!(verified.begun_anew_beside.as_deref(), Some("audit.unfinished-7"), "{verified:?}");
+        let moved = home.path().join("audit.unfinished-7");
+        assert_eq!(std::fs::metadata(moved).unwrap().len(), 2 * 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_waited_for_is_on_the_disk_or_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        let (sender, mut writer) = AuditWriter::start(&path, &config(64), key(), Arc::new(Fixed)).unwrap();
+        sender.send_durably(Timestamp::from_millis(1), event(1)).unwrap().await.unwrap().unwrap();
+        assert_eq!(verify(&path).unwrap().records, 1);
+        writer.stop();
+        let late = match sender.send_durably(Timestamp::from_millis(2), event(2)) {
+            Ok(written) => written.await.ok(),
+            Err(error) => Some(Err(error)),
+        };
+        assert!(!matches!(late, Some(Ok(()))), "{late:?}");
+        // A disk that takes nothing.
+        let full = AuditFile::open(Path::new("/dev/full"), &config(64), key(), Timestamp::from_millis(3));
+        let Ok(full) = full else { return };
+        let (queue, receiver) = sync_channel(4);
+        let mut writer = Writer { file: full, receiver, shared: Arc::default(), clock: Arc::new(Fixed) };
+        let sender = AuditSender { queue, shared: writer.shared.clone() };
+        let written = sender.send_durably(Timestamp::from_millis(4), event(3)).unwrap();
+        let first = writer.receiver.try_recv().ok();
+        assert!(writer.write(first).is_err());
+        assert!(written.await.unwrap().is_err());
     }
 }

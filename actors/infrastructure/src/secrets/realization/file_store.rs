@@ -1,7 +1,7 @@
 //! The store: a document in memory whose every change is on disk before it counts.
 
 use super::files::{private_directory, read_private, replace_private};
-use super::seal::Sealer;
+use super::seal::{DerivedKeys, Sealer};
 use crate::secrets::essence::{CHECK_TEXT, FORMAT_VERSION, StoreDocument, check_size};
 use octopussy_core::ports::{SecretError, SecretName, SecretValue};
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ const CHECK_NAME: &str = "the check value";
 pub(crate) struct FileStore {
     path: PathBuf,
     sealer: Sealer,
+    /// From which the keys for other purposes are derived.
+    root: DerivedKeys,
     document: StoreDocument,
     /// Held for as long as the store is open, so that no second process writes it.
     lock: Option<std::fs::File>,
@@ -44,7 +46,7 @@ impl FileStore {
         let mut key: [u8; 32] = parse_key(&key).ok_or_else(|| {
             SecretError::WrongKey(format!("{} does not hold 64 hexadecimal digits", key_path.display()))
         })?;
-        let sealer = Sealer::new(&key);
+        let (sealer, root) = (Sealer::new(&key), DerivedKeys::of(&key));
         key.zeroize();
         let sealer = sealer?;
         let document = match stored {
@@ -56,7 +58,12 @@ impl FileStore {
                 document
             }
         };
-        Ok(Self { path, sealer, document, lock: Some(lock) })
+        Ok(Self { path, sealer, root, document, lock: Some(lock) })
+    }
+
+    /// The key for a purpose of this node's own.
+    pub(crate) fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        self.root.key_for(purpose)
     }
 
     pub(crate) fn get(&self, name: &SecretName) -> Result<SecretValue, SecretError> {
@@ -120,6 +127,20 @@ impl FileStore {
         self.document = next;
         Ok(())
     }
+}
+
+/// A key for a purpose of the node's own, derived from the key of the store in `directory`, which a running node may have open; `None` when there is
+/// no store.
+///
+/// # Errors
+/// [`SecretError`] when the key cannot be read.
+pub fn derived_key(directory: &Path, purpose: &str) -> Result<Option<Zeroizing<[u8; 32]>>, SecretError> {
+    let path = directory.join("key");
+    let Some(text) = read_private(&path)?.map(Zeroizing::new) else { return Ok(None) };
+    let key = parse_key(&text)
+        .map(Zeroizing::new)
+        .ok_or_else(|| SecretError::WrongKey(format!("{} does not hold 64 hexadecimal digits", path.display())))?;
+    Ok(Some(DerivedKeys::of(&key).key_for(purpose)))
 }
 
 fn lock(path: &Path) -> Result<std::fs::File, SecretError> {

@@ -5,3 +5,4 @@ mod files;
 mod seal;
 
 pub(crate) use file_store::FileStore;
+pub use file_store::derived_key;

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use octopussy_core::ports::SecretError;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -49,6 +50,22 @@ impl Sealer {
     /// Thirty-two bytes for a generated secret.
     pub(super) fn generate(&self) -> Result<[u8; 32], SecretError> {
         random_bytes(&self.random)
+    }
+}
+
+/// What the keys for other purposes follow from: a key that follows from the store's, which is not kept for it.
+pub(super) struct DerivedKeys(hmac::Key);
+
+impl DerivedKeys {
+    pub(super) fn of(key: &[u8; 32]) -> Self {
+        let root = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"octopussy derived keys");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, root.as_ref()))
+    }
+
+    pub(super) fn key_for(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(hmac::sign(&self.0, purpose.as_bytes()).as_ref());
+        key
     }
 }
 

@@ -1,14 +1,11 @@
 //! What a token claims.
 
 use octopussy_core::ids::PartyId;
-use octopussy_core::ports::{Principal, PrincipalRole};
+use octopussy_core::ports::{MAX_API_TOKEN_LIFETIME, Principal, PrincipalRole};
 use octopussy_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-
-/// The longest a token may live.
-pub const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// The claims of a token. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,21 +22,37 @@ pub struct TokenClaims {
     pub iat: u64,
     /// Until when.
     pub exp: u64,
+    /// Its id: it is listed and revoked by it.
+    pub jti: String,
 }
 
 impl TokenClaims {
-    /// Claims for a user from `now` on; the lifetime is cut to [`MAX_LIFETIME`].
+    /// Claims for a user from `now` on, of the issuer and for the audience `of`; the lifetime is cut to [`MAX_API_TOKEN_LIFETIME`].
     #[must_use]
-    pub fn new(iss: &str, aud: &str, name: &str, role: PrincipalRole, now: Timestamp, lifetime: Duration) -> Self {
+    pub fn new(
+        of: (&str, &str),
+        id: [u8; 8],
+        name: &str,
+        role: PrincipalRole,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
         let seconds = |at: Timestamp| at.as_millis() / 1000;
         Self {
-            iss: iss.to_owned(),
-            aud: aud.to_owned(),
+            iss: of.0.to_owned(),
+            aud: of.1.to_owned(),
             sub: name.to_owned(),
             role,
             iat: seconds(now),
-            exp: seconds(now.plus(lifetime.min(MAX_LIFETIME))),
+            exp: seconds(now.plus(lifetime.min(MAX_API_TOKEN_LIFETIME))),
+            jti: hex::encode(id),
         }
+    }
+
+    /// When it stops being good.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.exp.saturating_mul(1000))
     }
 
     /// Who the claims say it is.
@@ -47,9 +60,10 @@ impl TokenClaims {
     pub fn principal(self) -> Principal {
         Principal {
             party: party_of_user(&self.sub),
-            expires_at: Timestamp::from_millis(self.exp.saturating_mul(1000)),
+            expires_at: self.expires_at(),
             name: self.sub,
             role: self.role,
+            token: self.jti.into(),
         }
     }
 }
@@ -77,7 +91,8 @@ mod tests {
 
     #[test]
     fn lifetimes_are_bounded() {
-        let claims = TokenClaims::new("i", "a", "ada", PrincipalRole::User, Timestamp::EPOCH, Duration::MAX);
-        assert_eq!(claims.exp, MAX_LIFETIME.as_secs());
+        let claims = TokenClaims::new(("i", "a"), [7; 8], "ada", PrincipalRole::User, Timestamp::EPOCH, Duration::MAX);
+        assert_eq!(claims.exp, MAX_API_TOKEN_LIFETIME.as_secs());
+        assert_eq!(&*claims.principal().token, "0707070707070707");
     }
 }

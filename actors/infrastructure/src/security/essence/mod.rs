@@ -5,7 +5,7 @@ mod guardrail;
 mod injection;
 mod limiter;
 
-pub use claims::{MAX_LIFETIME, TokenClaims, party_of_user};
+pub use claims::{TokenClaims, party_of_user};
 pub use guardrail::Guardrail;
 pub use injection::{Scanner, Verdict};
 pub use limiter::Limiter;

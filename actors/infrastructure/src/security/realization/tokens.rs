@@ -55,14 +55,13 @@ impl TokenAuthority {
         Self { keys, validation, verified: Mutex::new(LruCache::new(cache)) }
     }
 
-    /// A token with these claims; empty only when the key cannot sign, which its construction has ruled out.
-    pub(crate) fn issue(&self, claims: &TokenClaims) -> String {
-        let Some(key) = self.keys.first() else { return String::new() };
+    /// A token with these claims; none only when the key cannot sign, which its construction has ruled out.
+    pub(crate) fn issue(&self, claims: &TokenClaims) -> Option<String> {
+        let key = self.keys.first()?;
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::EdDSA) };
-        jsonwebtoken::encode(&header, claims, &key.signing).unwrap_or_else(|error| {
-            tracing::error!(%error, "a token could not be signed");
-            String::new()
-        })
+        jsonwebtoken::encode(&header, claims, &key.signing)
+            .inspect_err(|error| tracing::error!(%error, "a token could not be signed"))
+            .ok()
     }
 
     /// The principal behind a token.
@@ -124,16 +123,18 @@ mod tests {
     }
 
     fn claims(issuer: &str) -> TokenClaims {
-        TokenClaims::new(issuer, "octopussy", "ada", PrincipalRole::Operator, NOW, Duration::from_secs(60))
+        let (of, lifetime) = ((issuer, "octopussy"), Duration::from_secs(60));
+        TokenClaims::new(of, [1; 8], "ada", PrincipalRole::Operator, NOW, lifetime)
     }
 
     #[test]
     fn a_token_counts_until_it_expires() {
         let authority = authority(&[1], "here");
-        let token = authority.issue(&claims("here"));
+        let token = authority.issue(&claims("here")).unwrap();
         for _ in 0..2 {
             let principal = authority.authenticate(&token, NOW).unwrap();
             assert_eq!((principal.name.as_str(), principal.role), ("ada", PrincipalRole::Operator));
+            assert_eq!(&*principal.token, "0101010101010101");
         }
         let late = NOW.plus(Duration::from_secs(61));
         assert_eq!(authority.authenticate(&token, late), Err(AuthError::Expired));
@@ -144,19 +145,24 @@ mod tests {
     #[test]
     fn what_was_changed_or_comes_from_elsewhere_does_not_count() {
         let ours = authority(&[1], "here");
-        let token = ours.issue(&claims("here"));
+        let token = ours.issue(&claims("here")).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
-        let other = ours.issue(&TokenClaims { role: PrincipalRole::Admin, ..claims("here") });
+        let other = ours.issue(&TokenClaims { role: PrincipalRole::Admin, ..claims("here") }).unwrap();
         let spliced = format!("{}.{}.{}", parts[0], other.split('.').nth(1).unwrap(), parts[2]);
         let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", parts[1]);
-        for bad in [spliced, none, ours.issue(&claims("elsewhere")), authority(&[2], "here").issue(&claims("here"))] {
+        for bad in [
+            spliced,
+            none,
+            ours.issue(&claims("elsewhere")).unwrap(),
+            authority(&[2], "here").issue(&claims("here")).unwrap(),
+        ] {
             assert_eq!(ours.authenticate(&bad, NOW), Err(AuthError::Invalid), "{bad}");
         }
     }
 
     #[test]
     fn the_key_before_still_verifies() {
-        let token = authority(&[1], "here").issue(&claims("here"));
+        let token = authority(&[1], "here").issue(&claims("here")).unwrap();
         assert!(authority(&[2, 1], "here").authenticate(&token, NOW).is_ok());
         assert_eq!(authority(&[3, 2], "here").authenticate(&token, NOW), Err(AuthError::Invalid));
     }
@@ -166,7 +172,7 @@ mod tests {
     #[ignore = "a measurement, for an optimised build on a quiet machine"]
     fn authenticate_speed() {
         let authority = authority(&[1], "here");
-        let token = authority.issue(&claims("here"));
+        let token = authority.issue(&claims("here")).unwrap();
         let begun = std::time::Instant::now();
         for _ in 0..200_000 {
             assert!(std::hint::black_box(authority.authenticate(std::hint::black_box(&token), NOW)).is_ok());

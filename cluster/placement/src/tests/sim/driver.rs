@@ -135,6 +135,7 @@ fn calm(world: &mut World) -> Result<(), String> {
                 node: id,
                 desired: MemberDesired::Leaving,
                 now: Timestamp::from_millis(world.now),
+                by: octopussy_control::AskedBy::UNTOLD,
             };
             world.propose(None, leave)?;
         } else {

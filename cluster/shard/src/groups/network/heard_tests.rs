@@ -7,7 +7,7 @@ use super::wire::{
 use crate::groups::authority::Authority;
 use crate::raft::{GroupId, TypeConfig};
 use crate::tests::clusters::{TestCluster, cluster_record};
-use crate::tests::support::{LIMIT, guest_token, member, node_id};
+use crate::tests::support::{LIMIT, admin, guest_token, member, node_id};
 use bytes::Bytes;
 use octopussy_control::{ControlCommand, ControlState, MemberRecord, Who};
 use octopussy_core::ids::NodeId;
@@ -36,7 +36,7 @@ async fn cluster() -> (TestCluster, Arc<dyn MeshPort>, Arc<dyn MeshPort>) {
     let sponsor = cluster.node(1);
     let now = sponsor.clock.now();
     let (added, token) = guest_token(b"guest", node_id(1), now);
-    sponsor.host.propose_control(added).await.unwrap();
+    sponsor.host.propose_control_for(admin(), added).await.unwrap();
     let record = Box::new(MemberRecord { role: MemberRole::Guest, ..member(node_id(GUEST)) });
     sponsor.host.propose_control(ControlCommand::Join { member: record, token, now }).await.unwrap();
     cluster

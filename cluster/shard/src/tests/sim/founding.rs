@@ -3,7 +3,7 @@
 use super::disk::Images;
 use super::planted::Planted;
 use super::world::World;
-use crate::tests::support::{agent, cluster, join_token, member, node_id};
+use crate::tests::support::{admin, agent, cluster, join_token, member, node_id};
 use octopussy_control::ControlCommand;
 use octopussy_core::task::Command;
 use octopussy_core::time::Clock;
@@ -45,7 +45,7 @@ fn found(nodes: u8) -> Result<BTreeMap<u8, Images>, String> {
             let (added, token) = join_token(&[number], node_id(1), now);
             let member = Box::new(member(node_id(number)));
             let joined = ControlCommand::Join { member, token, now };
-            sponsor.propose_control(added).await.is_ok() && sponsor.propose_control(joined).await.is_ok()
+            sponsor.propose_control_for(admin(), added).await.is_ok() && sponsor.propose_control(joined).await.is_ok()
         })?;
     }
     world.until("the settling", LIMIT, |world| is_settled(world, usize::from(nodes)))?;

@@ -4,7 +4,7 @@ use super::node::SimNode;
 use super::world::World;
 use crate::groups::Group;
 use crate::raft::GroupId;
-use crate::tests::support::node_id;
+use crate::tests::support::{admin, node_id};
 use octopussy_control::{ControlCommand, ControlState};
 use octopussy_core::ports::MemberDesired;
 use octopussy_core::time::Clock;
@@ -32,8 +32,13 @@ impl World {
         for node in self.nodes.values() {
             let Some(opened) = node.opened() else { continue };
             let (host, now) = (Arc::clone(&opened.host), node.clock.now());
-            let command = ControlCommand::SetDesired { node: node_id(number), desired, now };
-            node.spawn(async move { drop(host.propose_control(command).await) });
+            let command = ControlCommand::SetDesired {
+                node: node_id(number),
+                desired,
+                now,
+                by: octopussy_control::AskedBy::UNTOLD,
+            };
+            node.spawn(async move { drop(host.propose_control_for(admin(), command).await) });
         }
     }
 

@@ -60,6 +60,9 @@ impl ObservabilityPort for FakeObservability {
     fn audit(&self, event: AuditEvent) {
         self.audits.lock().push(event);
     }
+    fn audit_durably(&self, _: AuditEvent) -> futures::future::BoxFuture<'static, Result<(), AuditError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     fn render(&self) -> String {
         String::new()
     }
@@ -78,8 +81,11 @@ impl SecurityPort for FakeSecurity {
     fn authorize(&self, _: &Principal, _: Action) -> bool {
         false
     }
-    fn issue_token(&self, _: &str, _: PrincipalRole, _: Duration) -> String {
-        String::new()
+    fn is_good(&self, _: &Principal) -> bool {
+        false
+    }
+    fn issue_token(&self, _: &str, _: PrincipalRole, _: Duration) -> Option<IssuedToken> {
+        None
     }
     fn is_current(&self, _: &str) -> bool {
         true

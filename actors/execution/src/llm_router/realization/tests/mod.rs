@@ -220,6 +220,9 @@ impl SecretsPort for Fakes {
     async fn list(&self) -> Result<Vec<SecretName>, SecretError> {
         Ok(Vec::new())
     }
+    fn derived_key(&self, _: &str) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new([0; 32])
+    }
     fn rotations(&self) -> BoxStream<'static, SecretName> {
         announced(&self.rotated)
     }

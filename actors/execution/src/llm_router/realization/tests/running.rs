@@ -4,8 +4,8 @@ use super::*;
 use crate::llm_router::{LlmRouterCapability, LlmRouterNeeds};
 use octopussy_core::ids::{Epoch, ShardId};
 use octopussy_core::ports::{
-    ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberView, NewJoinToken,
-    RecoveryView, RotationView, ShardView,
+    Asker, ClusterPort, ClusterView, DigestsView, JoinTokenInfo, JoinTokenView, KeyKind, MemberChangeView, MemberView,
+    NewJoinToken, RecoveryView, RotationView, ShardView,
 };
 use octopussy_core::problem::Problem;
 use octopussy_lifecycle::{Capability as _, Deadline, Running as _, StartContext, Wired};
@@ -31,19 +31,22 @@ impl ClusterPort for Alone {
     fn tokens(&self) -> Vec<JoinTokenInfo> {
         Vec::new()
     }
-    async fn revoke_token(&self, _: &str) -> Result<(), Problem> {
+    async fn revoke_token(&self, _: &Asker, _: &str) -> Result<(), Problem> {
         unreachable!("the router does not ask")
     }
-    async fn rotate_keys(&self, _: &[KeyKind], _: bool) -> Result<Vec<RotationView>, Problem> {
+    async fn rotate_keys(&self, _: &Asker, _: &[KeyKind], _: bool) -> Result<Vec<RotationView>, Problem> {
         unreachable!("the router does not ask")
     }
-    async fn drain(&self, _: &str, _: bool) -> Result<MemberView, Problem> {
+    fn history(&self) -> Vec<MemberChangeView> {
         unreachable!("the router does not ask")
     }
-    async fn remove(&self, _: &str, _: bool) -> Result<MemberView, Problem> {
+    async fn drain(&self, _: &Asker, _: &str, _: bool) -> Result<MemberView, Problem> {
         unreachable!("the router does not ask")
     }
-    async fn remove_stolen(&self, _: &str) -> Result<MemberView, Problem> {
+    async fn remove(&self, _: &Asker, _: &str, _: bool) -> Result<MemberView, Problem> {
+        unreachable!("the router does not ask")
+    }
+    async fn remove_stolen(&self, _: &Asker, _: &str) -> Result<MemberView, Problem> {
         unreachable!("the router does not ask")
     }
     async fn digests(&self) -> Result<DigestsView, Problem> {
@@ -52,7 +55,7 @@ impl ClusterPort for Alone {
     async fn rebalance(&self) -> Result<usize, Problem> {
         unreachable!("the router does not ask")
     }
-    async fn recover(&self) -> Result<RecoveryView, Problem> {
+    async fn recover(&self, _: &Asker) -> Result<RecoveryView, Problem> {
         unreachable!("the router does not ask")
     }
     fn epoch_here(&self, _: ShardId) -> Option<Epoch> {

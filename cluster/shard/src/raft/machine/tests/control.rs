@@ -8,7 +8,15 @@ use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use std::time::Duration;
 
 fn drain(index: u64) -> super::support::Entry {
-    control_entry(index, vec![ControlCommand::SetDesired { node: ME, desired: MemberDesired::Draining, now: now() }])
+    control_entry(
+        index,
+        vec![ControlCommand::SetDesired {
+            node: ME,
+            desired: MemberDesired::Draining,
+            now: now(),
+            by: octopussy_control::AskedBy::UNTOLD,
+        }],
+    )
 }
 
 #[tokio::test]
