@@ -36,7 +36,8 @@ async fn a_stolen_member_costs_its_invitations_and_its_keys_without_an_outage() 
     let mut cluster = ClusterRunner::start(3, &NodeOptions::new().provider(&stub)).await.unwrap();
     cluster.create_agent(&AgentDirectory::on_stub("clerk", "")).await.unwrap();
     let token = |home: &std::path::Path| std::fs::read_to_string(home.join("credentials.json")).unwrap();
-    let before = token(cluster.nodes[0].home());
+    let authority = |home: &std::path::Path| std::fs::read_to_string(home.join("tls/ca.pem")).unwrap();
+    let (before, authority_before) = (token(cluster.nodes[0].home()), authority(cluster.nodes[0].home()));
     let made = cluster.nodes[2].cli(&["cluster", "token", "--timed", "1h"]).await.unwrap();
     assert!(made.status.success(), "{}", made.text());
     cluster.nodes[2].kill9().unwrap();
@@ -44,10 +45,11 @@ async fn a_stolen_member_costs_its_invitations_and_its_keys_without_an_outage() 
     assert!(stolen.status.success(), "{}", stolen.text());
     let tokens = cluster.nodes[0].cli(&["cluster", "token", "list", "--json"]).await.unwrap().json();
     assert_eq!(tokens["items"], json!([]), "an invitation is left");
-    eventually("it is out, and the members have tokens of another key", || async {
+    eventually("it is out, and the members have tokens of another key and another authority", || async {
         let members = cluster.nodes[0].rest().ok()?.get("/api/v1/cluster/members").await.ok()?;
         let out = members.body["items"].as_array()?.len() == 2;
-        (out && token(cluster.nodes[0].home()) != before).then_some(())
+        let other = |node: &octopussy_tests::NodeRunner| !authority(node.home()).starts_with(&authority_before);
+        (out && token(cluster.nodes[0].home()) != before && cluster.nodes[..2].iter().all(other)).then_some(())
     })
     .await;
     for node in 0..2 {
