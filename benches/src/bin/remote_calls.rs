@@ -167,7 +167,8 @@ impl Material {
     fn load(folder: &Path, who: &str) -> Result<MeshCertificates> {
         let read = |name: String| std::fs::read(folder.join(name));
         Ok(MeshCertificates {
-            authority: CertificateDer::from(read("ca.der".to_owned())?),
+            crosses: Vec::new(),
+            authorities: vec![CertificateDer::from(read("ca.der".to_owned())?)],
             certificate: CertificateDer::from(read(format!("{who}.der"))?),
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(read(format!("{who}.key"))?)),
         })
@@ -274,7 +275,9 @@ impl LaneHandler for ToActor {
 fn raw_server(folder: &Path) -> Result<quinn::ServerConfig> {
     let material = Material::load(folder, "server")?;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(material.authority)?;
+    for authority in material.authorities {
+        roots.add(authority)?;
+    }
     let clients = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build()?;
     let tls = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
         .with_client_cert_verifier(clients)
@@ -289,7 +292,9 @@ fn raw_server(folder: &Path) -> Result<quinn::ServerConfig> {
 async fn raw_client(folder: &Path, server: SocketAddr) -> Result<quinn::Connection> {
     let material = Material::load(folder, "client")?;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(material.authority)?;
+    for authority in material.authorities {
+        roots.add(authority)?;
+    }
     let tls = rustls::ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![material.certificate], material.key)?;

@@ -189,7 +189,11 @@ async fn a_stolen_member_costs_the_authority_once_it_is_out() {
     let world = World::of(3);
     world.rounds(&[0, 1, 2]).await;
     let (first, now) = (world.committed(), world.clock.now());
-    world.group.propose(ControlCommand::Stolen { node: world.id(2), now, by: octopussy_control::AskedBy::UNTOLD }).await.unwrap();
+    world
+        .group
+        .propose(ControlCommand::Stolen { node: world.id(2), now, by: octopussy_control::AskedBy::UNTOLD })
+        .await
+        .unwrap();
     world.rounds(&[0, 1]).await;
     assert_eq!(world.committed(), first, "an authority was made whose key the thief gets");
     world.group.propose(ControlCommand::Remove { node: world.id(2), now }).await.unwrap();

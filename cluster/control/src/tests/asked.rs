@@ -48,7 +48,7 @@ fn table() -> Vec<(ControlCommand, bool, bool)> {
         (ControlCommand::RemoveSecret { name: "a".to_owned(), now }, true, false),
         (ControlCommand::KnowKey { kind, tag, node: node(1), now }, true, false),
         (ControlCommand::ActivateKey { kind, tag, now }, true, false),
-        (ControlCommand::OfferKey { kind, tag, sealed, now }, true, true),
+        (ControlCommand::OfferKey { kind, tag, sealed, public: Vec::new(), now }, true, true),
         (ControlCommand::EndKeyOverlap { kind, now }, false, true),
         (ControlCommand::AddToken { id: JoinToken::id_of(&join_token.digest), token: join_token, now }, false, true),
         (ControlCommand::RevokeToken { id: "7f".to_owned(), now }, false, true),

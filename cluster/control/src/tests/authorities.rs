@@ -108,7 +108,7 @@ fn few_authorities_are_trusted_at_once() {
     }
     assert!(matches!(offer(&mut state, 99, 3_000), Err(ControlRefusal::TooMany { limit: MAX_AUTHORITIES, .. })));
     let mut robbed = state.clone();
-    robbed.apply(ControlCommand::Stolen { node: node(3), now: at(3_000) }).unwrap();
+    robbed.apply(ControlCommand::Stolen { node: node(3), now: at(3_000), by: crate::AskedBy::UNTOLD }).unwrap();
     robbed.apply(ControlCommand::Remove { node: node(3), now: at(3_000) }).unwrap();
     offer(&mut robbed, 99, 3_000).unwrap();
     assert_eq!(trusted(&robbed), (vec![2, 3, 4, 99], 4), "a thief's authority is not replaced for want of room");
