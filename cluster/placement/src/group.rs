@@ -58,14 +58,16 @@ impl<'a> Led<'a> {
     }
 
     /// Takes those out of the group whose replica has lost what it had, so that they can be let in again as new ones; `None` when
-    /// there are none, or when that could not be committed now.
+    /// there are none, or when that could not be committed now, or too few of the others have everything.
     pub(crate) fn expel(&self) -> Option<Action> {
         let membership = &self.view.membership;
         let has = |node: &NodeId| !self.view.lost.contains(node);
         let voters: BTreeSet<_> = self.voters.iter().copied().filter(has).collect();
         let learners: BTreeSet<_> = membership.learners.iter().copied().filter(has).collect();
-        let changed = voters.len() < self.voters.len() || learners.len() < membership.learners.len();
-        (changed && self.can_commit([self.voters, &voters])).then(|| self.set(voters, learners))
+        let same = voters.len() == self.voters.len();
+        let changed = !same || learners.len() < membership.learners.len();
+        let enough = same || majority(&voters, |node| self.is_caught_up(node));
+        (changed && enough && self.can_commit([self.voters, &voters])).then(|| self.set(voters, learners))
     }
 
     /// The next step towards `goal`, if one can be taken now. A node is asked to follow once `reachable` says so.

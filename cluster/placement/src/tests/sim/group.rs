@@ -133,6 +133,16 @@ impl SimGroup {
         self.memberships().all(|membership| membership.majority(has))
     }
 
+    /// Whether a majority stays if `node` is given a vote beside the present ones in the moment in which it goes, or loses what it had: that
+    /// vote cannot be taken back without a majority of those who have one. Of one voter that becomes two nothing but an operator helps then.
+    pub(super) fn can_be_widened_by(&self, node: NodeId, stays: impl Fn(NodeId) -> bool) -> bool {
+        let Some(voters) = self.membership.configs.last().filter(|_| self.membership.nodes().contains(&node)) else {
+            return true;
+        };
+        let widened: BTreeSet<NodeId> = voters.iter().copied().chain([node]).collect();
+        widened.iter().filter(|node| stays(**node)).count() * 2 > widened.len()
+    }
+
     /// A member comes back with a part of what it had.
     pub(super) fn lose(&mut self, node: NodeId) {
         if let Some(held) = self.held.get_mut(&node) {

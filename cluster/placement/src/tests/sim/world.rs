@@ -221,6 +221,7 @@ impl World {
         for group in self.groups.values_mut() {
             if group.memberships().any(|membership| membership.nodes().contains(&node))
                 && group.can_do_without(node, |other| !gone.contains(&other))
+                && group.can_be_widened_by(node, |other| other != node && !gone.contains(&other))
             {
                 group.lose(node);
             }
@@ -270,6 +271,8 @@ impl World {
     /// Whether every group keeps a majority of reliable voters when `without` never comes back.
     pub(super) fn survives(&self, without: NodeId) -> bool {
         let stays = |node: NodeId| node != without && !self.gone.contains(&node);
-        self.groups.values().all(|group| group.can_do_without(without, stays))
+        self.groups
+            .values()
+            .all(|group| group.can_do_without(without, stays) && group.can_be_widened_by(without, stays))
     }
 }

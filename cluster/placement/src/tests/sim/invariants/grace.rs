@@ -42,6 +42,10 @@ pub(super) fn check_voters(world: &World, by: NodeId, action: &Action) -> Result
     if voters.len() < present.len() && full < present.len() {
         return Ok(());
     }
+    // One that had lost what it had was taken out and nobody can take its place: of an even number one vote helps nobody.
+    if present.len().is_multiple_of(2) && voters.len() + 1 == present.len() {
+        return Ok(());
+    }
     for node in present.difference(voters) {
         let wanted = control.members.get(node).is_some_and(octopussy_control::MemberRecord::holds_replicas);
         // Whoever has lost what it had has no vote that is worth keeping.

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 pub(super) fn check(world: &World) -> Result<(), String> {
     let leaving = |member: &&octopussy_control::MemberRecord| member.desired == MemberDesired::Leaving;
     if let Some(member) = world.truth.members.values().find(leaving) {
-        return Err(format!("{} has not left", member.name));
+        let stuck = world.groups.iter().filter(|(_, state)| state.leader.is_none());
+        let stuck: Vec<_> = stuck.map(|(group, state)| (group, &state.membership, &state.lost)).collect();
+        return Err(format!("{} has not left; gone: {:?}; without a leader: {stuck:?}", member.name, world.gone));
     }
     let full: Vec<_> = world.truth.members.values().filter(|member| member.holds_replicas()).collect();
     let candidates: Vec<_> = full.iter().map(|member| Candidate::from(*member)).collect();
