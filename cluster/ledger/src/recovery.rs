@@ -29,7 +29,7 @@ impl Machine {
         let crashed = self.record.leader.is_some_and(|before| has_crashed(before, leader, gone));
         self.record.leader = Some(leader);
         effects.events.push(LedgerEvent::LeaderGained { shard: self.shard, epoch });
-        let tasks = self.running.iter().filter_map(|id| self.running_task(*id));
+        let tasks = self.running.iter().filter_map(|id| self.task_in_memory(*id));
         let mut running: Vec<_> = tasks.cloned().collect();
         running.sort_unstable_by_key(|task| task.sequence);
         for task in running {

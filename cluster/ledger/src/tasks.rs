@@ -100,7 +100,7 @@ impl Machine {
         if self.waiting(id) >= MAILBOX_CAPACITY {
             return Err(Refusal::MailboxFull { agent: id, capacity: MAILBOX_CAPACITY }.into());
         }
-        // Whatever waits is let in as it comes, so that a bound below one task's size would not shut anybody out.
+        // Without the new task's own text: no task is too long for an empty mailbox.
         if self.waiting_text(id) >= MAILBOX_TEXT {
             return Err(Refusal::MailboxTextFull { agent: id, limit: MAILBOX_TEXT }.into());
         }

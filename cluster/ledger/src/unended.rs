@@ -26,6 +26,18 @@ pub(crate) struct Place {
     pub(crate) text: u64,
 }
 
+impl Place {
+    fn of(record: &TaskRecord) -> Self {
+        Self {
+            agent: record.agent,
+            priority: record.priority,
+            sequence: record.sequence,
+            expires_at: record.expires_at,
+            text: text(record),
+        }
+    }
+}
+
 /// A task that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unended {
@@ -38,30 +50,17 @@ pub(crate) enum Unended {
 impl Unended {
     /// How a task is kept. Depends on nothing but the task, so that replicas agree and so does one that was restored.
     pub(crate) fn of(task: HotTask) -> Self {
-        let text = text(&task.record);
-        if task.record.state == TaskState::Running || text <= INLINE_TEXT {
+        if task.record.state == TaskState::Running {
             return Self::Whole(task);
         }
-        let record = &task.record;
-        Self::Stored(Place {
-            agent: record.agent,
-            priority: record.priority,
-            sequence: record.sequence,
-            expires_at: record.expires_at,
-            text,
-        })
+        let place = Place::of(&task.record);
+        if place.text <= INLINE_TEXT { Self::Whole(task) } else { Self::Stored(place) }
     }
 
     /// What it is in a mailbox and among the expiries, whether it waits or not.
     pub(crate) fn place(&self) -> Place {
         match self {
-            Self::Whole(HotTask { record, .. }) => Place {
-                agent: record.agent,
-                priority: record.priority,
-                sequence: record.sequence,
-                expires_at: record.expires_at,
-                text: text(record),
-            },
+            Self::Whole(task) => Place::of(&task.record),
             Self::Stored(place) => place.clone(),
         }
     }
@@ -137,11 +136,6 @@ impl Machine {
         cold: &impl Cold,
     ) -> Result<Vec<Arc<TaskRecord>>, ColdError> {
         ids.into_iter().filter_map(|id| self.task(id, cold).transpose()).collect()
-    }
-
-    /// A running task. Memory has all of it.
-    pub(crate) fn running_task(&self, id: TaskId) -> Option<&Arc<TaskRecord>> {
-        self.tasks.get(&id).and_then(Unended::whole).map(|task| &task.record)
     }
 }
 

@@ -74,18 +74,7 @@ pub(in crate::orchestrator) fn ttl(task: &SubmitTask) -> Result<Duration, Proble
 
 /// Checks for how long a join token is to be valid.
 pub(in crate::orchestrator) fn token_lifetime(valid_for: Duration) -> Result<(), Problem> {
-    if (MIN_TOKEN_LIFETIME..=MAX_TOKEN_LIFETIME).contains(&valid_for) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::Unprocessable,
-        format!(
-            "'valid_for_seconds' is {}, expected {} to {}",
-            valid_for.as_secs(),
-            MIN_TOKEN_LIFETIME.as_secs(),
-            MAX_TOKEN_LIFETIME.as_secs()
-        ),
-    ))
+    lifetime(valid_for, MAX_TOKEN_LIFETIME)
 }
 
 /// Checks whose a token of the interfaces is to be, and for how long it is to be good.
@@ -96,7 +85,11 @@ pub(in crate::orchestrator) fn api_token(name: &str, valid_for: Duration) -> Res
             format!("'name' has 1 to {MAX_API_TOKEN_NAME} bytes and no control characters"),
         ));
     }
-    if (MIN_TOKEN_LIFETIME..=MAX_API_TOKEN_LIFETIME).contains(&valid_for) {
+    lifetime(valid_for, MAX_API_TOKEN_LIFETIME)
+}
+
+fn lifetime(valid_for: Duration, longest: Duration) -> Result<(), Problem> {
+    if (MIN_TOKEN_LIFETIME..=longest).contains(&valid_for) {
         return Ok(());
     }
     Err(Problem::new(
@@ -105,7 +98,7 @@ pub(in crate::orchestrator) fn api_token(name: &str, valid_for: Duration) -> Res
             "'valid_for_seconds' is {}, expected {} to {}",
             valid_for.as_secs(),
             MIN_TOKEN_LIFETIME.as_secs(),
-            MAX_API_TOKEN_LIFETIME.as_secs()
+            longest.as_secs()
         ),
     ))
 }
